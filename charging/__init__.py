@@ -1,0 +1,1 @@
+"""The library behind the robots' API: rules, OCPI, store and payments, in layers (docs/architecture.md)."""

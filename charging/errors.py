@@ -1,0 +1,66 @@
+"""The error tree.
+
+::
+
+    ChargingError
+    ├── Problem                 refuses a request: HTTP status, stable code, words for a person
+    ├── PeerError               a CPO could not be asked or gave no usable answer
+    │   ├── PeerNotReached      nothing left this machine: safe to send again
+    │   ├── PeerOutcomeUnknown  something may have arrived: never send START again
+    │   └── PeerRefused         the CPO answered, and the answer is no
+    └── StoreUnavailable        the database is locked, full or away
+
+Errors are translated once, at the boundary: activities turn ``PeerError`` into typed outcomes, the API turns
+everything into RFC 9457 problem documents.
+"""
+
+from typing import Any
+
+
+class ChargingError(Exception):
+    """Root of everything that this engine raises on purpose."""
+
+
+class Problem(ChargingError):
+    """A request that is refused (RFC 9457). ``code`` is stable and machine readable; ``detail`` is for people.
+
+    ``detail`` never echoes input. ``extra`` become members of the problem document.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any
+    ) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.code = code
+        self.detail = detail
+        self.headers = headers or {}
+        self.extra = extra
+
+
+class PeerError(ChargingError):
+    """A CPO could not be asked, or gave no usable answer."""
+
+
+class PeerNotReached(PeerError):
+    """DNS, TCP connect or TLS failed: no byte of the request left (ocpi.md §15.3)."""
+
+
+class PeerOutcomeUnknown(PeerError):
+    """Timeout, reset, 5xx, 4002, or an answer nobody can read: the CPO may have done what we asked."""
+
+
+class PeerRefused(PeerError):
+    """The CPO answered with an error: HTTP 4xx or an OCPI status code of 2000 or above.
+
+    ``http_status`` is the HTTP status, ``status_code`` the OCPI one where there was an envelope.
+    """
+
+    def __init__(self, detail: str, *, http_status: int, status_code: int | None) -> None:
+        super().__init__(detail)
+        self.http_status = http_status
+        self.status_code = status_code
+
+
+class StoreUnavailable(ChargingError):
+    """The database did not take the write: nothing may be acknowledged."""

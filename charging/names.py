@@ -1,0 +1,64 @@
+"""Every name that two processes must agree on: workflow ids, the task queue, messages, search attributes.
+
+Pure: strings only, so that workflows, activities, the API and the tests share one spelling.
+"""
+
+from enum import StrEnum
+from typing import Final
+
+TASK_QUEUE: Final = "charging-sessions"
+
+
+class Signal(StrEnum):
+    """Signals of ``ChargingSessionWorkflow``; ``cdr_received`` is ``SettlementWorkflow``'s too."""
+
+    STOP = "stop"
+    CHANGE_PROFILE = "change_profile"
+    CLEAR_PROFILE = "clear_profile"
+    COMMAND_RESULT = "command_result"
+    SESSION_UPDATED = "session_updated"
+    CDR_RECEIVED = "cdr_received"
+
+
+class Query(StrEnum):
+    """Queries of ``ChargingSessionWorkflow``."""
+
+    STATUS = "status"
+    PLAN = "plan"
+    TIMELINE = "timeline"
+
+
+class Workflow(StrEnum):
+    """Workflow types as Temporal UI lists them."""
+
+    CHARGING_SESSION = "ChargingSessionWorkflow"
+    SETTLEMENT = "SettlementWorkflow"
+    LATE_SESSION = "LateSessionWorkflow"
+
+
+class SearchAttribute(StrEnum):
+    """Custom search attributes, all of type Keyword. They are stored as plain text: no personal data."""
+
+    CHARGING_STATUS = "ChargingStatus"
+    EVSE_ID = "EvseId"
+    NETWORK = "Network"
+    USER_ID = "UserId"  # a keyed hash of the JWT's `sub`
+    JOB_ID = "JobId"
+
+
+def charging_session_id(session_id: str) -> str:
+    """Workflow id of one charging session."""
+    return f"charging-session/{session_id}"
+
+
+def settlement_id(session_id: str) -> str:
+    """Workflow id under which all CDRs of one session are settled, one run at a time."""
+    return f"settlement/{session_id}"
+
+
+def late_session_id(session_id: str, ocpi_session_id: str | None = None) -> str:
+    """Workflow id that stops a CPO Session which appeared after its charging session was closed.
+
+    With ``ocpi_session_id``: a second CPO Session for one ``authorization_reference``, parked and stopped.
+    """
+    return f"late-session/{session_id}" + (f"/{ocpi_session_id}" if ocpi_session_id else "")

@@ -1,0 +1,46 @@
+"""``PaymentsPort``: what the engine needs of whoever keeps the user's money.
+
+Every call carries a key; the same key again answers the first outcome and moves nothing. Adapters raise
+``PaymentsUnavailable`` when the outcome is unknown; the caller repeats with the same key.
+"""
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Protocol
+
+from charging.errors import ChargingError
+
+
+class PaymentsUnavailable(ChargingError):
+    """No answer, or none that can be read: repeat with the same key."""
+
+
+class PaymentOutcome(StrEnum):
+    """What became of a hold, capture, release or refund."""
+
+    DONE = "done"
+    DECLINED = "declined"
+
+
+class PaymentsPort(Protocol):
+    """Hold, capture, release, refund. ``amount`` is exact, in ``currency``, not negative."""
+
+    async def hold(self, *, key: str, session_id: str, user_id: str, amount: Decimal, currency: str) -> PaymentOutcome:
+        """Set ``amount`` aside for the session. DECLINED: the user cannot pay it."""
+        ...
+
+    async def capture(
+        self, *, key: str, session_id: str, user_id: str, amount: Decimal, currency: str
+    ) -> PaymentOutcome:
+        """Take ``amount``: from the session's hold as far as it reaches, the rest from the user directly."""
+        ...
+
+    async def release(self, *, key: str, session_id: str, user_id: str, currency: str) -> PaymentOutcome:
+        """Give back what is left of the session's hold."""
+        ...
+
+    async def refund(
+        self, *, key: str, session_id: str, user_id: str, amount: Decimal, currency: str
+    ) -> PaymentOutcome:
+        """Give ``amount`` back to the user."""
+        ...

@@ -1,0 +1,237 @@
+"""What a charging session is: its fixed facts, its meter, its state. Data only; the rules are in ``rules``.
+
+Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, time aware UTC.
+"""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from charging.session.profile import ChargingPlan, ProfileWish
+
+
+class Status(StrEnum):
+    """The five statuses that a robot sees (REST API)."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    STOPPING = "stopping"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+class Phase(StrEnum):
+    """Where inside its status a session is. None once it has ended."""
+
+    RESERVING_FUNDS = "reserving_funds"
+    AWAITING_CPO = "awaiting_cpo"
+    AWAITING_PLUG = "awaiting_plug"
+    CHARGING = "charging"
+    PAUSED = "paused"
+    LIMIT_REACHED = "limit_reached"
+    STOP_SENT = "stop_sent"
+    STOP_OVERDUE = "stop_overdue"
+    AWAITING_CDR = "awaiting_cdr"
+    SETTLING = "settling"
+
+
+class CpoStatus(StrEnum):
+    """OCPI SessionStatus (2.2.1 §9.4.2). COMPLETED and INVALID are final."""
+
+    PENDING = "PENDING"
+    RESERVATION = "RESERVATION"
+    ACTIVE = "ACTIVE"
+    COMPLETED = "COMPLETED"
+    INVALID = "INVALID"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the CPO's transaction is over."""
+        return self in (CpoStatus.COMPLETED, CpoStatus.INVALID)
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Reason(_Frozen):
+    """Why a session is where it is. ``code`` is stable, ``party`` says whose doing it was."""
+
+    code: str
+    detail: str
+    retryable: bool = False
+    party: Literal["user", "robot", "cpo", "car", "engine", "payments"] = "engine"
+
+
+class Policy(_Frozen):
+    """Deadlines of a session, in seconds, copied into it at its start so that a running session never changes."""
+
+    confirm_s: float = 180  # START sent, until the CPO shows a Session or says yes
+    plug_in_s: float = 600  # START accepted by the charge point, until a Session is ACTIVE
+    stop_confirm_s: float = 120  # first STOP, until it is called overdue
+    call_human_s: float = 1800  # first STOP, until a robot is told to call a human
+    cdr_s: float = 35 * 86400  # end of the transaction, until we stop waiting for its CDR
+    tombstone_s: float = 86400  # a START of unknown outcome is watched for so long
+    profile_result_s: float = 60  # a charging profile is sent again when its result is so late
+    history_limit: int = Field(
+        4096, description="History events after which the workflow continues as new, if Temporal has not said so."
+    )
+
+
+class SessionSpec(_Frozen):
+    """The fixed facts of one charging session, decided at POST /v1/sessions/start and never changed.
+
+    ``need_kwh``: energy to deliver before the session stops itself. ``cost_limit``: the smaller of the user's
+    ``max_cost`` and the hold; reaching it stops the session. ``user_key``: keyed hash of the user, safe to index.
+    ``voltage`` V and ``phases`` of the connector convert W to A per phase; ``rate_unit`` is what profiles use.
+    """
+
+    session_id: str
+    evse_id: str  # as the caller spelled it
+    network: str
+    user_key: str
+    job_id: str | None = None
+    robot_id: str | None = None
+
+    connection_id: str
+    country_code: str
+    party_id: str
+    location_id: str
+    evse_uid: str
+    connector_id: str
+    authorization_reference: str
+
+    max_power_kw: Decimal
+    rate_unit: Literal["W", "A"] = "W"
+    phases: int = 1
+    voltage: int = 230
+    profile_capable: bool = True
+    power_factor: int = 1
+
+    currency: str
+    need_kwh: Decimal | None = None
+    hold: Decimal
+    cost_limit: Decimal
+    policy: Policy = Policy()
+    created_at: datetime
+
+
+class Meter(_Frozen):
+    """What the CPO has told about its Session so far, as the receiver stored it. Energy and cost never fall.
+
+    ``cost``: the CPO's running total incl. VAT, where it gives one; ``estimate``: ours. ``seq`` counts stored
+    changes. ``updated_at`` is the CPO's ``last_updated``, ``received_at`` our clock.
+    ``kwh_changed_at`` is the CPO's ``last_updated`` of the push in which the energy last rose.
+    """
+
+    seq: int = 0
+    ocpi_session_id: str | None = None
+    cpo_status: CpoStatus | None = None
+    kwh: Decimal = Decimal(0)
+    cost: Decimal | None = None
+    estimate: Decimal | None = None
+    power_kw: Decimal | None = None
+    state_of_charge: Decimal | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    updated_at: datetime | None = None
+    received_at: datetime | None = None
+    kwh_changed_at: datetime | None = None
+
+    @property
+    def known_cost(self) -> Decimal | None:
+        """The CPO's running total where it gives one, else our estimate."""
+        return self.cost if self.cost is not None else self.estimate
+
+
+class StartOutcome(StrEnum):
+    """What is known of the one START_SESSION (ocpi.md §15.3)."""
+
+    NOT_SENT = "not_sent"
+    SENT = "sent"  # the activity has it; no answer yet
+    UNDERSTOOD = "understood"  # CommandResponse ACCEPTED
+    ACKNOWLEDGED = "acknowledged"  # CommandResult ACCEPTED
+    UNKNOWN = "unknown"  # timeout, reset, 5xx, 4002, CommandResult TIMEOUT
+    REFUSED = "refused"  # a definite no
+
+
+class StopProgress(BaseModel):
+    """The wish to stop and what became of it. ``attempts`` counts STOP_SESSION commands sent."""
+
+    requested_at: datetime | None = None
+    by: Literal["user", "limit", "late", "operator", "plug_in_timeout"] | None = None
+    attempts: int = 0
+    first_sent_at: datetime | None = None
+    next_at: datetime | None = None
+    accepted_at: datetime | None = None
+    refusals: int = 0
+    overdue: bool = False
+
+
+class ProfileProgress(BaseModel):
+    """The newest wish for a charging profile, and the one in force.
+
+    ``request_id`` names the row that the API waits on. ``wish`` None with a ``request_id`` asks to clear.
+    """
+
+    request_id: str | None = None
+    wish: ProfileWish | None = None
+    plan: ChargingPlan | None = None
+    sent_at: datetime | None = None
+    next_at: datetime | None = None
+    attempts: int = 0
+    command_id: str | None = None
+    in_force: ChargingPlan | None = None
+
+
+class ProfileAnswer(_Frozen):
+    """What became of one profile request; written to the row that the API waits on."""
+
+    request_id: str
+    state: Literal["accepted", "rejected", "superseded", "session_over"]
+    result: str | None = None
+
+
+class TimelineEntry(_Frozen):
+    """One thing that happened, for people: the query ``timeline`` and the ``events`` table."""
+
+    at: datetime
+    type: str
+    detail: str
+
+
+class SessionState(BaseModel):
+    """All that a session's workflow remembers; carried whole across continue-as-new.
+
+    ``closed_at``: the CPO's transaction is over (or provably never was): the EVSE claim ends.
+    ``watch_until``: how long a failed session of unknown outcome is watched (its tombstone).
+    ``outbox``: profile answers and timeline entries that are not published yet.
+    """
+
+    spec: SessionSpec
+    status: Status = Status.PENDING
+    phase: Phase | None = Phase.RESERVING_FUNDS
+    reason: Reason | None = None
+    admitted: bool = False
+    held: bool = False
+    hold_released: bool = False
+    start: StartOutcome = StartOutcome.NOT_SENT
+    start_sent_at: datetime | None = None
+    meter: Meter = Meter()
+    stop: StopProgress = StopProgress()
+    profile: ProfileProgress = ProfileProgress()
+    closed_at: datetime | None = None
+    watch_until: datetime | None = None
+    cdr_at: datetime | None = None
+    settled_at: datetime | None = None
+    ended_at: datetime | None = None
+    ask_cpo: bool = False  # the next publication asks the silence watch to list this CPO's sessions now
+    answers: list[ProfileAnswer] = []
+    seen: list[str] = []
+    timeline: list[TimelineEntry] = []
+    unpublished: list[TimelineEntry] = []
+    changes: int = 0  # counts state changes; a publication carries what it has seen
+    runs: int = 0  # continue-as-new runs so far

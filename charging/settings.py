@@ -1,0 +1,79 @@
+"""Settings, from the environment (prefix ``CHARGING_``). Temporal's own come from ``temporalio.envconfig``.
+
+Safe by default: ``environment=production`` refuses to start with a development secret (``require_production_secrets``).
+"""
+
+from decimal import Decimal
+from functools import lru_cache
+from typing import Literal
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from charging.session.model import Policy
+
+DEVELOPMENT_SECRET = "development-only-secret-of-charging-sessions"  # noqa: S105 - refused in production
+
+
+class Settings(BaseSettings):
+    """All settings of the API and the worker. Durations in seconds, money in ``default_currency``."""
+
+    model_config = SettingsConfigDict(env_prefix="CHARGING_", env_nested_delimiter="__", extra="ignore")
+
+    environment: Literal["development", "production"] = "development"
+    database_url: str = "sqlite+aiosqlite:///.charging/charging.db"
+    public_url: str = Field("http://127.0.0.1:8000", description="Base URL under which CPOs reach this API.")
+
+    # The eMSP that we are (OCPI credentials role).
+    country_code: str = "FI"
+    party_id: str = "RBT"
+    business_name: str = "Robot Charging"
+    allow_private_peers: bool = Field(False, description="Accept CPO URLs on loopback or private addresses.")
+    max_power_factor: int = Field(1, description="Largest `power_factor` a connection may declare; production takes 1.")
+
+    # Who may call us.
+    admin_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    jwt_algorithms: list[str] = ["HS256"]
+    jwt_secret: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    jwks_url: str | None = None
+    jwt_issuer: str | None = None
+    jwt_audience: str | None = None
+    jwt_leeway_s: int = 10
+
+    # Encrypts outbound OCPI tokens at rest and keys the hash of user ids. Newest first, comma separated.
+    secret_keys: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+
+    # Money.
+    default_currency: str = "EUR"
+    default_hold: Decimal = Decimal("50.00")
+    wallet_opening_balance: Decimal = Field(
+        Decimal("1000.00"), description="Embedded wallet: what every new user starts with, in each currency."
+    )
+
+    # Patience, all in seconds.
+    policy: Policy = Policy()
+    silence_s: float = Field(300, description="An open session without a push for so long is asked for by a list call.")
+    stale_s: float = Field(300, description="`stale` is true when an active session's meter is older.")
+    sweep_s: float = Field(20, description="How often the sweeper looks for stale rows; they are settled within 60 s.")
+    profile_wait_s: float = Field(10, description="How long POST charging-profile waits for the CPO's result.")
+    cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
+
+    @model_validator(mode="after")
+    def require_production_secrets(self) -> "Settings":
+        """In production every secret is given, users are checked by JWKS, and the clock of power is not bent."""
+        if self.environment != "production":
+            return self
+        secrets = (self.admin_key, self.secret_keys)
+        if any(DEVELOPMENT_SECRET in s.get_secret_value() for s in secrets):
+            raise ValueError("production needs CHARGING_ADMIN_KEY and CHARGING_SECRET_KEYS")
+        if self.jwks_url is None or any(a.startswith("HS") for a in self.jwt_algorithms):
+            raise ValueError("production needs CHARGING_JWKS_URL and asymmetric CHARGING_JWT_ALGORITHMS")
+        if self.max_power_factor != 1:
+            raise ValueError("production takes no CHARGING_MAX_POWER_FACTOR but 1")
+        return self
+
+
+@lru_cache
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,77 @@
+"""The database: SQLite embedded, PostgreSQL in production, one code for both (design: docs/architecture.md).
+
+SQLite rules that keep a kill or two writers from hurting: WAL, ``synchronous=FULL``, a busy timeout, and every
+writing transaction begun with ``BEGIN IMMEDIATE`` so that it never has to upgrade a read lock.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from charging.errors import StoreUnavailable
+
+
+class Database:
+    """One engine per process. ``read()`` and ``write()`` are its two kinds of transaction.
+
+    Never await anything but the store inside a transaction.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.is_sqlite = url.startswith("sqlite")
+        self.engine: AsyncEngine = create_async_engine(url, **self._options())
+        if self.is_sqlite:
+            event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
+
+    def _options(self) -> dict[str, Any]:
+        if self.is_sqlite:
+            return {"connect_args": {"timeout": 5}}
+        return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 5, "pool_pre_ping": True}
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """A reading transaction. Raises ``StoreUnavailable`` when the database is away."""
+        async with self._translated(), self.engine.connect() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction, committed at the end, rolled back on any error."""
+        async with self._translated(), self.engine.connect() as connection:
+            # The execution option is how the "begin" listener knows that this one writes.
+            await connection.execution_options(writes=True)
+            async with connection.begin():
+                yield connection
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncIterator[None]:
+        try:
+            yield
+        except (OperationalError, TimeoutError) as error:
+            raise StoreUnavailable(type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Give all pooled connections back."""
+        await self.engine.dispose()
+
+
+def _configure_sqlite(connection: Any, _record: Any) -> None:
+    # Autocommit at the driver: we say BEGIN ourselves, in _begin_sqlite.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.execute("PRAGMA busy_timeout=5000")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,365 @@
+"""All tables. Money is NUMERIC or integer minor units, times are aware UTC, energy kWh, power kW.
+
+Two writers share the row of a session, each with its own columns (ADR 0003): the receiver writes the meter, the
+workflow its decisions. ``revision`` is raised by both, so a reader sees that something changed.
+"""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, also on SQLite, which forgets time zones. Refuses naive datetimes."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database: UTC."""
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a naive datetime must not be stored")
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database: aware UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Exact(TypeDecorator[Decimal]):
+    """An exact decimal: NUMERIC on PostgreSQL, text on SQLite, which would turn it into a float."""
+
+    impl = Numeric(24, 8)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Text where the database has no exact decimals."""
+        return dialect.type_descriptor(String(40) if dialect.name == "sqlite" else Numeric(24, 8))
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """To the database."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        """From the database, without trailing zeros that were never sent."""
+        if value is None:
+            return None
+        exact = Decimal(value)
+        return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
+
+
+Json = JSON().with_variant(JSONB(), "postgresql")
+BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite autoincrements INTEGER only
+
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("name", String(100), nullable=False, unique=True),  # given by the admin (`cpo_name`)
+    Column("network", String(100), nullable=False),  # the CPO's business name, as robots see it
+    Column("status", String(20), nullable=False),  # registering | active | unregistered
+    Column("version", String(10)),
+    Column("versions_url", String(255), nullable=False),
+    Column("roles", Json, nullable=False, default=list),  # CredentialsRole objects of the peer
+    Column("endpoints", Json, nullable=False, default=list),  # Endpoint objects of the peer
+    Column("client_token", Text),  # what we send, encrypted
+    Column("server_token_prefix", String(8), index=True),  # what we expect: prefix and SHA-256 only
+    Column("server_token_hash", String(64)),
+    Column("power_factor", Integer, nullable=False, default=1),
+    Column("locations_synced_at", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+locations = Table(
+    "locations",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("time_zone", String(255)),
+    Column("body", Json, nullable=False),  # the Location as received, without its evses
+    Column("last_updated", UtcDateTime, nullable=False),
+)
+
+evses = Table(
+    "evses",
+    metadata,
+    Column("connection_id", String(36), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("location_id", String(36), primary_key=True),
+    Column("uid", String(36), primary_key=True),
+    Column("evse_id", String(64)),
+    Column("lookup_key", String(64), index=True),  # charging.ocpi.evse_id.lookup_key(evse_id)
+    Column("status", String(20), nullable=False),
+    Column("body", Json, nullable=False),  # the EVSE as received, connectors included
+    Column("last_updated", UtcDateTime, nullable=False),
+)
+
+tariffs = Table(
+    "tariffs",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("body", Json, nullable=False),
+    Column("last_updated", UtcDateTime, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # Facts, written once by POST /v1/sessions/start.
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(255), nullable=False),
+    Column("evse_id", String(64), nullable=False),  # as the caller spelled it
+    Column("network", String(100), nullable=False),
+    Column("robot_id", String(100)),
+    Column("job_id", String(100)),
+    Column("metadata", Json, nullable=False, default=dict),
+    Column("target_kwh", Exact),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("authorization_reference", String(36), nullable=False, unique=True),  # stored in upper case
+    Column("token_uid", String(36), nullable=False, unique=True),
+    Column("currency", String(3), nullable=False),
+    Column("tariff", Json),  # snapshot of the connector's tariff at start
+    Column("time_zone", String(255)),
+    Column("spec", Json, nullable=False),  # SessionSpec: the workflow's input
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("admission", String(10), nullable=False),  # accepted | running | abandoned
+    # The meter, written by the receiver alone (charging.session.model.Meter).
+    Column("meter_seq", Integer, nullable=False, default=0),
+    Column("ocpi_session_id", String(36)),
+    Column("cpo_status", String(20)),
+    Column("kwh", Exact, nullable=False, default=Decimal(0)),
+    Column("cost", Exact),
+    Column("estimate", Exact),
+    Column("power_kw", Exact),
+    Column("state_of_charge", Exact),
+    Column("started_at", UtcDateTime),
+    Column("cpo_ended_at", UtcDateTime),
+    Column("meter_updated_at", UtcDateTime),
+    Column("meter_received_at", UtcDateTime),
+    Column("kwh_changed_at", UtcDateTime),
+    Column("poll_at", UtcDateTime),  # silent since then: ask its CPO with one list call
+    # Decisions, written by the workflow alone.
+    Column("status", String(10), nullable=False),
+    Column("phase", String(20)),
+    Column("reason", Json),
+    Column("start_outcome", String(20), nullable=False, default="not_sent"),
+    Column("stop_sent_at", UtcDateTime),
+    Column("stop_accepted_at", UtcDateTime),
+    Column("closed_at", UtcDateTime),
+    Column("watch_until", UtcDateTime),  # tombstone of a START of unknown outcome
+    Column("wake_kwh", Exact),  # a push that reaches these wakes the workflow
+    Column("wake_cost", Exact),
+    Column("profile", Json),  # ChargingPlan in force
+    Column("payment_status", String(20)),
+    Column("ended_at", UtcDateTime),
+    Column("decided_run", Integer, nullable=False, default=0),  # (run, history length, n): strictly greater wins
+    Column("decided_length", Integer, nullable=False, default=0),
+    Column("decided_n", Integer, nullable=False, default=0),
+    # Both.
+    Column("revision", Integer, nullable=False, default=1),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_sessions_user_created", "user_id", "created_at", "id"),
+    Index("ix_sessions_job", "job_id"),
+    Index("ix_sessions_ocpi", "connection_id", "ocpi_session_id"),
+    Index("ix_sessions_poll", "poll_at"),
+    Index("ix_sessions_admission", "admission", "created_at"),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("user_id", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("body_hash", String(64), nullable=False),
+    Column("session_id", ForeignKey("sessions.id"), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+evse_claims = Table(
+    "evse_claims",
+    metadata,
+    Column("connection_id", String(36), primary_key=True),
+    Column("location_id", String(36), primary_key=True),
+    Column("evse_uid", String(36), primary_key=True),
+    Column("session_id", ForeignKey("sessions.id"), nullable=False, unique=True),
+    Column("claimed_at", UtcDateTime, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("uid", String(36), primary_key=True),
+    Column("type", String(20), primary_key=True),
+    Column("session_id", ForeignKey("sessions.id")),  # of a one-time token
+    Column("valid", Boolean, nullable=False),
+    Column("body", Json, nullable=False),  # the OCPI Token object
+    Column("last_updated", UtcDateTime, nullable=False),
+)
+
+commands = Table(
+    "commands",
+    metadata,
+    Column("id", String(64), primary_key=True),  # unguessable; the last segment of response_url
+    Column("session_id", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("command", String(30), nullable=False),  # START_SESSION | STOP_SESSION | SET_PROFILE | CLEAR_PROFILE | …
+    Column("state", String(10), nullable=False),  # ready | sending | answered
+    Column("response", Json),  # CommandResponse or ChargingProfileResponse
+    Column("result", Json),  # the first result received
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("sent_at", UtcDateTime),
+    Column("result_at", UtcDateTime),
+)
+
+profile_requests = Table(
+    "profile_requests",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("session_id", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("wish", Json),  # ProfileWish; null asks to clear
+    Column("state", String(20), nullable=False),  # open, or ProfileAnswer.state
+    Column("result", String(100)),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+)
+
+ocpi_sessions = Table(
+    "ocpi_sessions",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("id", String(36), primary_key=True),  # as received
+    Column("session_id", ForeignKey("sessions.id"), index=True),  # ours, where it matches one
+    Column("parked", Boolean, nullable=False, default=False),  # a second Session for one authorization_reference
+    Column("body", Json, nullable=False),  # the Session object, all periods appended, unknown fields kept
+    Column("status", String(20), nullable=False),
+    Column("last_updated", UtcDateTime, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("session_id", String(36), nullable=False),
+    Column("kind", String(20), nullable=False),  # command_result | session | cdr
+    Column("payload", Json, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),  # when to try next
+    Column("leased_until", UtcDateTime),
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("error", Text),
+    Column("state", String(10), nullable=False, default="waiting"),  # waiting | delivered | dead
+    Index("ix_inbox_due", "state", "due_at"),
+    Index("ix_inbox_session", "session_id", "state"),
+)
+
+odd_messages = Table(
+    "odd_messages",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("connection_id", String(36)),
+    Column("method", String(10), nullable=False),
+    Column("path", String(512), nullable=False),
+    Column("body", Text, nullable=False),  # whole, as received
+    Column("problem", Text, nullable=False),
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+cdrs = Table(
+    "cdrs",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("folded_id", String(39), primary_key=True),  # upper case: CiString
+    Column("id", String(39), nullable=False),
+    Column("public_id", String(36), nullable=False, unique=True),  # last segment of the Location header's URL
+    Column("session_id", ForeignKey("sessions.id"), index=True),
+    Column("raw", Text, nullable=False),  # the body, byte for byte
+    Column("body", Json, nullable=False),
+    Column("state", String(15), nullable=False),  # received | settled | quarantined
+    Column("problem", Text),  # why it is quarantined
+    Column("received_at", UtcDateTime, nullable=False),
+)
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("body", Json, nullable=False),  # charging.payments.receipt.Receipt
+    Column("payment_status", String(20), nullable=False),  # pending|paid|failed|refunded|not_required
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True),
+    Column("transfer_key", String(100), nullable=False),  # e.g. hold/{session}, capture/{cdr}: once each
+    Column("leg", Integer, nullable=False),
+    Column("account", String(300), nullable=False, index=True),
+    Column("amount_minor", BigInteger, nullable=False),  # the legs of a transfer add up to 0
+    Column("currency", String(3), nullable=False),
+    Column("session_id", String(36), index=True),
+    Column("at", UtcDateTime, nullable=False),
+    UniqueConstraint("transfer_key", "leg", name="uq_ledger_transfer_key_leg"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("id", String(36), nullable=False, unique=True),
+    Column("type", String(50), nullable=False),
+    Column("data", Json, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(100), primary_key=True),  # e.g. list-sessions/{connection}: one process at a time
+    Column("until", UtcDateTime, nullable=False),
+)

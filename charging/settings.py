@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     stale_s: float = Field(300, description="`stale` is true when an active session's meter is older.")
     sweep_s: float = Field(20, description="How often the sweeper looks for stale rows; they are settled within 60 s.")
     profile_wait_s: float = Field(10, description="How long POST charging-profile waits for the CPO's result.")
+    max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
     @model_validator(mode="after")

@@ -25,18 +25,14 @@ from charging.session.model import SessionSpec, SessionState, Status
 RPC_TIMEOUT = timedelta(seconds=5)
 
 
-async def connect() -> Client:
-    """A client for the configured Temporal server. One per process. Raises when the server is away."""
-    return await Client.connect(**{"target_host": "localhost:7233", **_config()})
+async def connect(*, lazy: bool = False) -> Client:
+    """A client for the configured Temporal server. One per process. Raises when the server is away.
 
-
-async def connect_lazily() -> Client:
-    """A client that connects at its first call: the API starts, and takes what CPOs push, without Temporal."""
-    return await Client.connect(**{"target_host": "localhost:7233", **_config(), "lazy": True})
-
-
-def _config() -> dict[str, object]:
-    return {**ClientConfig.load_client_connect_config(), "data_converter": pydantic_data_converter}
+    ``lazy``: connects at the first call instead, so that the API starts, and takes what CPOs push, without Temporal.
+    """
+    config = ClientConfig.load_client_connect_config()
+    config.setdefault("target_host", "localhost:7233")
+    return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy)
 
 
 def search_attributes(spec: SessionSpec, status: Status) -> TypedSearchAttributes:
@@ -73,7 +69,7 @@ async def start_charging_session(client: Client, spec: SessionSpec) -> None:
 def _details(spec: SessionSpec) -> str:
     need = f"{spec.need_kwh} kWh" if spec.need_kwh is not None else "until stopped"
     return (
-        f"EVSE **{spec.evse_id}**, connector {spec.connector_id}, {spec.max_power_kw} kW, network **{spec.network}**\n\n"
+        f"EVSE **{spec.evse_id}**, connector {spec.connector_id}, {spec.max_power_kw} kW, **{spec.network}**\n\n"
         f"Need: {need}; stops at {spec.cost_limit} {spec.currency}\n\n"
         f"Robot {spec.robot_id or 'unknown'}, job {spec.job_id or 'none'}, "
         f"`authorization_reference` {spec.authorization_reference}"

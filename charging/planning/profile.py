@@ -43,6 +43,8 @@ def ocpi_periods(
     """
     divisor = Decimal(1) if unit == "W" else Decimal(phases * voltage)
     return tuple(
-        OcpiProfilePeriod(start_period=p.start_period, limit=(p.limit / divisor).quantize(Decimal("0.1"), "ROUND_FLOOR"))
+        OcpiProfilePeriod(
+            start_period=p.start_period, limit=(p.limit / divisor).quantize(Decimal("0.1"), "ROUND_FLOOR")
+        )
         for p in periods
     )

@@ -7,8 +7,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from charging.session.profile import ProfileWish
 from charging.session.model import Meter
+from charging.session.profile import ProfileWish
 
 
 class _Message(BaseModel):

@@ -162,7 +162,7 @@ class StopProgress(BaseModel):
     """The wish to stop and what became of it. ``attempts`` counts STOP_SESSION commands sent."""
 
     requested_at: datetime | None = None
-    by: Literal["user", "limit", "late", "operator", "plug_in_timeout"] | None = None
+    by: Literal["user", "operator", "limit", "late", "deadline"] | None = None
     attempts: int = 0
     first_sent_at: datetime | None = None
     next_at: datetime | None = None
@@ -198,6 +198,7 @@ class ProfileAnswer(_Frozen):
 class TimelineEntry(_Frozen):
     """One thing that happened, for people: the query ``timeline`` and the ``events`` table."""
 
+    n: int  # counts a session's entries; with the session id it is the entry's identity
     at: datetime
     type: str
     detail: str
@@ -208,7 +209,8 @@ class SessionState(BaseModel):
 
     ``closed_at``: the CPO's transaction is over (or provably never was): the EVSE claim ends.
     ``watch_until``: how long a failed session of unknown outcome is watched (its tombstone).
-    ``outbox``: profile answers and timeline entries that are not published yet.
+    ``answers`` and ``unpublished`` are profile answers and timeline entries that the store does not have yet.
+    ``seen``: the last 200 message ids; ``timeline``: the last 50 entries.
     """
 
     spec: SessionSpec
@@ -223,6 +225,7 @@ class SessionState(BaseModel):
     meter: Meter = Meter()
     stop: StopProgress = StopProgress()
     profile: ProfileProgress = ProfileProgress()
+    asked_at_deadline: bool = False  # the CPO's sessions were listed before giving up
     closed_at: datetime | None = None
     watch_until: datetime | None = None
     cdr_at: datetime | None = None
@@ -233,5 +236,6 @@ class SessionState(BaseModel):
     seen: list[str] = []
     timeline: list[TimelineEntry] = []
     unpublished: list[TimelineEntry] = []
-    changes: int = 0  # counts state changes; a publication carries what it has seen
-    runs: int = 0  # continue-as-new runs so far
+    noted: int = 0  # timeline entries so far, of all runs
+    changes: int = 0  # raised by every change, so that the workflow knows when to publish
+    run: int = 0  # continue-as-new runs before this one

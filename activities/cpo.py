@@ -1,0 +1,221 @@
+"""``CpoActivities``: the CPO, as the workflow of a session uses it, over OCPI.
+
+START_SESSION is sent at most once unless it provably never left: the command's row in the store says ``sending``
+before the first byte goes out, and whoever finds it ``sending`` later answers "unknown" instead of sending again.
+Everything else here is safe to repeat.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+from temporalio import activity
+
+from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.models import ChargingProfile, ChargingProfilePeriod, SetChargingProfile, StartSession, StopSession
+from charging.ocpi.peers import Peers
+from charging.planning.profile import ocpi_periods
+from charging.receiver import Receiver
+from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
+from charging.session.model import Meter, StartOutcome
+from charging.session.profile import ChargingPlan
+from charging.store.commands import CommandStore
+from charging.store.decisions import DecisionStore
+
+HEARTBEAT_S = 1.5
+
+# How far behind a session's beginning its CPO is asked: clocks differ by minutes (ocpi.md §15.5).
+CLOCK_SKEW = timedelta(minutes=30)
+
+
+class _Input(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class CpoCommand(_Input):
+    """What every command about a running Session carries: which Session, at which CPO, in which session of ours.
+
+    ``command_id`` is the unguessable end of its ``response_url``.
+    """
+
+    session_id: str
+    connection_id: str
+    ocpi_session_id: str
+    command_id: str
+
+
+class SendProfile(CpoCommand):
+    """A plan to be set as ChargingProfile, in W or in A per phase (``voltage`` in V, line to neutral)."""
+
+    plan: ChargingPlan
+    rate_unit: Literal["W", "A"]
+    phases: int
+    voltage: int
+
+
+class CpoActivities:
+    """Commands, charging profiles and lists at CPOs."""
+
+    def __init__(
+        self, commands: CommandStore, decisions: DecisionStore, peers: Peers, receiver: Receiver, public_url: str
+    ) -> None:
+        self._commands = commands
+        self._decisions = decisions
+        self._peers = peers
+        self._receiver = receiver
+        self._public_url = public_url.rstrip("/")
+
+    @activity.defn
+    async def start_session(self, session_id: str) -> StartAnswer:
+        """Send the one START_SESSION (OCPI 2.2.1 §13.2.2). Raises ``PeerNotReached`` where nothing left: retry."""
+        start = await self._commands.begin_start(session_id)
+        if start.answer is not None:
+            return start.answer  # an earlier attempt got it before its worker died
+        if start.was_sending:
+            return StartAnswer(outcome=StartOutcome.UNKNOWN, detail="START_SESSION may have been sent before a crash.")
+        command = StartSession.model_validate(
+            {
+                "response_url": self._command_url("START_SESSION", start.command_id),
+                "token": start.token,
+                "location_id": start.location_id,
+                "evse_uid": start.evse_uid,
+                "connector_id": start.connector_id,
+                "authorization_reference": start.authorization_reference,
+            }
+        )
+        try:
+            answer = await self._send_start(start.connection_id, command)
+        except PeerNotReached:
+            await self._commands.not_sent(start.command_id)
+            raise
+        await self._commands.started(start.command_id, answer)
+        return answer
+
+    async def _send_start(self, connection_id: str, command: StartSession) -> StartAnswer:
+        try:
+            async with _heartbeats():
+                client = await self._peers.client(connection_id)
+                response = await client.start_session(command)
+        except PeerOutcomeUnknown as error:
+            return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
+        except PeerRefused as error:
+            return _start_refused(error)
+        if response.result == "ACCEPTED":
+            return StartAnswer(outcome=StartOutcome.UNDERSTOOD, detail="The CPO understood START_SESSION.")
+        return StartAnswer(
+            outcome=StartOutcome.REFUSED,
+            code="not_supported" if response.result == "NOT_SUPPORTED" else "cpo_rejected",
+            detail=f"The CPO answered {response.result} to START_SESSION.",
+            retryable=response.result == "REJECTED",
+        )
+
+    @activity.defn
+    async def stop_session(self, command: CpoCommand) -> StopAnswer:
+        """Send STOP_SESSION (OCPI 2.2.1 §13.2.4): safe to repeat. No usable answer is an answer without a verdict."""
+        await self._commands.note(command.command_id, command.session_id, command.connection_id, "STOP_SESSION")
+        body = StopSession.model_validate(
+            {
+                "response_url": self._command_url("STOP_SESSION", command.command_id),
+                "session_id": command.ocpi_session_id,
+            }
+        )
+        try:
+            async with _heartbeats():
+                client = await self._peers.client(command.connection_id)
+                response = await client.stop_session(body)
+        except PeerRefused as error:
+            return StopAnswer(refused=True, detail=str(error))
+        except PeerError as error:
+            return StopAnswer(detail=str(error))
+        await self._commands.responded(command.command_id, response)
+        accepted = response.result == "ACCEPTED"
+        return StopAnswer(accepted=accepted, refused=not accepted, detail=f"CommandResponse {response.result}")
+
+    @activity.defn
+    async def set_charging_profile(self, command: SendProfile) -> ProfileSent:
+        """PUT the plan as a ChargingProfile (OCPI 2.2.1 §11.2.1.2): it replaces the one before, so it may repeat."""
+        await self._commands.note(command.command_id, command.session_id, command.connection_id, "SET_PROFILE")
+        body = SetChargingProfile.model_validate(
+            {
+                "charging_profile": _charging_profile(command.plan, command),
+                "response_url": self._profile_url("SET_PROFILE", command.command_id),
+            }
+        )
+        return await self._profile_call(command, body)
+
+    @activity.defn
+    async def clear_charging_profile(self, command: CpoCommand) -> ProfileSent:
+        """DELETE the ChargingProfile (OCPI 2.2.1 §11.2.1.3): full speed again."""
+        await self._commands.note(command.command_id, command.session_id, command.connection_id, "CLEAR_PROFILE")
+        return await self._profile_call(command, None)
+
+    async def _profile_call(self, command: CpoCommand, body: SetChargingProfile | None) -> ProfileSent:
+        try:
+            async with _heartbeats():
+                client = await self._peers.client(command.connection_id)
+                if body is None:
+                    url = self._profile_url("CLEAR_PROFILE", command.command_id)
+                    response = await client.clear_charging_profile(command.ocpi_session_id, url)
+                else:
+                    response = await client.set_charging_profile(command.ocpi_session_id, body)
+        except PeerRefused as error:
+            return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
+        except PeerError:
+            return ProfileSent(command_id=command.command_id, result="UNREACHABLE")
+        await self._commands.responded(command.command_id, response)
+        return ProfileSent(command_id=command.command_id, result=response.result)
+
+    @activity.defn
+    async def list_sessions(self, session_id: str) -> Meter:
+        """List the CPO's sessions since this one began and take each like a push; answers the stored meter then."""
+        connection, since = await self._commands.connection_of(session_id)
+        async with _heartbeats():
+            client = await self._peers.client(connection.id)
+            async for body in client.sessions(date_from=since - CLOCK_SKEW):
+                await self._receiver.session_object(connection, body)
+        return await self._decisions.meter(session_id)
+
+    def _command_url(self, command: str, command_id: str) -> str:
+        return f"{self._public_url}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"
+
+    def _profile_url(self, kind: str, command_id: str) -> str:
+        return f"{self._public_url}/ocpi/emsp/2.2.1/chargingprofiles/{kind}/{command_id}"
+
+
+def _start_refused(error: PeerRefused) -> StartAnswer:
+    code = "cpo_unavailable" if error.http_status in (401, 403) else "cpo_rejected"
+    return StartAnswer(outcome=StartOutcome.REFUSED, code=code, detail=str(error), retryable=False)
+
+
+def _charging_profile(plan: ChargingPlan, command: SendProfile) -> ChargingProfile:
+    periods = ocpi_periods(plan.periods, unit=command.rate_unit, phases=command.phases, voltage=command.voltage)
+    return ChargingProfile(
+        start_date_time=_whole_second(plan.starts_at),
+        charging_rate_unit=command.rate_unit,
+        charging_profile_period=[ChargingProfilePeriod(start_period=p.start_period, limit=p.limit) for p in periods],
+    )
+
+
+def _whole_second(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
+
+
+@asynccontextmanager
+async def _heartbeats() -> AsyncIterator[None]:
+    """Heartbeats while a CPO is asked, so that a dead worker is noticed in seconds, not at the call's time-out."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,37 @@
+"""``RecordActivities``: the store, as the workflow of a session uses it."""
+
+from temporalio import activity
+
+from charging.session.answers import Publication
+from charging.session.messages import LateSession
+from charging.session.model import Meter
+from charging.store.decisions import DecisionStore
+
+
+class RecordActivities:
+    """Admission, publishing and the meter. Every one is safe to repeat."""
+
+    def __init__(self, decisions: DecisionStore) -> None:
+        self._decisions = decisions
+
+    @activity.defn
+    async def admit(self, session_id: str) -> bool:
+        """Turn ``accepted`` into ``running``; False when the API has given the session up (``abandoned``)."""
+        return await self._decisions.admit(session_id)
+
+    @activity.defn
+    async def publish(self, publication: Publication) -> Meter:
+        """Write a session's decisions, events and profile answers; answers the meter stored by then."""
+        await self._decisions.publish(publication)
+        # A transaction of its own, after the commit: a push that the old limits let sleep is seen here.
+        return await self._decisions.meter(publication.session_id)
+
+    @activity.defn
+    async def read_meter(self, session_id: str) -> Meter:
+        """The stored meter of a session."""
+        return await self._decisions.meter(session_id)
+
+    @activity.defn
+    async def ocpi_session_is_over(self, late: LateSession) -> bool:
+        """Whether the stored Session of the CPO is COMPLETED or INVALID."""
+        return await self._decisions.ocpi_session_is_over(late.connection_id, late.ocpi_session_id)

@@ -1,0 +1,62 @@
+"""What an operator reads in Temporal UI without opening an event: markdown of a session's state. Pure."""
+
+from datetime import datetime
+
+from charging.session.answers import Publication
+from charging.session.model import SessionState
+from charging.session.rules import LIVE
+from charging.session.steps import wake_at
+
+
+def current_details(state: SessionState, now: datetime) -> str:
+    """A small table (status, reason, energy, cost, limits, what comes next) and the last few happenings."""
+    spec, meter = state.spec, state.meter
+    waiting = wake_at(state, now)
+    rows = {
+        "Status": f"**{state.status}**" + (f" · {state.phase}" if state.phase else ""),
+        "Why": f"`{state.reason.code}` {state.reason.detail}" if state.reason else "-",
+        "EVSE": f"{spec.evse_id} · {spec.network} · {spec.max_power_kw} kW",
+        "CPO Session": f"{meter.ocpi_session_id or '-'} · {meter.cpo_status or 'unknown'} (START {state.start})",
+        "Energy": f"{meter.kwh} kWh" + (f" of {spec.need_kwh} kWh" if spec.need_kwh is not None else ""),
+        "Cost": f"{_or_dash(meter.known_cost)} of at most {spec.cost_limit} {spec.currency}",
+        "Profile": str(state.profile.in_force.limit_w(now)) + " W" if state.profile.in_force else "no limit",
+        "Stop": f"asked by {state.stop.by}, sent {state.stop.attempts} times" if state.stop.by else "not asked",
+        "Next": f"{waiting[1]} at {_clock(waiting[0])}" if waiting else "waits for messages",
+    }
+    table = "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    happenings = "\n".join(f"- {_clock(e.at)} `{e.type}` {e.detail}" for e in reversed(state.timeline[-8:]))
+    return f"{table}\n\n{happenings}"
+
+
+def publication(state: SessionState, *, length: int, n: int) -> Publication:
+    """The state's decisions for the store. ``length`` is the workflow's history length, ``n`` counts within it."""
+    watching = state.status in LIVE and state.stop.requested_at is None
+    return Publication(
+        session_id=state.spec.session_id,
+        run=state.run,
+        length=length,
+        n=n,
+        status=state.status,
+        phase=state.phase,
+        reason=state.reason,
+        start_outcome=state.start,
+        stop_sent_at=state.stop.first_sent_at,
+        stop_accepted_at=state.stop.accepted_at,
+        closed_at=state.closed_at,
+        watch_until=state.watch_until,
+        wake_kwh=state.spec.need_kwh if watching else None,
+        wake_cost=state.spec.cost_limit if watching else None,
+        profile=state.profile.in_force,
+        ended_at=state.ended_at,
+        ask_cpo=state.ask_cpo,
+        answers=state.answers,
+        entries=state.unpublished,
+    )
+
+
+def _or_dash(value: object | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _clock(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S UTC")

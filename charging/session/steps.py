@@ -1,0 +1,101 @@
+"""What a session's workflow does next, and when it looks again. Pure questions about the state at ``now``."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+
+from charging.session import rules
+from charging.session.model import SessionState, StartOutcome, Status
+
+_TICK_MIN_S = 60
+_TICK_MAX_S = 3600
+
+
+class Step(StrEnum):
+    """One thing to do. ``WAIT``: nothing until a message or ``wake_at``. ``END``: the workflow's work is done."""
+
+    ADMIT = "admit"
+    HOLD = "hold"
+    START = "start"
+    ASK_CPO = "ask_cpo"
+    STOP = "stop"
+    SEND_PROFILE = "send_profile"
+    CLEAR_PROFILE = "clear_profile"
+    RELEASE = "release"
+    WAIT = "wait"
+    END = "end"
+
+
+def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -> Step:
+    """The most urgent step that is due and not in ``busy`` (under way already)."""
+    for step, due in (
+        (Step.ADMIT, not state.admitted and state.status is Status.PENDING),
+        (Step.HOLD, state.admitted and not state.held and state.status is Status.PENDING),
+        (Step.START, _start_is_due(state)),
+        (Step.STOP, stop_is_due(state, now)),
+        (Step.CLEAR_PROFILE, _profile_is_due(state, now) and state.profile.wish is None),
+        (Step.SEND_PROFILE, _profile_is_due(state, now) and state.profile.wish is not None),
+        (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
+        (Step.RELEASE, _release_is_due(state, now)),
+    ):
+        if due and step not in busy:
+            return step
+    return Step.WAIT if busy or not rules.is_finished(state, now) else Step.END
+
+
+def stop_is_due(state: SessionState, now: datetime) -> bool:
+    """Whether STOP_SESSION can and should go out at ``now``."""
+    due = state.stop.next_at is not None and now >= state.stop.next_at
+    return due and state.meter.ocpi_session_id is not None and state.stop.requested_at is not None
+
+
+def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
+    """The earliest moment at which time alone changes something, and what, in words for Temporal UI."""
+    stop, policy = state.stop, state.spec.policy
+    overdue_at = None
+    if stop.first_sent_at and not stop.overdue and stop.next_at:
+        overdue_at = stop.first_sent_at + timedelta(seconds=policy.stop_confirm_s)
+    moments = (
+        (rules.start_deadline(state), "start deadline"),
+        (stop.next_at if state.meter.ocpi_session_id else None, "repeat STOP_SESSION"),
+        (overdue_at, "stop overdue"),
+        (state.profile.next_at, "charging profile unanswered"),
+        (state.watch_until if state.status is Status.FAILED else None, "tombstone ends"),
+        (rules.cdr_deadline(state), "CDR deadline"),
+        (_limit_check_at(state, now), "limit check"),
+    )
+    due = [(at, why) for at, why in moments if at is not None and at > now]
+    return min(due, default=None)
+
+
+def _start_is_due(state: SessionState) -> bool:
+    return state.held and state.start is StartOutcome.NOT_SENT and state.status is Status.PENDING
+
+
+def _profile_is_due(state: SessionState, now: datetime) -> bool:
+    profile = state.profile
+    if profile.request_id is None or state.status is not Status.ACTIVE or profile.attempts >= rules.PROFILE_ATTEMPTS:
+        return False
+    return profile.next_at is None or now >= profile.next_at
+
+
+def _release_is_due(state: SessionState, now: datetime) -> bool:
+    unpaid = state.status is Status.FAILED and state.settled_at is None
+    return unpaid and state.held and not state.hold_released and rules.is_finished(state, now)
+
+
+def _limit_check_at(state: SessionState, now: datetime) -> datetime | None:
+    """The earliest moment at which a limit could be crossed at maximum power; 1 min to 1 h from ``now``.
+
+    Pushes cross limits sooner or later by themselves; this is the watch for pushes that were lost on the way.
+    A sandbox car that takes ``power_factor`` times the power shortens the lower bound as well.
+    """
+    spec = state.spec
+    if state.status is not Status.ACTIVE:
+        return None
+    hours = Decimal(1)
+    if spec.need_kwh is not None:
+        hours = max(spec.need_kwh - state.meter.kwh, Decimal(0)) / (spec.max_power_kw * spec.power_factor)
+    seconds = min(max(float(hours) * 3600, _TICK_MIN_S / spec.power_factor, 1), _TICK_MAX_S)
+    return now + timedelta(seconds=seconds)

@@ -1,0 +1,121 @@
+"""The commands that we send to CPOs: written before they leave, so that no crash can send START_SESSION twice."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from charging.session.answers import StartAnswer
+from charging.session.model import SessionSpec
+from charging.store.connections import Connection, ConnectionStore
+from charging.store.engine import Database
+from charging.store.tables import commands, sessions, tokens
+
+
+@dataclass(frozen=True)
+class PreparedStart:
+    """The START_SESSION of a session, whole, as POST /v1/sessions/start has stored it.
+
+    ``was_sending``: an earlier attempt had begun to send. ``answer``: what it heard, where it heard something.
+    """
+
+    command_id: str
+    connection_id: str
+    location_id: str
+    evse_uid: str
+    connector_id: str
+    authorization_reference: str
+    token: dict[str, Any]
+    was_sending: bool
+    answer: StartAnswer | None
+
+
+class CommandStore:
+    """Rows of ``commands``: ready → sending → answered."""
+
+    def __init__(self, database: Database, connections: ConnectionStore) -> None:
+        self._database = database
+        self._connections = connections
+
+    async def begin_start(self, session_id: str) -> PreparedStart:
+        """Mark the session's START_SESSION as ``sending``, committed before this returns."""
+        async with self._database.write() as connection:
+            row = (
+                await connection.execute(
+                    select(commands, sessions.c.spec, tokens.c.body.label("token"))
+                    .join(sessions, sessions.c.id == commands.c.session_id)
+                    .join(tokens, tokens.c.session_id == sessions.c.id)
+                    .where(commands.c.session_id == session_id, commands.c.command == "START_SESSION")
+                )
+            ).one()
+            await connection.execute(
+                update(commands)
+                .where(commands.c.id == row.id, commands.c.state == "ready")
+                .values(state="sending", sent_at=datetime.now(UTC))
+            )
+        spec = SessionSpec.model_validate(row.spec)
+        return PreparedStart(
+            command_id=row.id,
+            connection_id=row.connection_id,
+            location_id=spec.location_id,
+            evse_uid=spec.evse_uid,
+            connector_id=spec.connector_id,
+            authorization_reference=spec.authorization_reference,
+            token=row.token,
+            was_sending=row.state == "sending",
+            answer=StartAnswer.model_validate(row.response) if row.state == "answered" else None,
+        )
+
+    async def not_sent(self, command_id: str) -> None:
+        """Nothing left this machine: the command may be sent after all."""
+        async with self._database.write() as connection:
+            await connection.execute(update(commands).where(commands.c.id == command_id).values(state="ready"))
+
+    async def started(self, command_id: str, answer: StartAnswer) -> None:
+        """Keep what came of START_SESSION."""
+        await self._answered(command_id, answer)
+
+    async def responded(self, command_id: str, response: BaseModel) -> None:
+        """Keep a CommandResponse or ChargingProfileResponse."""
+        await self._answered(command_id, response)
+
+    async def _answered(self, command_id: str, answer: BaseModel) -> None:
+        async with self._database.write() as connection:
+            await connection.execute(
+                update(commands)
+                .where(commands.c.id == command_id)
+                .values(state="answered", response=answer.model_dump(mode="json"))
+            )
+
+    async def note(self, command_id: str, session_id: str, connection_id: str, command: str) -> None:
+        """Store a repeatable command before it leaves, so that its result is known when it comes."""
+        now = datetime.now(UTC)
+        row = {
+            "id": command_id,
+            "session_id": session_id,
+            "connection_id": connection_id,
+            "command": command,
+            "state": "sending",
+            "created_at": now,
+            "sent_at": now,
+        }
+        try:
+            async with self._database.write() as connection:
+                await connection.execute(insert(commands).values(row))
+        except IntegrityError:
+            return  # a second attempt of the same activity
+
+    async def connection_of(self, session_id: str) -> tuple[Connection, datetime]:
+        """The connection of a session, and when the session was created."""
+        async with self._database.read() as connection:
+            row = (
+                await connection.execute(
+                    select(sessions.c.connection_id, sessions.c.created_at).where(sessions.c.id == session_id)
+                )
+            ).one()
+        if (peer := await self._connections.get(row.connection_id)) is None:
+            raise LookupError("a session without its connection")  # a foreign key forbids it
+        return peer, row.created_at

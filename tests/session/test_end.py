@@ -1,0 +1,161 @@
+"""The end of a session: stops, limits, CDRs and deadlines (trust items 23-28, 33, 36, 41, 47, 48)."""
+
+from decimal import Decimal
+
+import pytest
+
+from charging.session import rules
+from charging.session.answers import StopAnswer
+from charging.session.messages import CdrReceived, CommandResultMessage, StopRequest
+from charging.session.model import CpoStatus, Phase, Status
+from charging.session.steps import Step, next_step, wake_at
+from tests.session.factory import T0, active, at, meter
+
+
+def test_a_stop_is_sent_at_once_and_repeated_until_the_cpo_confirms() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    sent = []
+    now = T0
+    while len(sent) < 13:
+        assert next_step(state, now) is Step.STOP
+        rules.stop_sent(state, now)
+        sent.append((now - T0).total_seconds())
+        assert state.stop.next_at is not None
+        now = state.stop.next_at
+    assert sent == [0, 10, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800, 5400, 9000]
+
+
+def test_a_second_stop_changes_nothing() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    rules.stop_sent(state, T0)
+    before = state.model_copy(deep=True)
+    rules.stop_requested(state, StopRequest(by="user"), at(1))
+    assert state == before
+
+
+def test_a_stop_that_the_cpo_accepted_but_does_not_obey_is_called_overdue_and_never_completed() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    rules.stop_sent(state, T0)
+    rules.command_resulted(state, CommandResultMessage(command="STOP_SESSION", result="ACCEPTED"), at(1))
+    assert (state.phase, state.stop.accepted_at) == (Phase.STOP_SENT, at(1))
+    rules.time_passed(state, at(120))
+    assert (state.status, state.phase) == (Status.STOPPING, Phase.STOP_OVERDUE)
+
+
+def test_a_refused_stop_stays_stopping_is_noted_and_asks_the_cpo() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    rules.stop_sent(state, T0)
+    rules.stop_answered(state, StopAnswer(refused=True, detail="CommandResponse REJECTED"), at(1))
+    assert (state.status, state.stop.refusals, state.ask_cpo) == (Status.STOPPING, 1, True)
+    assert state.timeline[-1].type == "stop_refused"
+
+
+def test_the_car_may_end_it_and_the_session_awaits_its_cdr() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, CpoStatus.COMPLETED, kwh="12"), at(600))
+    assert (state.status, state.phase, state.closed_at) == (Status.STOPPING, Phase.AWAITING_CDR, at(600))
+    assert state.reason
+    assert state.reason.code == "ended_by_cpo_or_car"
+
+
+@pytest.mark.parametrize("first", [CpoStatus.COMPLETED, CpoStatus.INVALID])
+def test_a_final_cpo_status_silences_a_stop_that_was_to_be_repeated(first: CpoStatus) -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    rules.stop_sent(state, T0)
+    rules.session_updated(state, meter(state, first), at(5))
+    assert next_step(state, at(3600)) is not Step.STOP
+
+
+def test_completed_needs_a_settled_cdr() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, CpoStatus.COMPLETED), at(5))
+    rules.cdr_received(state, CdrReceived(), at(6))
+    assert (state.status, state.phase) == (Status.STOPPING, Phase.SETTLING)
+    rules.cdr_received(state, CdrReceived(settled=True, payment_status="paid"), at(7))
+    assert (state.status, state.phase, next_step(state, at(7))) == (Status.COMPLETED, None, Step.END)
+
+
+def test_a_cdr_before_completed_ends_the_transaction() -> None:
+    state = active()
+    rules.cdr_received(state, CdrReceived(), at(6))
+    assert (state.status, state.closed_at) == (Status.STOPPING, at(6))
+    rules.cdr_received(state, CdrReceived(settled=True), at(7))
+    assert state.status is Status.COMPLETED
+
+
+def test_an_invalid_session_fails_and_the_hold_goes_back() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, CpoStatus.INVALID), at(5))
+    assert (state.status, next_step(state, at(5))) == (Status.FAILED, Step.RELEASE)
+
+
+def test_without_a_cdr_in_35_days_the_session_fails_and_the_hold_goes_back() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, CpoStatus.COMPLETED), at(0))
+    days35 = at(35 * 86400)
+    assert wake_at(state, at(1)) == (days35, "CDR deadline")
+    rules.time_passed(state, days35)
+    assert state.status is Status.FAILED
+    assert state.reason
+    assert state.reason.code == "cdr_missing"
+    assert next_step(state, days35) is Step.RELEASE
+
+
+def test_a_cdr_that_was_never_settled_fails_as_disputed() -> None:
+    state = active()
+    rules.cdr_received(state, CdrReceived(), at(0))
+    rules.time_passed(state, at(35 * 86400))
+    assert state.reason
+    assert state.reason.code == "cdr_disputed"
+
+
+def test_the_delivered_need_stops_the_session() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, kwh="59.9"), at(60))
+    assert state.status is Status.ACTIVE
+    rules.session_updated(state, meter(state, kwh="60"), at(70))
+    assert (state.status, next_step(state, at(70))) == (Status.STOPPING, Step.STOP)
+    rules.stop_sent(state, at(70))
+    assert state.phase is Phase.LIMIT_REACHED
+    assert state.reason
+    assert state.reason.code == "target_reached"
+
+
+@pytest.mark.parametrize("field", ["cost", "estimate"])
+def test_the_cost_limit_stops_the_session_by_the_cpos_total_or_by_our_estimate(field: str) -> None:
+    state = active(need_kwh=None, cost_limit=Decimal("5.00"))
+    rules.session_updated(state, meter(state, kwh="9", **{field: Decimal("4.99")}), at(60))
+    assert state.status is Status.ACTIVE
+    rules.session_updated(state, meter(state, kwh="9", **{field: Decimal("5.00")}), at(61))
+    assert state.status is Status.STOPPING
+    assert state.reason
+    assert state.reason.code == "cost_limit_reached"
+
+
+def test_an_older_snapshot_of_the_meter_is_dropped() -> None:
+    state = active()
+    old = meter(state, CpoStatus.PENDING)
+    rules.session_updated(state, meter(state, kwh="5"), at(10))
+    rules.session_updated(state, old, at(11))
+    assert state.meter.kwh == 5
+
+
+def test_no_power_is_a_pause_and_power_ends_it() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, power_kw=Decimal(0)), at(10))
+    assert state.phase is Phase.PAUSED
+    rules.session_updated(state, meter(state, power_kw=Decimal(7)), at(20))
+    assert state.phase is Phase.CHARGING
+
+
+def test_the_timer_is_the_earliest_moment_the_need_could_be_met_between_a_minute_and_an_hour() -> None:
+    state = active(max_power_kw=Decimal(150), need_kwh=Decimal(60))
+    assert wake_at(state, T0) == (at(24 * 60), "limit check")
+    rules.session_updated(state, meter(state, kwh="59.9"), at(0))
+    assert wake_at(state, T0) == (at(60), "limit check")
+    assert wake_at(active(need_kwh=None), T0) == (at(3600), "limit check")

@@ -1,0 +1,139 @@
+"""Charging profiles in the life of a session (trust items 31, 32), and how plans become OCPI periods."""
+
+from decimal import Decimal
+
+from charging.planning.profile import make_plan, ocpi_periods
+from charging.session import rules
+from charging.session.answers import ProfileSent
+from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest, StopRequest
+from charging.session.model import ProfileAnswer, SessionState
+from charging.session.profile import ChargingPlan, ProfilePeriod, ProfileWish
+from charging.session.steps import Step, next_step
+from tests.session.factory import T0, active, at, meter, started
+
+CAP = ProfileWish(max_charge_rate_kw=Decimal("7.4"))
+PLAN = make_plan(CAP, max_power_kw=Decimal(22), now=T0)
+
+
+def wish(request_id: str = "r1", wished: ProfileWish = CAP) -> ProfileRequest:
+    return ProfileRequest(message_id=request_id, wish=wished)
+
+
+def resulted(command_id: str, result: str) -> CommandResultMessage:
+    return CommandResultMessage(command="SET_PROFILE", command_id=command_id, result=result)
+
+
+def sent(state: SessionState, command_id: str = "c1", plan: ChargingPlan | None = PLAN) -> SessionState:
+    rules.profile_sent(state, command_id, plan, T0)
+    return state
+
+
+def test_a_profile_wished_while_pending_is_kept_and_sent_once_active() -> None:
+    state = started()
+    rules.profile_requested(state, wish(), T0)
+    assert next_step(state, T0) is Step.WAIT
+    rules.session_updated(state, meter(state), at(5))
+    assert next_step(state, at(5)) is Step.SEND_PROFILE
+
+
+def test_only_the_asynchronous_accepted_puts_a_profile_in_force() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    sent(state)
+    rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(1))
+    assert (state.profile.in_force, state.answers) == (None, [])
+    rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2))
+    assert state.profile.in_force == PLAN
+    assert state.answers == [ProfileAnswer(request_id="r1", state="accepted", result="ACCEPTED")]
+
+
+def test_a_result_that_beats_the_response_counts() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    sent(state)
+    rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(1))
+    rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(2))
+    assert state.profile.in_force == PLAN
+
+
+def test_a_rejected_profile_leaves_the_one_in_force() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    rules.command_resulted(sent(state), resulted("c1", "ACCEPTED"), at(1))
+    rules.profile_requested(state, wish("r2", ProfileWish(max_charge_rate_kw=Decimal(11))), at(2))
+    rules.command_resulted(sent(state, "c2"), resulted("c2", "REJECTED"), at(3))
+    assert state.profile.in_force == PLAN
+    assert state.answers[-1] == ProfileAnswer(request_id="r2", state="rejected", result="REJECTED")
+
+
+def test_a_newer_wish_supersedes_an_open_one_whose_late_result_means_nothing() -> None:
+    state = active()
+    rules.profile_requested(state, wish("r1"), T0)
+    sent(state)
+    rules.profile_requested(state, wish("r2"), at(1))
+    assert state.answers == [ProfileAnswer(request_id="r1", state="superseded", result=None)]
+    rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2))
+    assert (state.profile.in_force, next_step(state, at(2))) == (None, Step.SEND_PROFILE)
+
+
+def test_clearing_puts_no_profile_in_force() -> None:
+    state = active()
+    rules.profile_requested(state, wish("r1"), T0)
+    rules.command_resulted(sent(state), resulted("c1", "ACCEPTED"), at(1))
+    rules.profile_requested(state, ClearProfileRequest(message_id="r2"), at(2))
+    assert next_step(state, at(2)) is Step.CLEAR_PROFILE
+    rules.command_resulted(sent(state, "c2", None), resulted("c2", "ACCEPTED"), at(3))
+    assert state.profile.in_force is None
+
+
+def test_too_often_waits_and_sends_again() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    rules.profile_answered(sent(state), ProfileSent(command_id="c1", result="TOO_OFTEN"), T0)
+    assert next_step(state, at(29)) is Step.WAIT
+    assert next_step(state, at(30)) is Step.SEND_PROFILE
+
+
+def test_silence_sends_three_times_and_then_says_so() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    for attempt in range(3):
+        assert next_step(state, at(60 * attempt)) is Step.SEND_PROFILE
+        rules.profile_sent(state, f"c{attempt}", PLAN, at(60 * attempt))
+    rules.time_passed(state, at(180))
+    assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="NO_RESULT")]
+    assert next_step(state, at(180)) is Step.WAIT
+
+
+def test_an_evse_without_profiles_rejects_at_once() -> None:
+    state = active(profile_capable=False)
+    rules.profile_requested(state, wish(), T0)
+    assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="NOT_SUPPORTED")]
+
+
+def test_a_stop_closes_an_open_wish() -> None:
+    state = active()
+    rules.profile_requested(state, wish(), T0)
+    rules.stop_requested(state, StopRequest(), at(1))
+    assert state.answers == [ProfileAnswer(request_id="r1", state="session_over", result=None)]
+
+
+def test_a_cap_is_one_period_and_the_cap_is_what_the_connector_can_give() -> None:
+    assert PLAN.periods == (ProfilePeriod(start_period=0, limit=Decimal(7400)),)
+    assert make_plan(ProfileWish(), max_power_kw=Decimal(22), now=T0).periods[0].limit == 22000
+
+
+def test_a_custom_schedule_is_taken_whole() -> None:
+    periods = (
+        ProfilePeriod(start_period=0, limit=Decimal(11000)),
+        ProfilePeriod(start_period=3600, limit=Decimal(7400)),
+    )
+    plan = make_plan(ProfileWish(periods=periods), max_power_kw=Decimal(22), now=T0)
+    assert plan.periods == periods
+    assert (plan.limit_w(at(3599)), plan.limit_w(at(3600))) == (11000, 7400)
+
+
+def test_amperes_are_per_phase_and_rounded_down_because_a_limit_is_a_maximum() -> None:
+    periods = (ProfilePeriod(start_period=0, limit=Decimal(7400)),)
+    assert ocpi_periods(periods, unit="W", phases=3, voltage=230)[0].limit == Decimal("7400.0")
+    assert ocpi_periods(periods, unit="A", phases=3, voltage=230)[0].limit == Decimal("10.7")

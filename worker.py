@@ -1,0 +1,70 @@
+"""The worker: connect, build the activities, run. Wiring only; start it with ``python worker.py``."""
+
+import asyncio
+import logging
+import signal
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.cpo import CpoActivities
+from activities.payments import PaymentActivities
+from activities.records import RecordActivities
+from charging import names, temporal
+from charging.ocpi.peers import Peers
+from charging.payments.wallet import Wallet
+from charging.receiver import Receiver
+from charging.settings import Settings, get_settings
+from charging.store.commands import CommandStore
+from charging.store.connections import ConnectionStore
+from charging.store.decisions import DecisionStore
+from charging.store.engine import Database
+from workflows.charging_session import ChargingSessionWorkflow
+from workflows.late_session import LateSessionWorkflow
+from workflows.settlement import SettlementWorkflow
+
+
+def build_worker(client: Client, database: Database, peers: Peers, settings: Settings) -> Worker:
+    """A worker for every workflow and activity of this engine; the caller closes ``database`` and ``peers``."""
+    connections = ConnectionStore(database, settings.secret_keys)
+    decisions = DecisionStore(database)
+    cpo = CpoActivities(
+        CommandStore(database, connections), decisions, peers, Receiver(database, settings), settings.public_url
+    )
+    records = RecordActivities(decisions)
+    payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
+    return Worker(
+        client,
+        task_queue=names.TASK_QUEUE,
+        workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow],
+        activities=[*_activities(cpo), *_activities(records), *_activities(payments)],
+        # A worker that was killed is found out sooner; see docs/operations.md.
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
+        max_cached_workflows=settings.max_cached_workflows,
+    )
+
+
+def _activities(partner: object) -> list[object]:
+    methods = (getattr(partner, name) for name in dir(partner))
+    return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
+
+
+async def main() -> None:
+    """Run until SIGTERM or SIGINT."""
+    settings = get_settings()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    database, client = Database(settings.database_url), await temporal.connect()
+    peers = Peers(database, settings)
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    async with build_worker(client, database, peers, settings):
+        logging.getLogger(__name__).info("worker is running")
+        await stopped.wait()
+    await peers.aclose()
+    await database.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

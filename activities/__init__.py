@@ -1,0 +1,1 @@
+"""Every side effect of a workflow; one class per partner, built with its dependencies."""

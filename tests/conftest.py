@@ -18,6 +18,7 @@ from temporalio.testing import WorkflowEnvironment
 from charging import names
 from charging.store.engine import Database
 from charging.store.migrate import upgrade
+from tests.programs import program
 
 SQLITE_PRAGMAS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
 
@@ -88,7 +89,9 @@ async def temporal() -> AsyncIterator[WorkflowEnvironment]:
     attributes = [arg for a in names.SearchAttribute for arg in ("--search-attribute", f"{a}=Keyword")]
     async with await WorkflowEnvironment.start_local(
         data_converter=pydantic_data_converter,
-        dev_server_existing_path=shutil.which("temporal"),
+        dev_server_existing_path=program("temporal"),
         dev_server_extra_args=[*attributes, *SQLITE_PRAGMAS],
     ) as environment:
+        # What `charging.temporal.connect` reads, in this process and in those that tests start.
+        os.environ["TEMPORAL_ADDRESS"] = environment.client.service_client.config.target_host
         yield environment

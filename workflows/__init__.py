@@ -1,0 +1,1 @@
+"""Durable and deterministic: workflows orchestrate, rules decide, activities do all I/O."""

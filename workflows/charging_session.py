@@ -391,8 +391,9 @@ class ChargingSessionWorkflow:
     @workflow.signal(name=names.Signal.CDR_RECEIVED, description='A CDR is stored, or settled: {"settled": true}.')
     def cdr_received(self, message: Any = None, *_junk: Any) -> None:
         """A CDR was stored (from the inbox) or settled (from the settlement)."""
-        # Without input it would claim a CDR that nobody has seen: an operator must say what is the case.
-        if message and (taken := self._take(CdrReceived, message)):
+        # Anything else would claim a CDR that nobody has seen: the sender must say what is the case.
+        says = isinstance(message, dict) and "settled" in message
+        if says and (taken := self._take(CdrReceived, message)):
             rules.cdr_received(self._state, taken, workflow.now())
 
     @workflow.query(name=names.Query.STATUS, description="The whole state of this session.")

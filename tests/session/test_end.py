@@ -7,7 +7,7 @@ import pytest
 from charging.session import rules
 from charging.session.answers import StopAnswer
 from charging.session.messages import CdrReceived, CommandResultMessage, StopRequest
-from charging.session.model import CpoStatus, Phase, Status
+from charging.session.model import CpoStatus, Meter, Phase, SessionState, Status
 from charging.session.steps import Step, next_step, wake_at
 from tests.session.factory import T0, active, at, meter
 
@@ -15,7 +15,7 @@ from tests.session.factory import T0, active, at, meter
 def test_a_stop_is_sent_at_once_and_repeated_until_the_cpo_confirms() -> None:
     state = active()
     rules.stop_requested(state, StopRequest(by="user"), T0)
-    sent = []
+    sent: list[float] = []
     now = T0
     while len(sent) < 13:
         assert next_step(state, now) is Step.STOP
@@ -126,12 +126,17 @@ def test_the_delivered_need_stops_the_session() -> None:
     assert state.reason.code == "target_reached"
 
 
+def costing(state: SessionState, field: str, amount: str) -> Meter:
+    """The next snapshot, with an amount in ``cost`` (the CPO's) or ``estimate`` (ours)."""
+    return meter(state, kwh="9").model_copy(update={field: Decimal(amount)})
+
+
 @pytest.mark.parametrize("field", ["cost", "estimate"])
 def test_the_cost_limit_stops_the_session_by_the_cpos_total_or_by_our_estimate(field: str) -> None:
     state = active(need_kwh=None, cost_limit=Decimal("5.00"))
-    rules.session_updated(state, meter(state, kwh="9", **{field: Decimal("4.99")}), at(60))
+    rules.session_updated(state, costing(state, field, "4.99"), at(60))
     assert state.status is Status.ACTIVE
-    rules.session_updated(state, meter(state, kwh="9", **{field: Decimal("5.00")}), at(61))
+    rules.session_updated(state, costing(state, field, "5.00"), at(61))
     assert state.status is Status.STOPPING
     assert state.reason
     assert state.reason.code == "cost_limit_reached"

@@ -1,0 +1,233 @@
+"""Commands that go wrong at a real (scripted) CPO: trust items 15 to 32, by number."""
+
+import asyncio
+
+import pytest
+
+from tests.peer import answer, refuse, reset
+from tests.stack import EVSE, Stack
+from tests.waiting import eventually
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [("REJECTED", "cpo_rejected"), ("NOT_SUPPORTED", "not_supported"), ("UNKNOWN_SESSION", "cpo_rejected")],
+)
+async def test_15_a_refused_command_fails_with_its_reason_and_the_hold_goes_back(
+    stack: Stack, result: str, code: str
+) -> None:
+    stack.cpo.on("START_SESSION", answer({"result": result, "timeout": 0}))
+    session_id = await stack.started()
+    failed = await stack.until(session_id, "failed", safe_to_unplug=True, next_action="move_on")
+    assert failed["reason"]["code"] == code
+    assert await stack.workflow(session_id).result() == "failed"
+    assert await stack.held(session_id) == 0
+
+
+async def test_16_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails(stack: Stack) -> None:
+    session_id = await stack.started()
+    failed = await stack.until(session_id, "failed", safe_to_unplug=False, next_action="call_human")
+    assert failed["reason"]["code"] == "start_timeout"
+    assert stack.cpo.received("sessions")
+    assert len(stack.cpo.starts) == 1
+
+
+async def test_16_a_session_that_only_the_list_shows_makes_it_active(stack: Stack) -> None:
+    session_id = await stack.started()
+    stack.cpo.sessions.append(stack.cpo.session(kwh=3))
+    await stack.until(session_id, "active", energy_kwh=3.0)
+
+
+async def test_17_a_command_result_timeout_may_still_become_active(stack: Stack) -> None:
+    session_id = await stack.started()
+    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "TIMEOUT")
+    await stack.cpo.push_session(stack.cpo.session())
+    await stack.until(session_id, "active")
+
+
+async def test_17_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled(stack: Stack) -> None:
+    session_id = await stack.started()
+    await stack.until(session_id, "failed")
+    session = stack.cpo.session()
+    await stack.cpo.push_session(session)
+    await eventually(lambda: stack.cpo.stops)
+    await stack.cpo.push_session({**session, "status": "COMPLETED", "kwh": 0.2})
+    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 0.2}, total_cost=0.1))
+    assert await stack.workflow(session_id).result() == "failed"
+    receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
+    assert (receipt["payment_status"], receipt["cost"]) == ("paid", 0.1)
+    assert (await stack.status(session_id))["status"] == "failed"
+
+
+async def test_17_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own(stack: Stack) -> None:
+    session_id = await stack.started()
+    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "FAILED")
+    assert await stack.workflow(session_id).result() == "failed"
+    session = stack.cpo.session()
+    await stack.cpo.push_session(session)
+    await eventually(lambda: stack.cpo.stops)
+    assert stack.cpo.stops[0]["session_id"] == session["id"]
+    await stack.cpo.push_session({**session, "status": "COMPLETED"})
+    late = stack.temporal.get_workflow_handle(f"late-session/{session_id}")
+    await late.signal("session_updated")
+    assert "over after" in await late.result()
+
+
+async def test_18_a_result_before_the_response_is_taken(stack: Stack) -> None:
+    release = asyncio.Event()
+    stack.cpo.on("START_SESSION", answer({"result": "ACCEPTED", "timeout": 30}, wait_for=release))
+    session_id = await stack.started()
+    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "ACCEPTED")
+    await stack.until(session_id, "pending", phase="awaiting_plug")
+    release.set()
+    await stack.cpo.push_session(stack.cpo.session())
+    await stack.until(session_id, "active")
+
+
+async def test_19_a_session_before_every_answer_is_active_and_can_be_stopped(stack: Stack) -> None:
+    release = asyncio.Event()
+    stack.cpo.on("START_SESSION", answer({"result": "ACCEPTED", "timeout": 30}, wait_for=release))
+    session_id = await stack.started()
+    await stack.cpo.push_session(stack.cpo.session())
+    await stack.until(session_id, "active")
+    await stack.stop(session_id)
+    await eventually(lambda: stack.cpo.stops)
+    release.set()
+
+
+async def test_20_a_repeated_result_changes_nothing(stack: Stack) -> None:
+    session_id = await stack.started()
+    url = stack.cpo.starts[0]["response_url"]
+    await stack.cpo.send_result(url, "ACCEPTED")
+    before = await stack.until(session_id, "pending", phase="awaiting_plug")
+    assert (await stack.cpo.send_result(url, "FAILED")).status_code == 200
+    assert (await stack.cpo.send_result(url, "ACCEPTED")).status_code == 200
+    await stack.cpo.push_session(stack.cpo.session())
+    assert (await stack.until(session_id, "active"))["revision"] > before["revision"]
+
+
+async def test_21_a_result_for_an_unknown_command_is_not_found(stack: Stack) -> None:
+    session_id = await stack.started()
+    url = stack.cpo.starts[0]["response_url"]
+    assert (await stack.cpo.send_result(url[:-8] + "00000000", "FAILED")).status_code == 404
+    assert (await stack.status(session_id))["status"] == "pending"
+
+
+async def test_22_accepted_but_nothing_plugged_waits_and_then_fails(stack: Stack) -> None:
+    session_id = await stack.started()
+    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "ACCEPTED")
+    await stack.until(session_id, "pending", phase="awaiting_plug", next_action="plug_in")
+    failed = await stack.until(session_id, "failed")
+    assert failed["reason"]["code"] == "plug_in_timeout"
+    again = await stack.api.post("/v1/sessions/start", json={"evse_id": EVSE, "connector_type": "CCS"})
+    assert again.status_code == 201  # the remote start has lapsed: the EVSE is free
+
+
+async def test_23_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed(stack: Stack) -> None:
+    session_id, session = await stack.charging()
+    await stack.stop(session_id)
+    await eventually(lambda: stack.cpo.stops)
+    await stack.cpo.send_result(stack.cpo.stops[0]["response_url"], "ACCEPTED")
+    await stack.cpo.patch_session(session, {"kwh": 9})
+    await stack.until(session_id, "stopping", phase="stop_overdue", safe_to_unplug=False)
+    await eventually(lambda: len(stack.cpo.stops) > 1, within_s=15)
+
+
+async def test_24_a_refused_stop_stays_stopping_and_asks_what_the_cpo_has(stack: Stack) -> None:
+    session_id, session = await stack.charging()
+    stack.cpo.on("STOP_SESSION", answer({"result": "REJECTED", "timeout": 0}))
+    stack.cpo.sessions.append({**session, "kwh": 5})
+    await stack.stop(session_id)
+    await stack.until(session_id, "stopping", energy_kwh=5.0, safe_to_unplug=False)
+    events = await stack.events(session_id)
+    assert "stop_refused" in events
+
+
+async def test_25_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_at_once(stack: Stack) -> None:
+    session_id = await stack.started()
+    assert (await stack.stop(session_id))["status"] == "stopping"
+    await stack.until(session_id, "stopping")
+    assert not stack.cpo.stops
+    await stack.cpo.push_session(stack.cpo.session())
+    await eventually(lambda: stack.cpo.stops)
+    assert (await stack.status(session_id))["status"] == "stopping"
+
+
+async def test_26_a_double_stop_is_answered_the_same_and_sent_once(stack: Stack) -> None:
+    session_id, _ = await stack.charging()
+    answers = [await stack.stop(session_id), await stack.stop(session_id)]
+    assert answers[0] == answers[1]
+    await eventually(lambda: stack.cpo.stops)
+    await stack.until(session_id, "stopping", phase="stop_sent")
+    assert len(stack.cpo.stops) == 1
+
+
+async def test_27_a_stop_after_the_end_is_answered_with_the_true_status(stack: Stack) -> None:
+    session_id, session = await stack.charging()
+    ended = {**session, "status": "COMPLETED", "kwh": 1}
+    await stack.cpo.push_session(ended)
+    await stack.cpo.post_cdr(stack.cpo.cdr(ended))
+    await stack.until(session_id, "completed")
+    assert await stack.stop(session_id) == {"session_id": session_id, "status": "completed"}
+
+
+async def test_28_a_stop_by_the_car_awaits_the_cdr_with_its_reason(stack: Stack) -> None:
+    session_id, session = await stack.charging()
+    await stack.cpo.patch_session(session, {"status": "COMPLETED", "kwh": 8})
+    ended = await stack.until(session_id, "stopping", phase="awaiting_cdr", safe_to_unplug=True)
+    assert ended["reason"]["code"] == "ended_by_cpo_or_car"
+
+
+@pytest.mark.parametrize(
+    "fault", [reset(), answer(http_status=502), refuse(4002), answer(raw=b"<html>", media_type="text/html")]
+)
+async def test_an_ambiguous_start_is_never_sent_again_and_a_session_decides(stack: Stack, fault: object) -> None:
+    stack.cpo.on("START_SESSION", fault)  # type: ignore[arg-type] # a Step
+    session_id = await stack.started()
+    await stack.cpo.push_session(stack.cpo.session())
+    await stack.until(session_id, "active")
+    assert len(stack.cpo.starts) == 1
+
+
+async def test_31_a_profile_wished_while_pending_is_answered_202_kept_and_sent_once_active(stack: Stack) -> None:
+    session_id = await stack.started()
+    wished = await stack.api.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 7.4})
+    assert (wished.status_code, wished.json()["profile_set"]) == (202, False)
+    await stack.cpo.push_session(stack.cpo.session())
+    await eventually(lambda: stack.cpo.received("SET_PROFILE"))
+    body = stack.cpo.received("SET_PROFILE")[0].body
+    assert body["charging_profile"]["charging_rate_unit"] == "W"
+    assert body["charging_profile"]["charging_profile_period"] == [{"start_period": 0, "limit": 7400.0}]
+    await stack.cpo.send_result(body["response_url"], "ACCEPTED")
+    await stack.until(session_id, "active", limit_kw=7.4)
+
+
+async def test_31_an_accepted_profile_is_set_when_the_asynchronous_result_says_so(stack: Stack) -> None:
+    session_id, _ = await stack.charging()
+    path = f"/v1/sessions/{session_id}/charging-profile"
+    wish = asyncio.create_task(stack.api.post(path, json={"max_charge_rate_kw": 11.0}))
+    await eventually(lambda: stack.cpo.received("SET_PROFILE"))
+    assert not wish.done()
+    await stack.cpo.send_result(stack.cpo.received("SET_PROFILE")[0].body["response_url"], "ACCEPTED")
+    answered = await wish
+    assert answered.status_code == 200
+    assert answered.json()["profile_set"] is True
+    assert answered.json()["periods"] == [{"start_period": 0, "limit": 11000}]
+    clear = asyncio.create_task(stack.api.delete(path))
+    await eventually(lambda: stack.cpo.received("CLEAR_PROFILE"))
+    await stack.cpo.send_result(stack.cpo.received("CLEAR_PROFILE")[0].query["response_url"], "ACCEPTED")
+    assert (await clear).json() == {"session_id": session_id, "profile_cleared": True}
+    await stack.until(session_id, "active", limit_kw=None)
+
+
+async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stays_in_force(stack: Stack) -> None:
+    session_id, _ = await stack.charging()
+    path = f"/v1/sessions/{session_id}/charging-profile"
+    for number, (rate, result) in enumerate([(11.0, "ACCEPTED"), (7.4, "REJECTED")]):
+        wish = asyncio.create_task(stack.api.post(path, json={"max_charge_rate_kw": rate}))
+        await eventually(lambda n=number: len(stack.cpo.received("SET_PROFILE")) > n)
+        await stack.cpo.send_result(stack.cpo.received("SET_PROFILE")[number].body["response_url"], result)
+        answered = await wish
+    assert (answered.status_code, answered.json()["code"]) == (409, "profile_rejected")
+    assert answered.json()["result"] == "REJECTED"
+    await stack.until(session_id, "active", limit_kw=11.0)

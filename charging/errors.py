@@ -8,6 +8,7 @@
     │   ├── PeerNotReached      nothing left this machine: safe to send again
     │   ├── PeerOutcomeUnknown  something may have arrived: never send START again
     │   └── PeerRefused         the CPO answered, and the answer is no
+    ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
     └── StoreUnavailable        the database is locked, full or away
 
 Errors are translated once, at the boundary: activities turn ``PeerError`` into typed outcomes, the API turns
@@ -60,6 +61,10 @@ class PeerRefused(PeerError):
         super().__init__(detail)
         self.http_status = http_status
         self.status_code = status_code
+
+
+class UnusableMessage(ChargingError):
+    """A peer's message is JSON, but nothing can be done with it: OCPI status 2001. Says why, never echoes it."""
 
 
 class StoreUnavailable(ChargingError):

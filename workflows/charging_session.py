@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
@@ -251,7 +251,7 @@ class ChargingSessionWorkflow:
                 start_to_close_timeout=timedelta(seconds=3),
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
-        except ActivityError:
+        except FailureError:
             return  # the store is away; the next push or timer tries again
         rules.session_updated(self._state, meter, workflow.now())
 
@@ -282,11 +282,10 @@ class ChargingSessionWorkflow:
                 RecordActivities.publish,
                 snapshot,
                 start_to_close_timeout=timedelta(seconds=3),
-                schedule_to_close_timeout=timedelta(seconds=3),
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=f"Publish {snapshot.status}",
             )
-        except ActivityError as error:
+        except FailureError as error:  # a local activity's failure comes without the ActivityError around it
             if is_cancelled_exception(error):
                 raise asyncio.CancelledError from error  # the workflow was cancelled; `run` makes a stop of it
             self._published = changes

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio import workflow
 from temporalio.common import RetryPolicy
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
 
 with workflow.unsafe.imports_passed_through():
     from activities.payments import PaymentActivities
@@ -76,8 +76,8 @@ class SettlementWorkflow:
                 retry_policy=RetryPolicy(maximum_attempts=1),
                 summary=summary,
             )
-        except ActivityError as error:
-            if is_cancelled_exception(error) or not _is_temporary(error):
+        except FailureError as error:  # a local activity's error comes without the ActivityError around it
+            if is_cancelled_exception(error):
                 raise
         return await workflow.execute_activity_method(
             step,
@@ -102,10 +102,6 @@ class SettlementWorkflow:
 
     def _show(self, settlement: Settlement) -> None:
         workflow.set_current_details(_details(settlement))
-
-
-def _is_temporary(error: ActivityError) -> bool:
-    return not (isinstance(error.cause, ApplicationError) and error.cause.non_retryable)
 
 
 def _payments(settlement: Settlement) -> str:

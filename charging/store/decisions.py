@@ -85,7 +85,7 @@ async def _write_decisions(connection: AsyncConnection, publication: Publication
     }
     if publication.ask_cpo:
         values["poll_at"] = now
-    newer = stored < tuple_(publication.run, publication.length, publication.n)  # type: ignore[arg-type] # literals
+    newer = stored < tuple_(publication.run, publication.length, publication.n)
     await connection.execute(update(sessions).where(sessions.c.id == publication.session_id, newer).values(values))
 
 

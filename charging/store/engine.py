@@ -4,8 +4,10 @@ SQLite rules that keep a kill or two writers from hurting: WAL, ``synchronous=FU
 writing transaction begun with ``BEGIN IMMEDIATE`` so that it never has to upgrade a read lock.
 """
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import event
@@ -24,7 +26,10 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        self.engine: AsyncEngine = create_async_engine(url, **self._options())
+        # Bodies keep their exact decimals: written as JSON numbers, read back as Decimal.
+        self.engine: AsyncEngine = create_async_engine(
+            url, json_serializer=_to_json, json_deserializer=_from_json, **self._options()
+        )
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -59,6 +64,21 @@ class Database:
     async def close(self) -> None:
         """Give all pooled connections back."""
         await self.engine.dispose()
+
+
+def _to_json(value: Any) -> str:
+    return json.dumps(value, default=_plain, separators=(",", ":"))
+
+
+def _plain(value: Any) -> int | float:
+    # A float's shortest text equals the decimal that it came from (up to 15 digits), so nothing is lost on the way.
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form here")
+
+
+def _from_json(text: str | bytes) -> Any:
+    return json.loads(text, parse_float=Decimal)
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -24,7 +24,7 @@ METER_COLUMNS: Final = (
 )
 
 
-def meter_of(row: Row[Any]) -> Meter:
+def meter_of(row: Row[*tuple[Any, ...]]) -> Meter:
     """The meter that ``row`` (with ``METER_COLUMNS``) holds."""
     return Meter(
         seq=row.meter_seq,

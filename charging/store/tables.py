@@ -88,7 +88,7 @@ connections = Table(
     Column("id", String(36), primary_key=True),
     Column("name", String(100), nullable=False, unique=True),  # given by the admin (`cpo_name`)
     Column("network", String(100), nullable=False),  # the CPO's business name, as robots see it
-    Column("status", String(20), nullable=False),  # registering | active | unregistered
+    Column("status", String(20), nullable=False),  # invited | registering | active | unregistered
     Column("version", String(10)),
     Column("versions_url", String(255), nullable=False),
     Column("roles", Json, nullable=False, default=list),  # CredentialsRole objects of the peer
@@ -96,6 +96,8 @@ connections = Table(
     Column("client_token", Text),  # what we send, encrypted
     Column("server_token_prefix", String(8), index=True),  # what we expect: prefix and SHA-256 only
     Column("server_token_hash", String(64)),
+    Column("next_token_prefix", String(8), index=True),  # handed out, replaces the one above at its first use
+    Column("next_token_hash", String(64)),
     Column("power_factor", Integer, nullable=False, default=1),
     Column("locations_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
@@ -330,6 +332,21 @@ receipts = Table(
     Column("body", Json, nullable=False),  # charging.payments.receipt.Receipt
     Column("payment_status", String(20), nullable=False),  # pending|paid|failed|refunded|not_required
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("key", String(100), primary_key=True),  # what PaymentsPort is called with; stored before the call
+    Column("session_id", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("n", Integer, nullable=False),  # order within the session
+    Column("kind", String(10), nullable=False),  # capture | refund
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("state", String(10), nullable=False),  # asked | done | declined
+    Column("asked_at", UtcDateTime, nullable=False),
+    Column("answered_at", UtcDateTime),
+    UniqueConstraint("session_id", "n", name="uq_payments_session_id_n"),
 )
 
 ledger = Table(

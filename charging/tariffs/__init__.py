@@ -1,0 +1,1 @@
+"""What a session costs, by an OCPI tariff. Pure."""

@@ -1,6 +1,7 @@
 """Commands that go wrong at a real (scripted) CPO: trust items 15 to 32, by number."""
 
 import asyncio
+from functools import partial
 
 import pytest
 
@@ -225,9 +226,13 @@ async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stay
     path = f"/v1/sessions/{session_id}/charging-profile"
     for number, (rate, result) in enumerate([(11.0, "ACCEPTED"), (7.4, "REJECTED")]):
         wish = asyncio.create_task(stack.api.post(path, json={"max_charge_rate_kw": rate}))
-        await eventually(lambda n=number: len(stack.cpo.received("SET_PROFILE")) > n)
+        await eventually(partial(_has_profiles, stack, number + 1))
         await stack.cpo.send_result(stack.cpo.received("SET_PROFILE")[number].body["response_url"], result)
         answered = await wish
     assert (answered.status_code, answered.json()["code"]) == (409, "profile_rejected")
     assert answered.json()["result"] == "REJECTED"
     await stack.until(session_id, "active", limit_kw=11.0)
+
+
+def _has_profiles(stack: Stack, count: int) -> bool:
+    return len(stack.cpo.received("SET_PROFILE")) >= count

@@ -21,7 +21,7 @@ async def skipping(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIter
     async with await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter, test_server_existing_path=program("temporal-test-server")
     ) as environment:
-        kinds = dict.fromkeys(names.SearchAttribute, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
+        kinds = dict.fromkeys(map(str, names.SearchAttribute), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
         request = AddSearchAttributesRequest(search_attributes=kinds)
         await environment.client.operator_service.add_search_attributes(request)
         monkeypatch.setenv("TEMPORAL_ADDRESS", environment.client.service_client.config.target_host)

@@ -28,6 +28,8 @@ def upgrade() -> None:
     sa.Column('client_token', sa.Text(), nullable=True),
     sa.Column('server_token_prefix', sa.String(length=8), nullable=True),
     sa.Column('server_token_hash', sa.String(length=64), nullable=True),
+    sa.Column('next_token_prefix', sa.String(length=8), nullable=True),
+    sa.Column('next_token_hash', sa.String(length=64), nullable=True),
     sa.Column('power_factor', sa.Integer(), nullable=False),
     sa.Column('locations_synced_at', tables.UtcDateTime(), nullable=True),
     sa.Column('created_at', tables.UtcDateTime(), nullable=False),
@@ -36,6 +38,7 @@ def upgrade() -> None:
     sa.UniqueConstraint('name', name=op.f('uq_connections_name'))
     )
     with op.batch_alter_table('connections', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_connections_next_token_prefix'), ['next_token_prefix'], unique=False)
         batch_op.create_index(batch_op.f('ix_connections_server_token_prefix'), ['server_token_prefix'], unique=False)
 
     op.create_table('evses',
@@ -272,6 +275,23 @@ def upgrade() -> None:
     with op.batch_alter_table('ocpi_sessions', schema=None) as batch_op:
         batch_op.create_index(batch_op.f('ix_ocpi_sessions_session_id'), ['session_id'], unique=False)
 
+    op.create_table('payments',
+    sa.Column('key', sa.String(length=100), nullable=False),
+    sa.Column('session_id', sa.String(length=36), nullable=False),
+    sa.Column('n', sa.Integer(), nullable=False),
+    sa.Column('kind', sa.String(length=10), nullable=False),
+    sa.Column('amount_minor', sa.BigInteger(), nullable=False),
+    sa.Column('currency', sa.String(length=3), nullable=False),
+    sa.Column('state', sa.String(length=10), nullable=False),
+    sa.Column('asked_at', tables.UtcDateTime(), nullable=False),
+    sa.Column('answered_at', tables.UtcDateTime(), nullable=True),
+    sa.ForeignKeyConstraint(['session_id'], ['sessions.id'], name=op.f('fk_payments_session_id')),
+    sa.PrimaryKeyConstraint('key', name=op.f('pk_payments')),
+    sa.UniqueConstraint('session_id', 'n', name='uq_payments_session_id_n')
+    )
+    with op.batch_alter_table('payments', schema=None) as batch_op:
+        batch_op.create_index(batch_op.f('ix_payments_session_id'), ['session_id'], unique=False)
+
     op.create_table('profile_requests',
     sa.Column('id', sa.String(length=36), nullable=False),
     sa.Column('session_id', sa.String(length=36), nullable=False),
@@ -317,6 +337,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f('ix_profile_requests_session_id'))
 
     op.drop_table('profile_requests')
+    with op.batch_alter_table('payments', schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f('ix_payments_session_id'))
+
+    op.drop_table('payments')
     with op.batch_alter_table('ocpi_sessions', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_ocpi_sessions_session_id'))
 
@@ -360,6 +384,7 @@ def downgrade() -> None:
     op.drop_table('evses')
     with op.batch_alter_table('connections', schema=None) as batch_op:
         batch_op.drop_index(batch_op.f('ix_connections_server_token_prefix'))
+        batch_op.drop_index(batch_op.f('ix_connections_next_token_prefix'))
 
     op.drop_table('connections')
     # ### end Alembic commands ###

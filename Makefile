@@ -1,0 +1,55 @@
+# Every target sets up what it needs: `make demo` on a machine with Python 3.11 and make is enough.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo run test check soak bench lock clean
+
+# CHARGING_PYTHON chooses another interpreter for the environment.
+CHARGING_PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.stamp
+PYTEST := $(BIN)/python -m pytest
+# Two workers: each of them runs its own Temporal server and its own PostgreSQL.
+WORKERS ?= 2
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## make .venv with everything, exactly as locked
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	$(CHARGING_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(CHARGING_PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+demo: setup ## charge one car on this machine, from the request to the paid receipt
+	$(BIN)/charging demo
+
+run: setup ## run the whole stack on this machine until Ctrl-C
+	$(BIN)/charging up
+
+test: setup ## all tests but the slow ones, with the branches that they reach
+	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" --cov --cov-branch --cov-report=term:skip-covered
+
+check: setup ## format, lint, types, architecture
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+soak: setup ## the slow tests: processes killed at many moments
+	$(PYTEST) -m soak --timeout 600
+
+bench: setup ## measure, as ratios in one run; results in benches/results/
+	$(BIN)/python -m benches
+
+lock: setup ## renew the lock files from pyproject.toml (needs the network)
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra build --extra embedded -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra dev -o requirements-dev.lock pyproject.toml
+
+# Hashes of every file that may be installed; nothing about where a machine gets its packages from.
+LOCK_OPTIONS := --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-emit-index-url --no-emit-find-links --no-annotate
+
+clean: ## remove the environment and all caches; data directories stay
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

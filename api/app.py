@@ -1,0 +1,80 @@
+"""The API's application: ``uvicorn api.app:create_app --factory``. Wiring only."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api import admin, documentation, health, ocpi, problems, sessions
+from api.auth import Authenticator
+from api.desk import build_desk
+from api.health import Metrics, MetricsMiddleware
+from api.services import Services, build_services
+from charging.inbox import Inbox
+from charging.settings import Settings, get_settings
+from charging.sweeper import Sweeper
+
+# A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have their own, smaller limit.
+MAX_BODY_BYTES = 8 * 1024 * 1024
+_RESTART_S = 1
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application; it opens nothing before its lifespan begins."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="Charging sessions",
+        version=version("charging-sessions"),
+        description="Charge this car: durable charging sessions at OCPI networks, for robots.",
+        lifespan=_lifespan,
+        max_body_size=MAX_BODY_BYTES,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.authenticator = Authenticator(settings)
+    app.state.metrics = Metrics()
+    problems.install(app)
+    documentation.install(app)
+    for router in (sessions.router, health.router, ocpi.router, admin.router):
+        app.include_router(router)
+    app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services = await build_services(app.state.settings)
+    desk = build_desk(services)
+    app.state.services, app.state.desk = services, desk
+    tasks = [asyncio.create_task(_for_ever(run)) for run in _background(services)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await desk.close()
+        await services.close()
+
+
+def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
+    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost."""
+    inbox = Inbox(services.database, services.temporal)
+    services.receiver.on_commit = inbox.kick
+    sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
+    return [inbox.run, sweeper.run]
+
+
+async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:
+    """A bug in the background must not end it quietly: log it, and go on."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("a background task failed; it starts again")
+        await asyncio.sleep(_RESTART_S)

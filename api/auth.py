@@ -1,0 +1,184 @@
+"""Who is asking: the bearer JWT of a user, or of a robot acting for one (``act``, RFC 8693).
+
+The algorithms are fixed by configuration, never by the token. Keys come from a JWKS (production) or a shared secret
+(development). ``jku``, ``x5u`` and ``jwk`` headers are ignored; the token is read from the header only (RFC 6750 §2.1).
+"""
+
+import asyncio
+import hashlib
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from fastapi import Request
+from jwt.exceptions import PyJWKClientConnectionError
+
+from api.problems import unauthorized, unavailable
+from charging.errors import Problem
+from charging.settings import Settings
+
+READ = "sessions:read"
+WRITE = "sessions:write"
+
+_MAX_TOKEN = 8192
+_TYPES = {"jwt", "at+jwt", "application/jwt", "application/at+jwt"}
+_CACHE_SIZE = 10_000
+_CACHE_S = 60  # so long a key that was withdrawn may still be honoured
+_KEY_FRESH_S = 300
+_KEY_KEPT_S = 3600  # last known good keys while the JWKS is away
+_JWKS_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An authenticated caller. ``sub`` owns sessions; ``scopes`` None means the token carries no ``scope``."""
+
+    sub: str
+    scopes: frozenset[str] | None
+    actor: str | None
+    expires_at: float
+
+    def require(self, scope: str) -> None:
+        """Raise ``Problem`` 403 when the token carries ``scope`` and this one is not in it."""
+        if self.scopes is not None and scope not in self.scopes:
+            challenge = f'Bearer realm="charging-sessions", error="insufficient_scope", scope="{scope}"'
+            headers = {"WWW-Authenticate": challenge}
+            raise Problem(403, "insufficient_scope", f"The token lacks the scope {scope}.", headers=headers)
+
+
+class Authenticator:
+    """Checks tokens by the settings; remembers verified ones for a minute, by their hash, never past ``exp``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._asymmetric = settings.jwks_url is not None
+        # A shared secret never checks against a public key, and the other way round, whatever is configured.
+        self._algorithms = [a for a in settings.jwt_algorithms if a.startswith("HS") != self._asymmetric]
+        self._keys = _Keys(settings.jwks_url) if settings.jwks_url else None
+        self._verified: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
+
+    async def user(self, request: Request) -> User:
+        """The caller. Raises ``Problem`` 401, or 503 while no key can be had."""
+        token = _bearer(request)
+        digest = hashlib.sha256(token.encode()).digest()
+        now = time.time()
+        remembered = self._verified.get(digest)
+        if remembered and now < remembered[1]:
+            return remembered[0]
+        user = await self._verify(token)
+        self._remember(digest, user, now)
+        return user
+
+    def _remember(self, digest: bytes, user: User, now: float) -> None:
+        until = min(user.expires_at + self._settings.jwt_leeway_s, now + _CACHE_S)
+        self._verified[digest] = (user, until)
+        self._verified.move_to_end(digest)
+        while len(self._verified) > _CACHE_SIZE:
+            self._verified.popitem(last=False)
+
+    async def _verify(self, token: str) -> User:
+        try:
+            header = jwt.get_unverified_header(token)
+            if str(header.get("typ", "JWT")).lower() not in _TYPES:
+                raise unauthorized("The token is not an access token.")
+            return _user(self._claims(token, await self._key(header)))
+        except PyJWKClientConnectionError:
+            raise unavailable("The keys of the token's issuer cannot be fetched.") from None
+        except jwt.ExpiredSignatureError:
+            raise unauthorized("The token has expired.") from None
+        except (jwt.PyJWTError, ValueError, TypeError, ArithmeticError, RecursionError):
+            raise unauthorized("The token is not valid.") from None
+
+    async def _key(self, header: dict[str, Any]) -> Any:
+        if self._keys is None:
+            return self._settings.jwt_secret.get_secret_value()
+        return (await self._keys.find(header.get("kid"))).key
+
+    def _claims(self, token: str, key: Any) -> dict[str, Any]:
+        settings = self._settings
+        required = ["exp", "sub"]
+        required += ["aud"] if settings.jwt_audience else []
+        required += ["iss"] if settings.jwt_issuer else []
+        return jwt.decode(
+            token,
+            key,
+            algorithms=self._algorithms,
+            audience=settings.jwt_audience,
+            issuer=settings.jwt_issuer,
+            leeway=settings.jwt_leeway_s,
+            options={"require": required, "verify_aud": settings.jwt_audience is not None},
+        )
+
+
+class _Keys:
+    """The issuer's public keys by ``kid``: fetched in a thread, last known good ones kept while the issuer is away."""
+
+    def __init__(self, url: str) -> None:
+        # At most one fetch per 30 s for unknown key ids: strangers must not be able to make us hammer the issuer.
+        self._client = jwt.PyJWKClient(url, lifespan=_KEY_FRESH_S, timeout=_JWKS_TIMEOUT_S, cooldown_duration=30)
+        self._known: dict[str, tuple[jwt.PyJWK, float]] = {}
+
+    async def find(self, kid: Any) -> jwt.PyJWK:
+        """The key ``kid``. Raises ``PyJWTError``; ``PyJWKClientConnectionError`` when it cannot be looked up."""
+        if not isinstance(kid, str) or not kid:
+            raise jwt.InvalidTokenError("no key id")
+        key, seen_at = self._known.get(kid, (None, 0.0))
+        age = time.monotonic() - seen_at
+        if key is not None and age < _KEY_FRESH_S:
+            return key
+        try:
+            found = await asyncio.to_thread(self._client.get_signing_key, kid)
+        except PyJWKClientConnectionError:
+            if key is not None and age < _KEY_KEPT_S:
+                return key
+            raise
+        self._known[kid] = (found, time.monotonic())
+        return found
+
+
+def _bearer(request: Request) -> str:
+    headers = request.headers.getlist("authorization")
+    if len(headers) != 1:
+        raise unauthorized("One Authorization header with a bearer token is needed.")
+    scheme, _, token = headers[0].partition(" ")
+    token = token.strip()
+    if scheme.lower() != "bearer" or not token or len(token) > _MAX_TOKEN or not token.isascii():
+        raise unauthorized("The Authorization header carries no usable bearer token.")
+    return token
+
+
+def _user(claims: dict[str, Any]) -> User:
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not subject.isprintable() or not 0 < len(subject) <= 255:
+        raise unauthorized("The token's subject cannot be used.")
+    actor = claims.get("act")
+    return User(
+        sub=subject,
+        scopes=_scopes(claims.get("scope")),
+        actor=actor.get("sub") if isinstance(actor, dict) else None,
+        expires_at=float(claims["exp"]),
+    )
+
+
+def _scopes(claim: Any) -> frozenset[str] | None:
+    """RFC 8693 §4.2 says one string, some issuers send a list. Anything else grants nothing."""
+    if claim is None:
+        return None
+    if isinstance(claim, str):
+        return frozenset(claim.split())
+    return frozenset(s for s in claim if isinstance(s, str)) if isinstance(claim, list) else frozenset()
+
+
+def authenticated(scope: str) -> Callable[[Request], Any]:
+    """A dependency: the caller, allowed to do ``scope``."""
+
+    async def user(request: Request) -> User:
+        authenticator: Authenticator = request.app.state.authenticator
+        caller = await authenticator.user(request)
+        caller.require(scope)
+        return caller
+
+    return user

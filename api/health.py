@@ -1,0 +1,89 @@
+"""``/healthz`` touches nothing, ``/readyz`` asks the store and Temporal, ``/metrics`` is for Prometheus."""
+
+import time
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy import text
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.schemas import LiveAnswer, ReadyAnswer
+from api.services import Services
+from api.workflow_calls import is_reachable
+from charging.errors import StoreUnavailable
+from charging.store.engine import Database
+
+router = APIRouter(tags=["Health"])
+
+_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Metrics:
+    """Requests and their durations, by route template, never by path: ids must not become labels."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self.requests = Counter("charging_http_requests", "Requests answered.", labels, registry=self.registry)
+        self.seconds = Histogram(
+            "charging_http_seconds", "Seconds until the answer.", ("route",), registry=self.registry, buckets=_BUCKETS
+        )
+
+
+class MetricsMiddleware:
+    """Counts every answered HTTP request. Plain ASGI: a wrapper around responses would cost more than the read."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request and count it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.perf_counter(), 500
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noting)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self._metrics.requests.labels(scope["method"], route, status).inc()
+            self._metrics.seconds.labels(route).observe(time.perf_counter() - began)
+
+
+@router.get("/healthz", response_model=LiveAnswer, summary="The process runs")
+async def healthz() -> dict[str, str]:
+    """Touches nothing: a database that is away must not have this process killed."""
+    return {"status": "ok"}
+
+
+@router.get("/readyz", response_model=ReadyAnswer, summary="The store and Temporal answer")
+async def readyz(request: Request, response: Response) -> dict[str, object]:
+    """200 when both answer, else 503 and which one does not."""
+    services: Services = request.app.state.services
+    store, temporal = await _answers(services.database), await is_reachable(services.temporal)
+    ready = store and temporal
+    response.status_code = 200 if ready else 503
+    return {"status": "ready" if ready else "not_ready", "store": store, "temporal": temporal}
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(request: Request) -> Response:
+    """For Prometheus. Holds no ids and no users."""
+    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        async with database.read() as connection:
+            await connection.execute(text("SELECT 1"))
+    except StoreUnavailable:
+        return False
+    return True

@@ -1,0 +1,32 @@
+"""CDRs, receiver interface: the CPO's bills (OCPI 2.2.1 §10.2.2). Stored and acknowledged; settled later."""
+
+from fastapi import Request, Response
+
+from api.ocpi.exchange import module_router, not_found, reply, services
+from api.ocpi.taking import Peer, receiver, taken
+from charging.ocpi.wire import INVALID_PARAMETERS, VERSION, join_url
+
+router = module_router("cdrs")
+
+
+@router.post("")
+async def post_cdr(request: Request, connection: Peer) -> Response:
+    """A CDR, answered with the URL under which its sender finds it (§10.2.2.2).
+
+    The same again gets the same answer; another one under the same id is refused, and people are told.
+    """
+    stored = await taken(request, connection, receiver(request).cdr(connection, await request.body()))
+    base = services(request).settings.public_url
+    headers = {"Location": join_url(base, "ocpi", "emsp", VERSION, "cdrs", stored.public_id)}
+    if stored.differs:
+        return reply(status_code=INVALID_PARAMETERS, message="another CDR has this id", headers=headers)
+    return reply(http_status=201 if stored.created else 200, headers=headers)
+
+
+@router.get("/{public_id}")
+async def get_cdr(request: Request, connection: Peer, public_id: str) -> Response:
+    """A CDR at the URL that its POST was answered with (§10.2.2.1)."""
+    body = await receiver(request).get_cdr(connection, public_id)
+    if body is None:
+        raise not_found("no such CDR")
+    return reply(body)

@@ -1,0 +1,197 @@
+"""One request of a CPO and our answer: who is asking, the envelope, the headers that go back (OCPI 2.2.1 §4.1)."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+
+from api.services import Services
+from charging.errors import StoreUnavailable
+from charging.ocpi import wire
+from charging.ocpi.models import OcpiModel
+from charging.store.connections import Caller, Connection
+from charging.store.objects import ObjectKey
+from charging.store.odd import store_odd_message
+
+# The headers that answer the request being served; set by `peer` and `caller`, read by `reply`.
+_echo: ContextVar[Mapping[str, str]] = ContextVar("ocpi_echo")
+
+_SWAPPED: Final = {
+    wire.FROM_COUNTRY: wire.TO_COUNTRY,
+    wire.FROM_PARTY: wire.TO_PARTY,
+    wire.TO_COUNTRY: wire.FROM_COUNTRY,
+    wire.TO_PARTY: wire.FROM_PARTY,
+}
+
+
+class OcpiRefusal(HTTPException):
+    """Ends a request with an OCPI envelope. ``http_status`` is 200 for what OCPI itself refuses (ocpi.md §2.3)."""
+
+    def __init__(
+        self, status_code: int, message: str, *, http_status: int = 200, headers: dict[str, str] | None = None
+    ) -> None:
+        super().__init__(http_status, message, headers)
+        self.ocpi_status = status_code
+
+
+async def peer(request: Request) -> Connection:
+    """The CPO that calls a functional module. Anything but the token of an active connection is a 401.
+
+    A TOKEN_A opens versions and credentials only.
+    """
+    who = await _identify(request, echoes=(wire.REQUEST_ID, wire.CORRELATION_ID, *_SWAPPED))
+    if not who.connection.is_active:
+        raise _unauthorized()
+    if who.is_next:
+        await services(request).connections.adopt(who)
+    return who.connection
+
+
+async def caller(request: Request) -> Caller:
+    """Who calls a configuration module, in whatever state its registration is. No routing headers there (§4.1.3)."""
+    return await _identify(request, echoes=(wire.REQUEST_ID, wire.CORRELATION_ID))
+
+
+async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
+    _echo.set({_SWAPPED.get(h, h): request.headers[h] for h in echoes if h in request.headers})
+    candidates = wire.token_candidates(request.headers.get(wire.AUTHORIZATION))
+    who = await services(request).connections.by_server_token(candidates) if candidates else None
+    if who is None:
+        raise _unauthorized()
+    return who
+
+
+def _unauthorized() -> OcpiRefusal:
+    return OcpiRefusal(
+        wire.CLIENT_ERROR, "no such credentials token", http_status=401, headers={"WWW-Authenticate": "Token"}
+    )
+
+
+def services(request: Request) -> Services:
+    """The shared parts of this process."""
+    found: Services = request.app.state.services
+    return found
+
+
+def reply(
+    data: Any = None,
+    *,
+    status_code: int = wire.SUCCESS,
+    http_status: int = 200,
+    message: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """An OCPI answer: envelope, ``X-Request-ID`` and ``X-Correlation-ID`` echoed, ``OCPI-from``/``-to`` swapped.
+
+    ``data`` is in JSON's types or ours (decimals, datetimes); None leaves it out.
+    """
+    body = wire.envelope(data, now=datetime.now(UTC), status_code=status_code, message=message)
+    return Response(wire.dumps(body), http_status, {**_echo.get({}), **(headers or {})}, media_type="application/json")
+
+
+def not_found(message: str, *, status_code: int = wire.INVALID_PARAMETERS) -> OcpiRefusal:
+    """404 with an envelope: the object of a GET or PATCH does not exist."""
+    return OcpiRefusal(status_code, message, http_status=404)
+
+
+def require_owner(connection: Connection, country_code: str, party_id: str) -> None:
+    """404 unless the peer speaks for this party: a peer touches only its own objects (trust.md §2 item 44)."""
+    if not connection.owns(country_code, party_id):
+        raise not_found("this party is not one of your roles")
+
+
+async def read_object(request: Request, connection: Connection) -> dict[str, Any]:
+    """The JSON object of a PUT, PATCH or POST. Malformed JSON is HTTP 400; another type 2001, and it is kept."""
+    raw = await request.body()
+    try:
+        body = wire.loads(raw)
+    except wire.MalformedJson as error:
+        await _keep(request, connection, raw, str(error))
+        raise OcpiRefusal(wire.INVALID_PARAMETERS, str(error), http_status=400) from error
+    if not isinstance(body, dict):
+        raise await odd(request, connection, "the body is not an object")
+    return body
+
+
+async def read_valid(request: Request, connection: Connection, model: type[OcpiModel]) -> dict[str, Any]:
+    """The object of a request as received, once it is known to be a usable ``model``. Else 2001, and it is kept."""
+    body = await read_object(request, connection)
+    try:
+        model.model_validate(body)
+    except ValidationError as error:
+        raise await odd(request, connection, error) from error
+    return body
+
+
+def require_same_id(in_url: str, in_body: Any) -> None:
+    """2001 unless the body is the object that the URL names (§4.1.2; CiString: case does not matter)."""
+    if wire.fold(in_url) != wire.fold(str(in_body)):
+        raise OcpiRefusal(wire.INVALID_PARAMETERS, "the id in the URL is not the one in the body")
+
+
+def require_same_owner(key: ObjectKey, body: dict[str, Any]) -> None:
+    """2001 unless body and URL name one owner."""
+    if not wire.Party(key.country_code, key.party_id).is_same(body["country_code"], body["party_id"]):
+        raise OcpiRefusal(wire.INVALID_PARAMETERS, "country_code and party_id in the URL are not those in the body")
+
+
+async def odd(request: Request, connection: Connection, problem: str | ValidationError) -> OcpiRefusal:
+    """Keep the body of this request whole and return the refusal (2001) to raise. Names fields, echoes nothing."""
+    words = problem if isinstance(problem, str) else fields_of(problem)
+    await _keep(request, connection, await request.body(), words)
+    return OcpiRefusal(wire.INVALID_PARAMETERS, words)
+
+
+async def _keep(request: Request, connection: Connection, raw: bytes, problem: str) -> None:
+    await store_odd_message(
+        services(request).database,
+        connection_id=connection.id,
+        method=request.method,
+        path=request.url.path,
+        body=raw,
+        problem=problem,
+    )
+
+
+def fields_of(error: ValidationError) -> str:
+    """Which fields of an object are wrong, and how; the first few."""
+    wrong = [f"{'.'.join(str(part) for part in e['loc'])}: {e['type']}" for e in error.errors(include_input=False)]
+    return ", ".join(wrong[:5])[:500]
+
+
+class OcpiRoute(APIRoute):
+    """A route whose every answer, errors included, is an envelope (§4.1.7)."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, with our errors translated once."""
+        handle = super().get_route_handler()
+
+        async def handle_in_ocpi(request: Request) -> Response:
+            _echo.set({})
+            try:
+                return await handle(request)
+            except OcpiRefusal as refusal:
+                return reply(
+                    status_code=refusal.ocpi_status,
+                    http_status=refusal.status_code,
+                    message=str(refusal.detail),
+                    headers=refusal.headers,
+                )
+            except RequestValidationError:
+                return reply(status_code=wire.INVALID_PARAMETERS, message="a parameter is wrong")
+            except StoreUnavailable:
+                # Not acknowledged: nothing was kept (trust.md §1 item 65).
+                return reply(status_code=wire.SERVER_ERROR, http_status=503, headers={"Retry-After": "2"})
+
+        return handle_in_ocpi
+
+
+def module_router(module: str) -> APIRouter:
+    """The router of one functional module, at ``/emsp/2.2.1/{module}``."""
+    return APIRouter(prefix=f"/emsp/{wire.VERSION}/{module}", route_class=OcpiRoute, include_in_schema=False)

@@ -1,0 +1,452 @@
+"""Requests and answers of the REST API, field for field as docs/architecture.md promises them to robots.
+
+Requests are strict: a number is a JSON number (never ``true`` or ``"60"``), unknown fields are refused, text holds no
+NUL. Answers describe what is sent; numbers are JSON numbers. Units: kWh, kW, W, whole minutes, money in ``currency``.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from itertools import pairwise
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    StrictInt,
+    StrictStr,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from charging.session.model import Phase, Status
+from charging.session.profile import ProfilePeriod, ProfileWish
+from charging.session.reading import NextAction
+
+MAX_KWH = 1000
+MAX_KW = 10_000
+MAX_MONEY = 100_000
+MAX_PERIODS = 100
+
+_DECIMAL_PLACES = Decimal("0.000001")
+
+
+def _number(value: Any) -> Decimal:
+    """A JSON number as an exact decimal of at most six places, which hides the noise of binary fractions."""
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
+        raise PydanticCustomError("number_type", "Must be a JSON number.")
+    number = Decimal(value)
+    if not number.is_finite():
+        raise PydanticCustomError("finite_number", "Must be a finite number.")
+    if abs(number) > 10**12:
+        raise PydanticCustomError("out_of_range", "Must be a number of ordinary size.")
+    return number.quantize(_DECIMAL_PLACES).normalize() + 0
+
+
+def _storable(value: str) -> str:
+    """No store keeps NUL or half of a surrogate pair, and no answer could repeat them."""
+    if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise PydanticCustomError("string_unicode", "Must not contain NUL or lone surrogates.")
+    return value
+
+
+def _instant(value: Any) -> Any:
+    if not isinstance(value, str) or len(value) > 40 or "T" not in value.upper():
+        raise PydanticCustomError("datetime_type", "Must be an RFC 3339 date-time with a time zone.")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("out_of_range", "Must be a date of our time.") from None
+
+
+Number = Annotated[Decimal, BeforeValidator(_number), PlainSerializer(float), WithJsonSchema({"type": "number"})]
+Text = Annotated[StrictStr, AfterValidator(_storable)]
+Short = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_utc)]
+Kwh = Annotated[Number, Field(gt=0, le=MAX_KWH)]
+Kw = Annotated[Number, Field(gt=0, le=MAX_KW)]
+Watts = Annotated[Number, Field(ge=0, le=MAX_KW * 1000)]
+
+EVSE_EXAMPLE = "FI-VRT-E12345"
+ID_EXAMPLE = "0f8fad5b-d9cb-469f-a165-70867728950e"
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StartRequest(_Request):
+    """``battery_target_kwh`` is what the battery shall hold, ``battery_level_kwh`` what it holds now (default 0)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"evse_id": EVSE_EXAMPLE, "connector_type": "CCS", "battery_target_kwh": 60.0},
+                {"evse_id": EVSE_EXAMPLE, "battery_target_kwh": 60.0, "battery_level_kwh": 18.5, "max_cost": 25},
+            ]
+        }
+    )
+
+    evse_id: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    connector_type: Annotated[Text, StringConstraints(min_length=1, max_length=40)] | None = None
+    battery_target_kwh: Kwh | None = None
+    battery_level_kwh: Annotated[Number, Field(ge=0, le=MAX_KWH)] | None = None
+    max_cost: Annotated[Number, Field(gt=0, le=MAX_MONEY)] | None = None
+    robot_id: Short | None = None
+    job_id: Short | None = None
+    metadata: Annotated[dict[Short, Annotated[Text, StringConstraints(max_length=500)]], Field(max_length=20)] = Field(
+        default={}, description="At most 20 strings of your own."
+    )
+
+    @model_validator(mode="after")
+    def _target_above_level(self) -> Self:
+        if self.battery_target_kwh is not None and self.battery_target_kwh <= (self.battery_level_kwh or 0):
+            raise PydanticCustomError("target_not_above_level", "battery_target_kwh must be above battery_level_kwh.")
+        return self
+
+    @property
+    def need_kwh(self) -> Decimal | None:
+        """Energy to deliver: target less level. None: until somebody stops it."""
+        if self.battery_target_kwh is None:
+            return None
+        return self.battery_target_kwh - (self.battery_level_kwh or 0)
+
+
+class StopRequestBody(_Request):
+    """Which session to stop."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"session_id": ID_EXAMPLE}]})
+
+    session_id: Annotated[Text, StringConstraints(max_length=100)]
+
+
+class Period(_Request):
+    """From ``start_period`` s from now on, at most ``limit`` W."""
+
+    start_period: Annotated[StrictInt, Field(ge=0, le=31 * 86400)]
+    limit: Watts
+
+
+class ProfileRequestBody(_Request):
+    """One of: a cap, a departure, both, or a schedule of your own (``periods``)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"max_charge_rate_kw": 7.4},
+                {"max_charge_rate_kw": 11.0, "departure_time": "2026-03-30T18:00:00Z"},
+                {"periods": [{"start_period": 0, "limit": 11000}, {"start_period": 3600, "limit": 7400}]},
+            ]
+        }
+    )
+
+    max_charge_rate_kw: Kw | None = None
+    departure_time: Instant | None = None
+    periods: Annotated[list[Period], Field(min_length=1, max_length=MAX_PERIODS)] | None = None
+
+    @model_validator(mode="after")
+    def _one_wish(self) -> Self:
+        simple = self.max_charge_rate_kw is not None or self.departure_time is not None
+        if not simple and self.periods is None:
+            raise PydanticCustomError("empty_profile", "Give max_charge_rate_kw, departure_time or periods.")
+        if simple and self.periods is not None:
+            raise PydanticCustomError("mixed_profile", "periods excludes max_charge_rate_kw and departure_time.")
+        return self
+
+    @model_validator(mode="after")
+    def _periods_ascend(self) -> Self:
+        starts = [period.start_period for period in self.periods or []]
+        if starts and starts[0] != 0:
+            raise PydanticCustomError("first_period_not_at_0", "The first of periods must start at 0.")
+        if any(later <= earlier for earlier, later in pairwise(starts)):
+            raise PydanticCustomError("periods_not_ascending", "periods must ascend by start_period.")
+        return self
+
+    def wish(self) -> ProfileWish:
+        """The request in the engine's words."""
+        periods = tuple(ProfilePeriod(start_period=p.start_period, limit=p.limit) for p in self.periods or ())
+        return ProfileWish(
+            max_charge_rate_kw=self.max_charge_rate_kw, departure_time=self.departure_time, periods=periods or None
+        )
+
+
+def _answer_config(example: Mapping[str, Any]) -> ConfigDict:
+    return ConfigDict(json_schema_extra={"examples": [dict(example)]})
+
+
+class StartAnswer(BaseModel):
+    """A session was started, or this key had started it before."""
+
+    model_config = _answer_config(
+        {"session_id": ID_EXAMPLE, "status": "pending", "evse_id": EVSE_EXAMPLE, "network": "Virta"}
+    )
+
+    session_id: str
+    status: Status
+    evse_id: str
+    network: str
+
+
+class StopAnswer(BaseModel):
+    """``stopping``, or the status of a session that has ended."""
+
+    model_config = _answer_config({"session_id": ID_EXAMPLE, "status": "stopping"})
+
+    session_id: str
+    status: Status
+
+
+class ReasonAnswer(BaseModel):
+    """Why a session is where it is."""
+
+    code: str
+    detail: str
+    retryable: bool
+    party: str
+
+
+_STATUS_EXAMPLE = {
+    "session_id": ID_EXAMPLE,
+    "status": "active",
+    "energy_kwh": 12.4,
+    "cost": 5.32,
+    "currency": "EUR",
+    "duration_minutes": 17,
+    "start_time": "2026-03-30T12:00:00Z",
+    "evse_id": EVSE_EXAMPLE,
+    "network": "Virta",
+    "phase": "charging",
+    "reason": None,
+    "next_action": "wait",
+    "power_kw": 43.8,
+    "state_of_charge": 51.0,
+    "target_kwh": 60.0,
+    "limit_kw": None,
+    "estimated_end_time": "2026-03-30T12:40:00Z",
+    "safe_to_unplug": False,
+    "stale": False,
+    "revision": 14,
+    "updated_at": "2026-03-30T12:17:03Z",
+    "robot_id": None,
+    "job_id": None,
+    "metadata": {},
+    "created_at": "2026-03-30T11:59:50Z",
+    "ended_at": None,
+}
+
+
+class StatusAnswer(BaseModel):
+    """Where a session stands. ``next_action`` is what a robot branches on.
+
+    ``cost`` is null while energy flows at a price that nobody has told us. ``stale``: the CPO has been silent.
+    """
+
+    model_config = _answer_config(_STATUS_EXAMPLE)
+
+    session_id: str
+    status: Status
+    energy_kwh: float
+    cost: float | None
+    currency: str
+    duration_minutes: int
+    start_time: datetime | None
+    evse_id: str
+    network: str
+    phase: Phase | None
+    reason: ReasonAnswer | None
+    next_action: NextAction
+    power_kw: float | None
+    state_of_charge: float | None
+    target_kwh: float | None
+    limit_kw: float | None
+    estimated_end_time: datetime | None
+    safe_to_unplug: bool
+    stale: bool
+    revision: int
+    updated_at: datetime
+    robot_id: str | None
+    job_id: str | None
+    metadata: dict[str, str]
+    created_at: datetime
+    ended_at: datetime | None
+
+
+class HistoryAnswer(BaseModel):
+    """One page of the caller's sessions, newest first. ``next_cursor`` null: that was the last page."""
+
+    model_config = _answer_config({"sessions": [_STATUS_EXAMPLE], "next_cursor": None})
+
+    sessions: list[StatusAnswer]
+    next_cursor: str | None
+
+
+class PeriodAnswer(BaseModel):
+    """From ``start_period`` s on, at most ``limit`` W."""
+
+    start_period: int
+    limit: float
+
+
+class PlanAnswer(BaseModel):
+    """The plan that is in force at the charger."""
+
+    starts_at: datetime
+    strategy: str
+    periods: list[PeriodAnswer]
+
+
+class ProfileAnswerBody(BaseModel):
+    """``profile_set`` is true only once the CPO's asynchronous result says ACCEPTED."""
+
+    model_config = _answer_config(
+        {
+            "session_id": ID_EXAMPLE,
+            "profile_set": True,
+            "max_charge_rate_kw": 11.0,
+            "departure_time": "2026-03-30T18:00:00Z",
+            "periods": [{"start_period": 0, "limit": 11000}],
+            "plan": None,
+        }
+    )
+
+    session_id: str
+    profile_set: bool
+    max_charge_rate_kw: float | None
+    departure_time: datetime | None
+    periods: list[PeriodAnswer] | None
+    plan: PlanAnswer | None
+
+
+class ProfileClearedAnswer(BaseModel):
+    """``profile_cleared`` is true once the CPO's result says so: full speed again."""
+
+    model_config = _answer_config({"session_id": ID_EXAMPLE, "profile_cleared": True})
+
+    session_id: str
+    profile_cleared: bool
+
+
+class ReceiptLineAnswer(BaseModel):
+    """One dimension of the bill. VAT is null where the CPO tells none."""
+
+    dimension: str
+    volume: float | None
+    unit: str | None
+    excl_vat: float
+    vat: float | None
+    incl_vat: float | None
+
+
+class AuditAnswer(BaseModel):
+    """Whether the CPO's bill agrees with itself."""
+
+    verdict: Literal["match", "mismatch", "unverifiable"]
+    differences: list[str]
+
+
+class ReceiptAnswer(BaseModel):
+    """What the session cost, as the CPO's bill says it. A correction makes a new ``version``."""
+
+    model_config = _answer_config(
+        {
+            "session_id": ID_EXAMPLE,
+            "network": "Virta",
+            "evse_id": EVSE_EXAMPLE,
+            "energy_kwh": 41.5,
+            "duration_minutes": 52,
+            "cost": 17.85,
+            "currency": "EUR",
+            "payment_status": "paid",
+            "amount_due": 17.85,
+            "lines": [
+                {
+                    "dimension": "ENERGY",
+                    "volume": 41.5,
+                    "unit": "kWh",
+                    "excl_vat": 14.39,
+                    "vat": 3.46,
+                    "incl_vat": 17.85,
+                }
+            ],
+            "cdr_ids": ["CDR-2026-0001"],
+            "started_at": "2026-03-30T12:00:00Z",
+            "ended_at": "2026-03-30T12:52:10Z",
+            "audit": {"verdict": "match", "differences": []},
+            "version": 1,
+        }
+    )
+
+    session_id: str
+    network: str
+    evse_id: str
+    energy_kwh: float
+    duration_minutes: int
+    cost: float
+    currency: str
+    payment_status: Literal["pending", "paid", "failed", "refunded", "not_required"]
+    amount_due: float
+    lines: list[ReceiptLineAnswer]
+    cdr_ids: list[str]
+    started_at: datetime | None
+    ended_at: datetime | None
+    audit: AuditAnswer
+    version: int
+
+
+class FieldError(BaseModel):
+    """One field that is not valid. Never repeats what was sent."""
+
+    field: str
+    code: str
+    detail: str
+
+
+class ProblemAnswer(BaseModel):
+    """RFC 9457. ``code`` is stable; ``errors`` names the fields of a ``validation_error``. May carry more members."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "urn:charging-sessions:problem:evse_busy",
+                    "title": "Conflict",
+                    "status": 409,
+                    "code": "evse_busy",
+                    "detail": "Another session has this EVSE.",
+                }
+            ]
+        },
+    )
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    errors: list[FieldError] | None = None
+
+
+class LiveAnswer(BaseModel):
+    """The process runs."""
+
+    status: Literal["ok"]
+
+
+class ReadyAnswer(BaseModel):
+    """Whether the store and Temporal answer."""
+
+    status: Literal["ready", "not_ready"]
+    store: bool
+    temporal: bool

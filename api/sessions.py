@@ -1,0 +1,300 @@
+"""``/v1/sessions``: what robots call. Endpoints only translate; the path of a session is in docs/architecture.md.
+
+A session of another user is absent: the same 404, body included, as one that never was.
+"""
+
+import asyncio
+import json
+import time
+import uuid
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from api import documentation as doc
+from api.auth import READ, WRITE, User, authenticated
+from api.desk import Desk, desk_of
+from api.problems import invalid_field, unavailable
+from api.profiles import clear_profile, set_profile
+from api.schemas import (
+    HistoryAnswer,
+    ProfileAnswerBody,
+    ProfileClearedAnswer,
+    ProfileRequestBody,
+    ReceiptAnswer,
+    Short,
+    StartAnswer,
+    StartRequest,
+    StatusAnswer,
+    StopAnswer,
+    StopRequestBody,
+    Text,
+)
+from api.strict_json import strict_body
+from api.workflow_calls import WorkflowGone, ask_state, signal
+from charging import names
+from charging.errors import Problem
+from charging.ocpi.wire import plain
+from charging.payments.receipt import Receipt
+from charging.session.messages import StopRequest
+from charging.session.model import SessionState, Status
+from charging.session.reading import StatusRow, status_answer
+from charging.store.reading import ENDED, BadCursor, Filter
+
+MAX_WAIT_S = 60
+POLL_S = 0.1
+MAX_KEY = 255
+_PROFILE_CODES = ("profile_rejected", "profile_superseded", "smart_charging_unsupported", "session_over")
+
+router = APIRouter(
+    prefix="/v1/sessions",
+    tags=["Sessions"],
+    responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),
+)
+
+Reader = Annotated[User, Depends(authenticated(READ))]
+Writer = Annotated[User, Depends(authenticated(WRITE))]
+StartBody = Annotated[StartRequest, Depends(strict_body(StartRequest))]
+StopBody = Annotated[StopRequestBody, Depends(strict_body(StopRequestBody))]
+ProfileBody = Annotated[ProfileRequestBody, Depends(strict_body(ProfileRequestBody))]
+
+
+class HistoryQuery(BaseModel):
+    """Filters of the history; unknown ones are refused, for a misspelt filter would show everything."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status | None = None
+    active: bool | None = Field(None, description="true: pending, active or stopping; false: completed or failed.")
+    evse_id: Annotated[Text, Field(max_length=64, description="In any spelling.")] | None = None
+    job_id: Short | None = None
+    robot_id: Short | None = None
+    limit: int = Field(20, ge=1, le=100)
+    cursor: Annotated[Text, Field(max_length=200, description="`next_cursor` of the page before.")] | None = None
+
+
+@router.post(
+    "/start",
+    status_code=201,
+    response_model=StartAnswer,
+    summary="Start charging a car",
+    responses=doc.problems(
+        *doc.BODY_CODES,
+        "idempotency_key_invalid",
+        "idempotency_key_reused",
+        "evse_not_found",
+        "connector_not_available",
+        "evse_busy",
+        "evse_out_of_service",
+    ),
+    openapi_extra=doc.start_extra(),
+)
+async def start_session(request: Request, user: Writer, order: StartBody) -> Response:
+    """Starts one session. With an `Idempotency-Key`, a repeat answers 201 with the same session and its status."""
+    started = await desk_of(request).starter.start(user, order, _idempotency_key(request))
+    session_id = started.spec.session_id
+    answer = {
+        "session_id": session_id,
+        "status": started.status,
+        "evse_id": started.spec.evse_id,
+        "network": started.spec.network,
+    }
+    return _json(answer, 201, {"Location": f"/v1/sessions/{session_id}/status"})
+
+
+@router.post(
+    "/stop",
+    response_model=StopAnswer,
+    summary="Stop charging",
+    responses=doc.problems(*doc.BODY_CODES, "session_not_found"),
+    openapi_extra=doc.body(StopRequestBody),
+)
+async def stop_session(request: Request, user: Writer, body: StopBody) -> Response:
+    """Asks for the end. Repeatable; after the end it answers the true status. Kept even when no worker runs."""
+    desk = desk_of(request)
+    row = await _own(desk, body.session_id, user)
+    if row.status not in (*ENDED, Status.STOPPING):
+        message = StopRequest(message_id=str(uuid.uuid4()), by="user")
+        try:
+            await signal(desk.services.temporal, row.id, names.Signal.STOP, message)
+        except WorkflowGone:
+            # It ended between our read and the signal, or its start is not through yet.
+            row = await _own(desk, row.id, user)
+            if row.status not in ENDED:
+                raise unavailable("The session cannot be reached yet.") from None
+    return _json({"session_id": row.id, "status": row.status if row.status in ENDED else Status.STOPPING})
+
+
+@router.get(
+    "",
+    response_model=HistoryAnswer,
+    summary="Your sessions, newest first",
+    responses=doc.problems("validation_error"),
+)
+async def list_sessions(request: Request, user: Reader, query: Annotated[HistoryQuery, Query()]) -> Response:
+    """So that a rebooted robot finds its session: `?active=true&robot_id=…`."""
+    desk = desk_of(request)
+    wanted = Filter(query.status, query.active, query.evse_id, query.job_id, query.robot_id)
+    try:
+        page = await desk.reader.history(user.sub, wanted, limit=query.limit, cursor=query.cursor)
+    except BadCursor:
+        raise invalid_field("cursor", "cursor_unknown", "Not a cursor of this list.") from None
+    now = datetime.now(UTC)
+    answers = [_status(desk, row, now) for row in page.rows]
+    return _json({"sessions": answers, "next_cursor": page.next_cursor})
+
+
+@router.get(
+    "/{session_id}/status",
+    response_model=StatusAnswer,
+    summary="Where a session stands",
+    responses=doc.problems("session_not_found", "validation_error"),
+    openapi_extra=doc.status_extra(MAX_WAIT_S),
+)
+async def read_status(request: Request, session_id: str) -> Response:
+    """One indexed row. `?wait=20&after={revision}` answers as soon as something changed.
+
+    `Cache-Control: no-cache` asks the workflow itself, for 2 s at most.
+    """
+    # The most called endpoint by far: dependencies and query models would double its cost.
+    user = await request.app.state.authenticator.user(request)
+    user.require(READ)
+    desk = desk_of(request)
+    row = await _own(desk, session_id, user)
+    if request.query_params:
+        row = await _awaited(desk, row, user, request)
+    if "no-cache" in request.headers.get("cache-control", ""):
+        state = await ask_state(desk.services.temporal, row.id)
+        row = _decided(row, state) if state else row
+    return _json(_status(desk, row, datetime.now(UTC)))
+
+
+@router.post(
+    "/{session_id}/charging-profile",
+    response_model=ProfileAnswerBody,
+    summary="Limit or schedule the power",
+    responses={
+        **doc.problems(*doc.BODY_CODES, "session_not_found", *_PROFILE_CODES),
+        **doc.still_open(ProfileAnswerBody),
+    },
+    openapi_extra=doc.body(ProfileRequestBody),
+)
+async def post_profile(request: Request, session_id: str, user: Writer, body: ProfileBody) -> Response:
+    """A cap, a departure, both, or a schedule. A newer request supersedes an open one."""
+    desk = desk_of(request)
+    now = datetime.now(UTC)
+    row = await _own(desk, session_id, user)
+    if body.departure_time is not None and body.departure_time <= now:
+        raise invalid_field("departure_time", "departure_in_the_past", "Must be in the future.")
+    is_set, answer = await set_profile(desk, row, user, body.wish(), now)
+    return _json(answer, 200 if is_set else 202)
+
+
+@router.delete(
+    "/{session_id}/charging-profile",
+    response_model=ProfileClearedAnswer,
+    summary="Full power again",
+    responses={**doc.problems("session_not_found", *_PROFILE_CODES), **doc.still_open(ProfileClearedAnswer)},
+)
+async def delete_profile(request: Request, session_id: str, user: Writer) -> Response:
+    """Removes the profile at the charger."""
+    desk = desk_of(request)
+    is_cleared = await clear_profile(desk, await _own(desk, session_id, user), user)
+    return _json({"session_id": _id(session_id), "profile_cleared": is_cleared}, 200 if is_cleared else 202)
+
+
+@router.get(
+    "/{session_id}/receipt",
+    response_model=ReceiptAnswer,
+    summary="What it cost",
+    responses=doc.problems("session_not_found", "receipt_not_ready"),
+)
+async def read_receipt(request: Request, session_id: str, user: Reader) -> Response:
+    """Exists for every session that has a CDR, whatever its status, and for ever."""
+    desk = desk_of(request)
+    row = await _own(desk, session_id, user)
+    newest = await desk.reader.receipt(row.id)
+    if newest is None:
+        raise Problem(409, "receipt_not_ready", "The CPO has not billed this session yet.")
+    body, payment_status = newest
+    return _json({**plain(Receipt.model_validate(body).model_dump()), "payment_status": payment_status})
+
+
+async def _own(desk: Desk, session_id: str, user: User) -> StatusRow:
+    """The caller's session. Raises ``Problem`` 404 for a malformed id, an absent session, and somebody else's."""
+    row = await desk.reader.status(_id(session_id), user.sub)
+    if row is None:
+        raise _absent()
+    return row
+
+
+def _absent() -> Problem:
+    return Problem(404, "session_not_found", "You have no such session.")
+
+
+def _id(text: str) -> str:
+    """The one spelling of a session id: lower case with dashes, whatever UUID notation came."""
+    try:
+        return str(uuid.UUID(text))
+    except ValueError:
+        raise _absent() from None
+
+
+def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
+    return status_answer(row, now, stale_s=desk.services.settings.stale_s)
+
+
+async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> StatusRow:
+    """The row once its revision is above ``after`` (default: what it is now), or when ``wait`` s are over."""
+    wait = _whole_number(request, "wait", MAX_WAIT_S) or 0
+    after = _whole_number(request, "after", 2**62)
+    seen = row.revision if after is None else after
+    deadline = time.monotonic() + wait
+    while row.revision <= seen and time.monotonic() < deadline:
+        if await request.is_disconnected():
+            break
+        await asyncio.sleep(POLL_S)
+        row = await _own(desk, row.id, user)
+    return row
+
+
+def _whole_number(request: Request, name: str, most: int) -> int | None:
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 20 and int(text) <= most):
+        raise invalid_field(name, "whole_number", f"Must be a whole number from 0 to {most}.")
+    return int(text)
+
+
+def _decided(row: StatusRow, state: SessionState) -> StatusRow:
+    """The stored row with the workflow's own decisions, which may not be published yet."""
+    return replace(
+        row,
+        status=state.status.value,
+        phase=state.phase.value if state.phase else None,
+        reason=state.reason.model_dump(mode="json") if state.reason else None,
+        start_outcome=state.start.value,
+        stop_sent_at=state.stop.first_sent_at,
+        stop_accepted_at=state.stop.accepted_at,
+        closed_at=state.closed_at,
+        watch_until=state.watch_until,
+        profile=state.profile.in_force.model_dump(mode="json") if state.profile.in_force else None,
+        ended_at=state.ended_at,
+    )
+
+
+def _idempotency_key(request: Request) -> str | None:
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not 0 < len(keys[0]) <= MAX_KEY or not keys[0].isprintable():
+        raise Problem(400, "idempotency_key_invalid", f"Idempotency-Key must be 1 to {MAX_KEY} printable characters.")
+    return keys[0]
+
+
+def _json(answer: dict[str, Any], status_code: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(json.dumps(answer), status_code, headers, "application/json")

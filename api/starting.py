@@ -1,0 +1,183 @@
+"""From a user's order to a started session: find the charger, fix the facts, store them once, start the workflow."""
+
+import hashlib
+import hmac
+import json
+import secrets
+import string
+import uuid
+from datetime import UTC, datetime
+from typing import Any
+
+from api.auth import User
+from api.problems import unavailable
+from api.schemas import StartRequest
+from api.services import Services
+from api.workflow_calls import start_workflow
+from charging.errors import Problem
+from charging.ocpi.evse_id import EvseConnector, choose_connector
+from charging.ocpi.models import Token, to_wire
+from charging.session.model import SessionSpec
+from charging.settings import Settings
+from charging.store.locations import EvseMatch, LocationStore
+from charging.store.starts import NewSession, Started, StartStore
+from charging.tariffs.estimate import hold_amount, tariff_currency
+
+OUT_OF_SERVICE = frozenset({"INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
+
+# OCPP 1.6 gives an idTag 20 characters, and CPOs copy the token's uid into it (ocpi.md §15.2).
+_UID_LENGTH = 20
+_UID_ALPHABET = string.ascii_uppercase + string.digits
+
+
+class Starter:
+    """Starts sessions. One per process."""
+
+    def __init__(self, services: Services, starts: StartStore) -> None:
+        self._services = services
+        self._starts = starts
+        self._locations = LocationStore(services.database, services.connections)
+
+    async def start(self, user: User, order: StartRequest, key: str | None) -> Started:
+        """The session of ``order``: a new one, or the one that ``key`` has started before.
+
+        Raises ``Problem`` 404, 409, 422, or 503 when Temporal is away; after a 503 nothing is left behind.
+        """
+        digest = body_hash(order)
+        started = await self._starts.repeat_of(user.sub, key, digest) if key else None
+        if started is None:
+            match = await self._locations.find_evse(order.evse_id)
+            new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
+            started = await self._starts.begin(new, key, digest)
+        await self._ensure_workflow(started)
+        return started
+
+    async def _ensure_workflow(self, started: Started) -> None:
+        if started.admission != "accepted":
+            return
+        session_id = started.spec.session_id
+        try:
+            await start_workflow(self._services.temporal, started.spec)
+        except Problem:
+            # Who stored the session takes it back. A repeat does not: the first request may be getting through.
+            if started.repeated or await self._starts.abandon(session_id):
+                raise
+        if started.repeated and await self._starts.admission(session_id) == "abandoned":
+            raise unavailable("The session was taken back while Temporal was away.")
+
+
+def new_session(
+    order: StartRequest, user_id: str, match: EvseMatch | None, settings: Settings, now: datetime
+) -> NewSession:
+    """The session that ``order`` makes at the EVSE that was found. Raises ``Problem`` where it cannot be charged at."""
+    if match is None:
+        raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
+    if match.status in OUT_OF_SERVICE:
+        raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
+    connector = _connector(order, match)
+    tariff = match.tariff_of(connector, now)
+    user_key = _user_key(settings, user_id)
+    return NewSession(
+        spec=_spec(order, match, connector, tariff, settings, user_key, now),
+        user_id=user_id,
+        metadata=order.metadata,
+        target_kwh=order.battery_target_kwh,
+        tariff=tariff,
+        time_zone=match.time_zone,
+        token=_one_time_token(settings, user_key, now),
+    )
+
+
+def _connector(order: StartRequest, match: EvseMatch) -> EvseConnector:
+    connector = choose_connector(match.connectors, order.connector_type)
+    if connector is None:
+        plugs = sorted({c.plug for c in match.connectors})
+        raise Problem(
+            422,
+            "connector_not_available",
+            f"The EVSE has {', '.join(plugs) or 'no usable connector'}; name one of them.",
+            connectors=plugs,
+        )
+    return connector
+
+
+def _spec(
+    order: StartRequest,
+    match: EvseMatch,
+    connector: EvseConnector,
+    tariff: dict[str, Any] | None,
+    settings: Settings,
+    user_key: str,
+    now: datetime,
+) -> SessionSpec:
+    max_power_kw = connector.max_power_w / 1000
+    hold = hold_amount(
+        tariff,
+        need_kwh=order.need_kwh,
+        max_cost=order.max_cost,
+        default_hold=settings.default_hold,
+        max_power_kw=max_power_kw,
+        now=now,
+        time_zone=match.time_zone,
+    )
+    return SessionSpec(
+        session_id=str(uuid.uuid4()),
+        evse_id=order.evse_id,
+        network=match.connection.network,
+        user_key=user_key,
+        job_id=order.job_id,
+        robot_id=order.robot_id,
+        connection_id=match.connection.id,
+        country_code=match.country_code,
+        party_id=match.party_id,
+        location_id=match.location_id,
+        evse_uid=match.evse_uid,
+        connector_id=connector.id,
+        authorization_reference=uuid.uuid4().hex.upper(),
+        max_power_kw=max_power_kw,
+        rate_unit=connector.rate_unit,
+        phases=connector.phases,
+        voltage=connector.voltage,
+        profile_capable=_takes_profiles(match),
+        power_factor=match.connection.power_factor,
+        currency=tariff_currency(tariff) or settings.default_currency,
+        need_kwh=order.need_kwh,
+        hold=hold,
+        cost_limit=hold if order.max_cost is None else min(order.max_cost, hold),
+        policy=settings.policy,
+        created_at=now,
+    )
+
+
+def _takes_profiles(match: EvseMatch) -> bool:
+    """The EVSE says so, and its CPO has the module (OCPI 2.2.1 §8.4.3, §14)."""
+    has_module = match.connection.endpoint("chargingprofiles", "RECEIVER") is not None
+    return has_module and "CHARGING_PROFILE_CAPABLE" in match.capabilities
+
+
+def _one_time_token(settings: Settings, user_key: str, now: datetime) -> dict[str, Any]:
+    """A fresh Token per session: the link that survives CPOs that drop ``authorization_reference``."""
+    return to_wire(
+        Token(
+            country_code=settings.country_code,
+            party_id=settings.party_id,
+            uid="".join(secrets.choice(_UID_ALPHABET) for _ in range(_UID_LENGTH)),
+            type="AD_HOC_USER",
+            contract_id=f"{settings.country_code}-{settings.party_id}-C{user_key[:8].upper()}",
+            issuer=settings.business_name,
+            valid=True,
+            whitelist="NEVER",
+            last_updated=now,
+        )
+    )
+
+
+def _user_key(settings: Settings, user_id: str) -> str:
+    """A keyed hash of the user: search attributes and OCPI tokens are read by others."""
+    secret = settings.secret_keys.get_secret_value().split(",")[0].strip()
+    return hmac.new(secret.encode(), user_id.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def body_hash(order: StartRequest) -> str:
+    """What a request means, not how it was written: the same for 60 and 60.0."""
+    return hashlib.sha256(json.dumps(order.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,75 @@
+"""Calls to a session's workflow, with Temporal's errors translated once: away is 503, gone is ``WorkflowGone``."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from pydantic import BaseModel
+from temporalio.client import Client
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.problems import unavailable
+from charging import names
+from charging.session.model import SessionSpec, SessionState
+from charging.temporal import RPC_TIMEOUT, signal_charging_session, start_charging_session
+
+QUERY_TIMEOUT = timedelta(seconds=2)
+
+
+class WorkflowGone(Exception):
+    """The session's workflow has ended, or does not exist yet."""
+
+
+@asynccontextmanager
+async def _reaching_temporal(patience: timedelta = RPC_TIMEOUT) -> AsyncIterator[None]:
+    try:
+        # The client connects at its first call, which knows no timeout of its own.
+        async with asyncio.timeout(patience.total_seconds() + 1):
+            yield
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise WorkflowGone from error
+        raise unavailable("The workflow engine did not answer.") from error
+    except (RuntimeError, TimeoutError) as error:  # RuntimeError: the first connection failed
+        raise unavailable("The workflow engine did not answer.") from error
+
+
+async def start_workflow(client: Client, spec: SessionSpec) -> None:
+    """Start the session's workflow; a no-op where it runs or has run. Raises ``Problem`` 503 when Temporal is away."""
+    try:
+        async with _reaching_temporal():
+            await start_charging_session(client, spec)
+    except WorkflowAlreadyStartedError:
+        return
+    except WorkflowGone as error:  # a namespace that does not exist
+        raise unavailable("The workflow engine has no such namespace.") from error
+
+
+async def signal(client: Client, session_id: str, name: names.Signal, message: BaseModel) -> None:
+    """Send a signal. Raises ``WorkflowGone``, or ``Problem`` 503 when Temporal is away."""
+    async with _reaching_temporal():
+        await signal_charging_session(client, session_id, name, message)
+
+
+async def ask_state(client: Client, session_id: str) -> SessionState | None:
+    """The workflow's own state, asked for 2 s at most; None when nobody answers: the store will do then."""
+    handle = client.get_workflow_handle(names.charging_session_id(session_id))
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT.total_seconds()):
+            state: SessionState = await handle.query(
+                names.Query.STATUS, result_type=SessionState, rpc_timeout=QUERY_TIMEOUT
+            )
+            return state
+    except Exception:
+        return None
+
+
+async def is_reachable(client: Client) -> bool:
+    """Whether Temporal answers within 2 s."""
+    try:
+        async with asyncio.timeout(QUERY_TIMEOUT.total_seconds()):
+            return await client.service_client.check_health(timeout=QUERY_TIMEOUT)
+    except (RPCError, RuntimeError, TimeoutError):
+        return False

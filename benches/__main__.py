@@ -1,0 +1,5 @@
+"""``python -m benches [name …]``."""
+
+from benches.run import main
+
+main()

@@ -1,0 +1,58 @@
+"""Runs all measurements, or those that are named, and prints what design budgets say about them."""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from pathlib import Path
+
+import uvloop
+
+from benches import (
+    history_events,
+    session_pushes,
+    sessions_per_second,
+    start_latency,
+    status_reads,
+    worker_memory,
+)
+from benches.machine import conditions
+from benches.report import save, table
+from benches.rows import Row
+from benches.servers import Databases
+
+MEASUREMENTS = {
+    "history_events": history_events.measure,
+    "sessions_per_second": sessions_per_second.measure,
+    "status_reads": status_reads.measure,
+    "start_latency": start_latency.measure,
+    "session_pushes": session_pushes.measure,
+    "worker_memory": worker_memory.measure,
+}
+
+
+def main() -> None:
+    """``python -m benches [name …]``."""
+    parser = argparse.ArgumentParser(prog="python -m benches", description=__doc__)
+    parser.add_argument("names", nargs="*", choices=[[], *MEASUREMENTS], help="default: all")
+    names = parser.parse_args().names or list(MEASUREMENTS)
+    with tempfile.TemporaryDirectory(prefix="charging-bench-", ignore_cleanup_errors=True) as directory:
+        os.environ.setdefault("XDG_RUNTIME_DIR", directory)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_run(names, Path(directory)))
+
+
+async def _run(names: list[str], directory: Path) -> None:
+    found = conditions(directory)
+    databases = Databases(directory)
+    rows: list[Row] = []
+    try:
+        for name in names:
+            began = time.perf_counter()
+            rows += await MEASUREMENTS[name](databases)
+            print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
+    finally:
+        databases.close()
+    print(f"\n{table(rows)}\n")
+    save(rows, found, is_whole=set(names) == set(MEASUREMENTS))

@@ -1,0 +1,66 @@
+"""A CPO's session pushes per second, each one durable before it is acknowledged, on both databases."""
+
+import itertools
+from collections.abc import Callable, Iterator
+
+from benches.canonical import active_sessions
+from benches.charge import Charge, cpo_authorization, now, session_path
+from benches.http import request, requests_per_second
+from benches.rows import Budget, Row
+from benches.servers import KINDS, Databases
+from benches.stack import Stack, running_stack
+
+IN_FLIGHT = 32
+SECONDS = 2.0
+ROUNDS = 3
+
+_KWH = 0.0001  # more in every push, and never more than the car can take
+
+
+async def measure(databases: Databases) -> list[Row]:
+    """``IN_FLIGHT`` sessions, each with one push in flight: whole Sessions (PUT), and their changes (PATCH)."""
+    rows = []
+    for kind in KINDS:
+        async with running_stack(kind, databases) as stack:
+            rows += await _measure(stack)
+    return rows
+
+
+async def _measure(stack: Stack) -> list[Row]:
+    charges = await active_sessions(stack, IN_FLIGHT)
+    puts, patches, trivial = [], [], []
+    for _ in range(ROUNDS):
+        puts.append(await _per_second(stack, charges, _put))
+        trivial.append(await requests_per_second(stack.reference, [_trivial() for _ in charges], SECONDS))
+        patches.append(await _per_second(stack, charges, _patch))
+    budget = Budget("ratio", "≥", 0.08, 0.15)
+    what = f"session pushes per second, {stack.kind}"
+    return [
+        Row(f"{what}, PUT", "trivial FastAPI answer", "1/s", puts, trivial, budget),
+        Row(f"{what}, PATCH", "trivial FastAPI answer", "1/s", patches, trivial, budget),
+    ]
+
+
+async def _per_second(stack: Stack, charges: list[Charge], push: Callable[[Charge], Iterator[bytes]]) -> float:
+    return await requests_per_second(stack.api, [push(charge) for charge in charges], SECONDS)
+
+
+def _put(charge: Charge) -> Iterator[bytes]:
+    while True:
+        charge.session |= {"kwh": round(charge.session["kwh"] + _KWH, 4), "last_updated": now()}
+        yield _request(charge, "PUT", charge.session)
+
+
+def _patch(charge: Charge) -> Iterator[bytes]:
+    while True:
+        charge.session["kwh"] = round(charge.session["kwh"] + _KWH, 4)
+        yield _request(charge, "PATCH", {"kwh": charge.session["kwh"], "last_updated": now()})
+
+
+def _request(charge: Charge, method: str, body: dict[str, object]) -> bytes:
+    path = f"/ocpi/emsp/2.2.1/{session_path(charge.session)}"
+    return request(method, path, authorization=cpo_authorization(charge.stack), body=body)
+
+
+def _trivial() -> Iterator[bytes]:
+    return itertools.repeat(request("GET", "/trivial"))

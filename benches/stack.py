@@ -1,0 +1,74 @@
+"""The engine under measurement: API and worker in a process each, as in production; robots and CPO in this one."""
+
+import itertools
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from temporalio.client import Client
+
+from benches.http import Address
+from benches.lean_cpo import EVSES, LeanCpo, lean_cpo
+from benches.programs import Program, program, web_server
+from benches.servers import Databases, temporal_server
+from charging.settings import Settings
+from charging.store.engine import Database
+from tests.serving import free_port
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A running engine on a database of one ``kind``."""
+
+    kind: str
+    database: Database
+    temporal: Client
+    cpo: LeanCpo
+    api: Address
+    api_process: Program
+    worker: Program
+    reference: Address  # of benches.references
+    bare_worker: Program
+    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(EVSES)))
+
+    def evse_numbers(self, count: int) -> list[int]:
+        """EVSEs that nobody has used yet."""
+        return list(itertools.islice(self._numbers, count))
+
+
+@asynccontextmanager
+async def running_stack(kind: str, databases: Databases) -> AsyncIterator[Stack]:
+    """Start everything afresh, on a database of ``kind``: sqlite or postgresql."""
+    async with temporal_server(databases.directory) as temporal:
+        async with _engine(kind, temporal, databases.fresh(kind), databases.directory) as stack:
+            yield stack
+
+
+@asynccontextmanager
+async def _engine(kind: str, temporal: Client, url: str, directory: Path) -> AsyncIterator[Stack]:
+    port = free_port()
+    settings = Settings(database_url=url, public_url=f"http://127.0.0.1:{port}", allow_private_peers=True)
+    environment = {
+        "CHARGING_DATABASE_URL": url,
+        "CHARGING_PUBLIC_URL": settings.public_url,
+        "CHARGING_ALLOW_PRIVATE_PEERS": "true",
+        "CHARGING_POLICY__CONFIRM_S": "3600",  # sessions that a measurement leaves open shall keep quiet
+        "CHARGING_POLICY__PLUG_IN_S": "3600",
+        "TEMPORAL_ADDRESS": temporal.service_client.config.target_host,
+    }
+    database = Database(url)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(database.close)
+        cpo = await stack.enter_async_context(lean_cpo())
+        await cpo.befriend(database, settings)
+        worker = await stack.enter_async_context(
+            program("worker.py", log=directory / "worker.log", environment=environment)
+        )
+        bare = program("-m", "benches.bare_worker", log=directory / "bare.log", environment=environment)
+        bare_worker = await stack.enter_async_context(bare)
+        server = web_server("api.app:create_app", log=directory / "api.log", port=port, environment=environment)
+        process, api = await stack.enter_async_context(server)
+        trivial = web_server("benches.references:trivial", log=directory / "reference.log", environment=environment)
+        _, reference = await stack.enter_async_context(trivial)
+        yield Stack(kind, database, temporal, cpo, api, process, worker, reference, bare_worker)

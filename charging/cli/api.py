@@ -1,0 +1,94 @@
+"""The REST API as the commands use it: plain HTTP, and a problem document turned into a ``Failure``."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from charging.cli.failure import Failure
+from charging.cli.target import Target
+
+TIMEOUT_S = 30.0
+LONG_POLL_S = 20
+ENDED = ("completed", "failed")
+
+Json = dict[str, Any]
+
+
+class Api:
+    """The API's endpoints, each one call. All raise ``Failure`` with the API's own code and words."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
+
+    async def start(self, request: Json, idempotency_key: str | None = None) -> Json:
+        """``POST /v1/sessions/start``."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else None
+        return await self.call("POST", "/v1/sessions/start", json=request, headers=headers)
+
+    async def stop(self, session_id: str) -> Json:
+        """``POST /v1/sessions/stop``."""
+        return await self.call("POST", "/v1/sessions/stop", json={"session_id": session_id})
+
+    async def status(self, session_id: str, *, after: int | str | None = None) -> Json:
+        """``GET …/status``; with ``after`` (a revision) it waits up to 20 s for something newer."""
+        params = {} if after is None else {"wait": LONG_POLL_S, "after": after}
+        return await self.call("GET", f"/v1/sessions/{session_id}/status", params=params)
+
+    async def set_profile(self, session_id: str, request: Json) -> Json:
+        """``POST …/charging-profile``."""
+        return await self.call("POST", f"/v1/sessions/{session_id}/charging-profile", json=request)
+
+    async def clear_profile(self, session_id: str) -> Json:
+        """``DELETE …/charging-profile``."""
+        return await self.call("DELETE", f"/v1/sessions/{session_id}/charging-profile")
+
+    async def receipt(self, session_id: str) -> Json:
+        """``GET …/receipt``."""
+        return await self.call("GET", f"/v1/sessions/{session_id}/receipt")
+
+    async def statuses(self, session_id: str) -> AsyncIterator[Json]:
+        """The session's status now, and again whenever it has changed, until it has ended."""
+        status = await self.status(session_id)
+        yield status
+        while status["status"] not in ENDED:
+            before = status["revision"]
+            status = await self.status(session_id, after=before)
+            if status["revision"] != before:
+                yield status
+
+    async def call(self, method: str, path: str, **request: Any) -> Json:
+        """One request; its JSON answer."""
+        try:
+            answer = await self._http.request(method, path, **request)
+        except httpx.HTTPError as error:
+            raise Failure("unreachable", f"{self._http.base_url}: {error or type(error).__name__}") from error
+        if answer.is_error:
+            raise _failure(answer)
+        return _json(answer) if answer.content else {}
+
+
+@asynccontextmanager
+async def connect(target: Target) -> AsyncIterator[Api]:
+    """The API of ``target``, as its user; the admin's key goes along where there is one."""
+    headers = {"Authorization": f"Bearer {target.token}"} | (
+        {"X-API-Key": target.admin_key} if target.admin_key else {}
+    )
+    async with httpx.AsyncClient(base_url=target.api, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
+        yield Api(http)
+
+
+def _json(answer: httpx.Response) -> Json:
+    try:
+        body = answer.json()
+    except ValueError as error:
+        raise Failure("unreadable_answer", f"HTTP {answer.status_code} without JSON") from error
+    return body if isinstance(body, dict) else {"items": body}
+
+
+def _failure(answer: httpx.Response) -> Failure:
+    problem = _json(answer)
+    detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
+    places = [f"{'.'.join(map(str, e.get('loc', [])))}: {e.get('msg')}" for e in problem.get("errors", [])]
+    return Failure(str(problem.get("code") or f"http_{answer.status_code}"), "; ".join([detail, *places]))

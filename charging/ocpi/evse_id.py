@@ -1,0 +1,104 @@
+"""From what stands on a charger to its key, and from a connector to what it can do (ocpi.md §16).
+
+Pure. An EVSE id (``FI*VRT*E12345``, ISO 15118; ``+49*810*000*438``, DIN SPEC 91286) is only ever looked up: party,
+location and EVSE uid are never read out of its text.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from math import sqrt
+from typing import Final, Literal
+
+from charging.ocpi.models import Connector
+from charging.ocpi.wire import fold
+
+MAX_LENGTH: Final = 64
+
+_SEPARATORS = re.compile(r"[*\-_\s]")
+_LAST_SEGMENT = re.compile(r"[*\-_][^*\-_]+$")
+
+# What people call a plug, and the ConnectorTypes that it may be. NACS is SAE_J3400 since OCPI 2.3.0, TESLA_S before.
+_PLUGS: Final = {
+    "CCS": ("IEC_62196_T2_COMBO", "IEC_62196_T1_COMBO"),
+    "CHADEMO": ("CHADEMO",),
+    "TYPE2": ("IEC_62196_T2",),
+    "TYPE1": ("IEC_62196_T1",),
+    "NACS": ("SAE_J3400", "TESLA_S"),
+}
+_PHASES: Final = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
+_LINE_TO_LINE_V: Final = 346  # 200 V between line and neutral; no grid has more, so more is between lines
+
+
+def lookup_key(evse_id: str) -> str:
+    """The key of all spellings of one EVSE id: upper case, no separators, no leading ``+``."""
+    return _SEPARATORS.sub("", evse_id).lstrip("+").upper()
+
+
+def without_last_segment(evse_id: str) -> str | None:
+    """``evse_id`` without its last ``*segment``, None where there is none to spare.
+
+    Some operators print an id that names the connector, too: ``FI*VRT*E12345*1``.
+    """
+    shorter = _LAST_SEGMENT.sub("", evse_id.strip())
+    return shorter if shorter != evse_id.strip() and len(_SEPARATORS.split(shorter)) >= 3 else None
+
+
+@dataclass(frozen=True)
+class EvseConnector:
+    """What a session needs to know of a connector. Power in W of the whole connector, ``voltage`` line to neutral.
+
+    ``rate_unit`` is what its charging profiles use: W for DC, A per phase for AC (ocpi.md §15.6).
+    """
+
+    id: str
+    standard: str
+    power_type: str
+    max_power_w: Decimal
+    voltage: int
+    phases: int
+    rate_unit: Literal["W", "A"]
+    tariff_ids: tuple[str, ...] = ()
+
+    @property
+    def plug(self) -> str:
+        """The name that robots use (``CCS``, ``Type2`` …), else the OCPI ConnectorType."""
+        names = {"CCS": "CCS", "CHADEMO": "CHAdeMO", "TYPE2": "Type2", "TYPE1": "Type1", "NACS": "NACS"}
+        return next((names[plug] for plug, types in _PLUGS.items() if self.standard in types), self.standard)
+
+
+def read_connector(connector: Connector) -> EvseConnector:
+    """``connector`` with its power: ``max_electric_power``, else V x A x phases."""
+    phases = _PHASES.get(fold(connector.power_type), 1)
+    voltage = _line_to_neutral(connector.max_voltage, phases)
+    power = connector.max_electric_power or voltage * connector.max_amperage * phases
+    return EvseConnector(
+        id=connector.id,
+        standard=connector.standard,
+        power_type=connector.power_type,
+        max_power_w=Decimal(power),
+        voltage=voltage,
+        phases=phases,
+        rate_unit="A" if fold(connector.power_type).startswith("AC") else "W",
+        tariff_ids=tuple(connector.tariff_ids),
+    )
+
+
+def _line_to_neutral(voltage: int, phases: int) -> int:
+    # OCPI wants line to neutral (§8.3.3); many peers give the 400 V between two lines.
+    return round(voltage / sqrt(3)) if phases == 3 and voltage >= _LINE_TO_LINE_V else voltage
+
+
+def choose_connector(connectors: Iterable[EvseConnector], wanted: str | None) -> EvseConnector | None:
+    """The connector for ``wanted``: CCS, CHAdeMO, Type2, Type1, NACS in any case, or a ConnectorType.
+
+    Without a wish the only one there is. The strongest, where several fit. None where nothing fits.
+    """
+    offered = list(connectors)
+    if wanted is None:
+        return offered[0] if len(offered) == 1 else None
+    types = _PLUGS.get(re.sub(r"[\s_\-]", "", wanted).upper(), (wanted,))
+    folded = {fold(connector_type) for connector_type in types}
+    fitting = [connector for connector in offered if fold(connector.standard) in folded]
+    return max(fitting, key=lambda connector: connector.max_power_w, default=None)

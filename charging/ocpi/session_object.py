@@ -1,0 +1,166 @@
+"""The CPO's Session as we keep it: what PUT and PATCH make of it, and what it says (OCPI 2.2.1 §9.2.2, §9.3.1).
+
+Pure. Bodies are dicts as received, unknown fields and enum values included, fractions as ``Decimal``.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+
+from charging.errors import UnusableMessage
+from charging.ocpi import wire
+from charging.session.metering import Reading
+from charging.session.model import CpoStatus
+
+Body = dict[str, Any]
+
+_FINAL: Final = frozenset(status.value for status in CpoStatus if status.is_final)
+_NEEDED: Final = ("status", "kwh", "last_updated")
+_REQUIRED: Final = frozenset(
+    "country_code party_id id start_date_time kwh cdr_token auth_method location_id evse_uid connector_id currency "
+    "status last_updated".split()
+)
+
+
+def put(stored: Body | None, body: Body) -> Body | None:
+    """The Session after a PUT: ``body`` replaces what is stored. None: too old to change anything.
+
+    Raises ``UnusableMessage`` where a field that we cannot do without is missing or unreadable. Of the fields that
+    OCPI requires, only those are insisted on: a meter value from a careless CPO is better than none.
+    """
+    missing = [field for field in _NEEDED if body.get(field) is None]
+    if missing:
+        raise UnusableMessage(f"missing: {', '.join(missing)}")
+    _check(body)
+    if stored is None:
+        return body
+    if _is_older(body, stored):
+        return _ended(stored, body)
+    return {**body, "status": _status(stored, body)}
+
+
+def patch(stored: Body, changes: Body) -> Body | None:
+    """The Session after a PATCH: given fields change, ``charging_periods`` are appended. None: too old.
+
+    ``last_updated`` is mandatory in every PATCH (§9.2.2.3). null clears an optional field; of a required one it is
+    ignored, since the specification leaves its meaning open.
+    """
+    if changes.get("last_updated") is None:
+        raise UnusableMessage("missing: last_updated")
+    _check(changes)
+    if _is_older(changes, stored):
+        return _ended(stored, changes)
+    kept = {key: value for key, value in stored.items() if key not in changes or key in _REQUIRED}
+    given = {key: value for key, value in changes.items() if value is not None}
+    merged = {**kept, **given, "status": _status(stored, changes)}
+    if "charging_periods" in changes:
+        merged["charging_periods"] = _appended(periods(stored), periods(changes))
+    return merged
+
+
+def periods(body: Body) -> list[Body]:
+    """Its charging periods; empty where there are none."""
+    return [period for period in body.get("charging_periods") or [] if isinstance(period, dict)]
+
+
+def reading(body: Body) -> Reading:
+    """What the Session says, in our units; None where it says nothing usable."""
+    newest = _newest(periods(body))
+    status = body.get("status")
+    return Reading(
+        status=CpoStatus(status) if isinstance(status, str) and status in CpoStatus.__members__ else None,
+        kwh=wire.decimal(body.get("kwh")),
+        cost=_price(body.get("total_cost")),
+        currency=body["currency"].upper() if isinstance(body.get("currency"), str) else None,
+        power_kw=_dimension(newest, "POWER", "MAX_POWER"),
+        state_of_charge=_dimension(newest, "STATE_OF_CHARGE"),
+        started_at=_moment(body.get("start_date_time")),
+        ended_at=_moment(body.get("end_date_time")),
+        updated_at=wire.parse_datetime(body["last_updated"]),
+    )
+
+
+def references(body: Body) -> tuple[str | None, str | None]:
+    """``authorization_reference`` (folded: a CiString) and ``cdr_token.uid`` of a Session or CDR."""
+    token = body.get("cdr_token")
+    uid = token.get("uid") if isinstance(token, dict) else None
+    reference = body.get("authorization_reference")
+    return (
+        wire.fold(reference) if isinstance(reference, str) and reference else None,
+        wire.fold(uid) if isinstance(uid, str) and uid else None,
+    )
+
+
+def _check(body: Body) -> None:
+    """Raises where a field that the meter is read from cannot be read."""
+    for field in ("last_updated", "start_date_time", "end_date_time"):
+        if body.get(field) is not None and _moment(body[field]) is None:
+            raise UnusableMessage(f"{field} is not a DateTime")
+    if body.get("kwh") is not None and wire.decimal(body["kwh"]) is None:
+        raise UnusableMessage("kwh is not a number")
+    status = body.get("status")
+    if status is not None and not (isinstance(status, str) and status):
+        raise UnusableMessage("status is not a string")
+    if not isinstance(body.get("charging_periods") or [], list):
+        raise UnusableMessage("charging_periods is not a list")
+
+
+def _is_older(body: Body, stored: Body) -> bool:
+    # Equal is not older: some CPOs never bump it.
+    return wire.parse_datetime(body["last_updated"]) < wire.parse_datetime(stored["last_updated"])
+
+
+def _status(stored: Body, body: Body) -> Any:
+    """A final status is never left: "no more modifications will be made" (§9.4.2)."""
+    return stored["status"] if stored["status"] in _FINAL else body.get("status") or stored["status"]
+
+
+def _ended(stored: Body, late: Body) -> Body | None:
+    """An older message is ignored, unless it says that the Session is over: then it is."""
+    if late.get("status") not in _FINAL or stored["status"] in _FINAL:
+        return None
+    ended = {**stored, "status": late["status"]}
+    if late.get("end_date_time") is not None:
+        ended["end_date_time"] = late["end_date_time"]
+    if (wire.decimal(late.get("kwh")) or Decimal(0)) > (wire.decimal(stored.get("kwh")) or Decimal(0)):
+        ended["kwh"] = late["kwh"]
+    return ended
+
+
+def _appended(stored: list[Body], new: Iterable[Body]) -> list[Body]:
+    # A period that comes again is the same one with newer volumes: CPOs repeat the running period (ocpi#325).
+    by_start = {_start(period): period for period in stored}
+    by_start.update((_start(period), period) for period in new)
+    return list(by_start.values())
+
+
+def _start(period: Body) -> Any:
+    start = period.get("start_date_time")
+    return _moment(start) or str(start)
+
+
+def _newest(all_periods: list[Body]) -> Body:
+    # Compared as text: one CPO writes all its DateTimes alike, and parsing hundreds would cost each push.
+    return max(all_periods, key=lambda period: str(period.get("start_date_time")), default={})
+
+
+def _dimension(period: Body, *types: str) -> Decimal | None:
+    dimensions = [d for d in period.get("dimensions") or [] if isinstance(d, dict)]
+    volumes = {d.get("type"): wire.decimal(d.get("volume")) for d in dimensions if isinstance(d.get("type"), str)}
+    return next((volumes[kind] for kind in types if volumes.get(kind) is not None), None)
+
+
+def _price(price: Any) -> Decimal | None:
+    """A Price incl. VAT where it says so, else excl. (§16.5); a bare number as 2.1.1 peers send it."""
+    if not isinstance(price, dict):
+        return wire.decimal(price)
+    with_vat = wire.decimal(price.get("incl_vat"))
+    return with_vat if with_vat is not None else wire.decimal(price.get("excl_vat"))
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return wire.parse_datetime(value)
+    except ValueError:
+        return None

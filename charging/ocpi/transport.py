@@ -1,0 +1,156 @@
+"""One OCPI request over HTTP, and what became of it.
+
+The outcome decides whether a command may be sent again, so every failure is one of three (ocpi.md §15.3):
+``PeerNotReached`` before a byte left, ``PeerRefused`` when the peer's answer is no, ``PeerOutcomeUnknown`` otherwise.
+"""
+
+import asyncio
+import ssl
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
+
+import httpx
+from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
+
+from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.wire import (
+    AUTHORIZATION,
+    CORRELATION_ID,
+    HUB_TIMEOUT,
+    REQUEST_ID,
+    Envelope,
+    MalformedJson,
+    dumps,
+    encode_token,
+    loads,
+    read_envelope,
+)
+
+MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
+# Shorter than the five seconds after which common servers drop an idle connection: a request on one that is just
+# being closed has an unknown outcome, and START is never sent twice.
+KEEPALIVE_S: Final = 3
+
+
+class PeerForbidden(PeerNotReached):
+    """The URL leads to a loopback, private or otherwise not public address; nothing was sent."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: its envelope and headers."""
+
+    envelope: Envelope
+    headers: Mapping[str, str]
+
+
+class Transport:
+    """The shared HTTP client to all peers. Follows no redirect, reads no proxy variables, cuts endless bodies.
+
+    Unless ``allow_private`` the address is checked at connection level, so a DNS answer that changes between check
+    and use gains nothing. ``timeout_s`` is for one whole request, slow bodies included.
+    """
+
+    def __init__(self, *, timeout_s: float, allow_private: bool) -> None:
+        self._timeout_s = timeout_s
+        timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s / 2), pool=min(5.0, timeout_s / 2))
+        limits = httpx.Limits(max_connections=200, keepalive_expiry=KEEPALIVE_S)
+        self._http = httpx.AsyncClient(
+            timeout=timeout, limits=limits, verify=_tls(), follow_redirects=False, trust_env=False
+        )
+        if not allow_private:
+            httpx_ssrf_protection(self._http, dns_cache_ttl=60)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._http.aclose()
+
+    async def call(
+        self,
+        method: str,
+        url: str,
+        token: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        correlation_id: str | None = None,
+    ) -> Answer:
+        """Send one request; the answer is a success. Raises ``PeerError``'s three kinds."""
+        sent = {
+            AUTHORIZATION: encode_token(token),
+            REQUEST_ID: str(uuid.uuid4()),
+            CORRELATION_ID: correlation_id or str(uuid.uuid4()),
+            "Accept": "application/json",
+            **({} if body is None else {"Content-Type": "application/json"}),
+            **(headers or {}),
+        }
+        content = None if body is None else dumps(body)
+        status, received, raw = await self._exchange(method, url, content, params, sent)
+        return Answer(_judge(status, raw), received)
+
+    async def _exchange(
+        self, method: str, url: str, content: bytes | None, params: Mapping[str, str] | None, headers: dict[str, str]
+    ) -> tuple[int, httpx.Headers, bytes]:
+        try:
+            async with (
+                asyncio.timeout(self._timeout_s),
+                self._http.stream(method, url, content=content, params=params, headers=headers) as response,
+            ):
+                return response.status_code, response.headers, await _read(response)
+        except SSRFProtectionError as error:
+            raise PeerForbidden("the address is not a public one") from error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise PeerNotReached(f"no connection: {type(error).__name__}") from error
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+            raise PeerNotReached("not a URL that can be called") from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise PeerOutcomeUnknown(f"no answer: {type(error).__name__}") from error
+
+
+@lru_cache
+def _tls() -> ssl.SSLContext:
+    # Reading the certificate bundle takes longer than all the rest of making a client.
+    return httpx.create_ssl_context(trust_env=False)
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks, size = [], 0
+    async for chunk in response.aiter_bytes():  # decompressed: a bomb is cut, too
+        size += len(chunk)
+        if size > MAX_RESPONSE_BYTES:
+            raise PeerOutcomeUnknown("the answer has no end")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _judge(http_status: int, raw: bytes) -> Envelope:
+    """The envelope of a success: HTTP 2xx and OCPI 1xxx. Envelopes count on any HTTP status (ocpi.md §21 Q32)."""
+    envelope = _envelope(raw)
+    code = None if envelope is None else envelope.status_code
+    if envelope is not None and envelope.is_success and 200 <= http_status < 300:
+        return envelope
+    words = _words(http_status, envelope)
+    is_definite = code is not None and 2000 <= code < 3000  # the peer understood us and says no, even with a 5xx
+    is_vague = http_status >= 500 or http_status == 408 or code == HUB_TIMEOUT
+    is_unreadable = 200 <= http_status < 300 and code is None
+    if not is_definite and (is_vague or is_unreadable):
+        raise PeerOutcomeUnknown(words)
+    raise PeerRefused(words, http_status=http_status, status_code=code)
+
+
+def _envelope(raw: bytes) -> Envelope | None:
+    try:
+        return read_envelope(loads(raw))
+    except MalformedJson:
+        return None
+
+
+def _words(http_status: int, envelope: Envelope | None) -> str:
+    if envelope is None:
+        return f"HTTP {http_status} without an OCPI envelope"
+    message = f": {envelope.status_message[:200]}" if envelope.status_message else ""
+    return f"HTTP {http_status}, OCPI {envelope.status_code}{message}"

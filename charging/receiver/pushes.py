@@ -1,0 +1,220 @@
+"""What one batch of Session pushes does to the store: read what is there, apply each in turn, write the outcome.
+
+A push never touches the meter of a session unless it comes over that session's own connection.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Literal
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from charging.errors import UnusableMessage
+from charging.ocpi import session_object
+from charging.ocpi.wire import fold
+from charging.session.metering import Reading, advance
+from charging.session.model import Meter
+from charging.session.wakes import WakeRow, wakes
+from charging.store.cpo_sessions import (
+    MeterChange,
+    OwnSession,
+    SessionKey,
+    StoredSession,
+    ask_for_unseen,
+    load_cpo_sessions,
+    load_own_sessions,
+    save_cpo_sessions,
+    save_meters,
+)
+from charging.store.events import add_event
+from charging.store.inbox import Kind, add_message, add_wakes
+from charging.tariffs.estimate import estimate_cost
+
+logger = logging.getLogger(__name__)
+
+
+class Outcome(StrEnum):
+    """What became of a push."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    IGNORED = "ignored"  # older than what is stored: acknowledged all the same
+    UNKNOWN = "unknown"  # a PATCH of a Session that we do not have
+
+
+@dataclass(frozen=True)
+class Push:
+    """One PUT or PATCH of a Session, its owner already checked."""
+
+    method: Literal["PUT", "PATCH"]
+    key: SessionKey
+    body: dict[str, Any]
+    received_at: datetime
+
+
+@dataclass
+class _Batch:
+    """The rows that a batch of pushes concerns, as they stand after the pushes applied so far."""
+
+    silence: timedelta
+    stored: dict[SessionKey, StoredSession]
+    own: dict[str, OwnSession]
+    new: set[SessionKey] = field(default_factory=set)
+    changed: set[SessionKey] = field(default_factory=set)
+    meters: dict[str, MeterChange] = field(default_factory=dict)
+    wakes: set[str] = field(default_factory=set)
+    parked: list[StoredSession] = field(default_factory=list)
+    events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
+
+    def apply(self, push: Push) -> Outcome:
+        """Apply one push. Raises ``UnusableMessage`` and then leaves everything as it was."""
+        before = self.stored.get(push.key)
+        if before is None and push.method == "PATCH":
+            self.unseen.add(push.key.connection_id)
+            return Outcome.UNKNOWN
+        body = _merged(push, before)
+        if body is None:
+            return Outcome.IGNORED
+        after = self._keep(push.key, before, body)
+        if after.session_id is not None and not after.parked:
+            previous = session_object.reading(before.body) if before else None
+            self._meter(self.own[after.session_id], after, previous, push.received_at)
+        return Outcome.UPDATED if before else Outcome.CREATED
+
+    def _keep(self, key: SessionKey, before: StoredSession | None, body: dict[str, Any]) -> StoredSession:
+        if before is not None and before.session_id is not None:
+            after = replace(before, body=body)
+        else:
+            after = self._matched(key, body)
+        if before is None:
+            self.new.add(key)
+        elif after != before:
+            self.changed.add(key)
+        self.stored[key] = after
+        return after
+
+    def _matched(self, key: SessionKey, body: dict[str, Any]) -> StoredSession:
+        own = self._own(key, body)
+        if own is None:
+            return StoredSession(key, None, False, body)
+        first = own.meter.ocpi_session_id
+        parked = first is not None and fold(first) != fold(key.id)
+        session = StoredSession(key, own.id, parked, body)
+        if parked:
+            self._park(session, first)
+        return session
+
+    def _own(self, key: SessionKey, body: dict[str, Any]) -> OwnSession | None:
+        """Ours, by ``authorization_reference``, else by the one-time token (ocpi.md §15.2)."""
+        reference, token = session_object.references(body)
+        mine = [session for session in self.own.values() if session.connection_id == key.connection_id]
+        by_reference = (session for session in mine if session.authorization_reference == reference)
+        by_token = (session for session in mine if session.token_uid == token)
+        return next(by_reference, None) or next(by_token, None)
+
+    def _park(self, session: StoredSession, first: str | None) -> None:
+        detail = {"ocpi_session_id": session.key.id, "first": first, "status": session.body["status"]}
+        self.events.append((str(session.session_id), "second_session", detail))
+        logger.error("second CPO Session for one start", extra={"session_id": session.session_id, **detail})
+        status = session_object.reading(session.body).status
+        if status is None or not status.is_final:
+            self.parked.append(session)
+
+    def _meter(self, own: OwnSession, session: StoredSession, previous: Reading | None, now: datetime) -> None:
+        reading = session_object.reading(session.body)
+        meter, anomalies = advance(own.meter, reading, own.spec, now)
+        meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.key.id})
+        meter = meter.model_copy(update={"estimate": _estimate(own, meter)})
+        known = advance(own.meter, previous, own.spec, now)[1] if previous else set()
+        for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
+            detail = {"anomaly": anomaly.value, "kwh": _text(reading.kwh), "kept_kwh": _text(meter.kwh)}
+            self.events.append((own.id, "meter_anomaly", detail | {"cost": _text(reading.cost)}))
+        if wakes(WakeRow(meter=own.meter, wake_kwh=own.wake_kwh, wake_cost=own.wake_cost), meter):
+            self.wakes.add(own.id)
+        changed = meter.seq != own.meter.seq or (own.id in self.meters and self.meters[own.id].changed)
+        self.meters[own.id] = MeterChange(own.id, meter, changed, now + self.silence)
+        self.own[own.id] = replace(own, meter=meter)
+
+
+async def store_pushes(
+    connection: AsyncConnection, pushes: Sequence[Push], silence: timedelta
+) -> tuple[list[Outcome | UnusableMessage], bool]:
+    """Store ``pushes`` in order within the caller's transaction. One that is unusable leaves the others alone.
+
+    Also whether the inbox has something to deliver once that is committed.
+    """
+    batch = await _load(connection, pushes, silence)
+    outcomes = [_applied(batch, push) for push in pushes]
+    await _save(connection, batch, max(push.received_at for push in pushes))
+    return outcomes, bool(batch.wakes or batch.parked)
+
+
+def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:
+    try:
+        return batch.apply(push)
+    except UnusableMessage as error:
+        return error
+
+
+def _merged(push: Push, before: StoredSession | None) -> dict[str, Any] | None:
+    if push.method == "PUT":
+        return session_object.put(before.body if before else None, push.body)
+    assert before is not None  # noqa: S101 - apply() has turned it away
+    return session_object.patch(before.body, push.body)
+
+
+async def _load(connection: AsyncConnection, pushes: Sequence[Push], silence: timedelta) -> _Batch:
+    stored = await load_cpo_sessions(connection, {push.key for push in pushes})
+    matched = {session.session_id for session in stored.values() if session.session_id}
+    unmatched = [push.body for push in pushes if not _is_matched(stored.get(push.key))]
+    references, tokens = _references(unmatched)
+    own = await load_own_sessions(connection, ids=matched, references=references, tokens=tokens)
+    return _Batch(silence, stored, {session.id: session for session in own})
+
+
+def _is_matched(session: StoredSession | None) -> bool:
+    return session is not None and session.session_id is not None
+
+
+def _references(bodies: Iterable[dict[str, Any]]) -> tuple[set[str], set[str]]:
+    pairs = [session_object.references(body) for body in bodies]
+    return {reference for reference, _ in pairs if reference}, {token for _, token in pairs if token}
+
+
+async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> None:
+    new = [batch.stored[key] for key in sorted(batch.new)]
+    changed = [batch.stored[key] for key in sorted(batch.changed - batch.new)]
+    await save_cpo_sessions(connection, new, changed, now)
+    await save_meters(connection, [batch.meters[key] for key in sorted(batch.meters)], now)
+    await add_wakes(connection, batch.wakes, now)
+    for session in batch.parked:
+        payload = {"connection_id": session.key.connection_id, "ocpi_session_id": session.key.id}
+        await add_message(connection, str(session.session_id), Kind.PARKED, payload, now)
+    for session_id, event_type, data in batch.events:
+        await add_event(connection, session_id, event_type, data, now)
+    for connection_id in batch.unseen:
+        await ask_for_unseen(connection, connection_id, now)
+
+
+def _estimate(own: OwnSession, meter: Meter) -> Decimal | None:
+    """Our estimate, where the CPO names no cost and charging has begun. It never falls either."""
+    if meter.cost is not None or meter.started_at is None or meter.updated_at is None:
+        return own.meter.estimate
+    cost = estimate_cost(
+        own.tariff,
+        kwh=meter.kwh,
+        started_at=meter.started_at,
+        now=meter.ended_at or meter.updated_at,
+        time_zone=own.time_zone,
+    )
+    before = own.meter.estimate
+    return before if cost is None else max(cost, before or cost)
+
+
+def _text(number: Decimal | None) -> str | None:
+    return None if number is None else str(number)

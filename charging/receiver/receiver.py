@@ -1,0 +1,259 @@
+"""``Receiver``: the one way in for whatever a CPO says about a session, pushed or pulled."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from charging.errors import UnusableMessage
+from charging.ocpi import wire
+from charging.ocpi.models import Cdr, DisplayText
+from charging.receiver.group import GroupCommit
+from charging.receiver.pushes import Outcome, Push, store_pushes
+from charging.settings import Settings
+from charging.store.connections import Connection
+from charging.store.cpo_sessions import SessionKey, read_cpo_session
+from charging.store.engine import Database
+from charging.store.events import add_event
+from charging.store.inbox import Kind, add_message
+from charging.store.received_cdrs import (
+    IncomingCdr,
+    KeptCdr,
+    add_cdr,
+    find_cdr,
+    hold_session,
+    read_cdr,
+    session_of,
+    stop_polling,
+)
+from charging.store.results import keep_result, session_of_command, session_of_profile
+
+logger = logging.getLogger(__name__)
+
+# What the workflow waits for; the result of asking for the active profile is only kept.
+_SIGNALLED = frozenset({"START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE"})
+
+
+@dataclass(frozen=True)
+class StoredCdr:
+    """A CDR that is stored. ``created``: by this message. ``differs``: the stored one says something else."""
+
+    public_id: str
+    created: bool
+    differs: bool = False
+
+
+class Receiver:
+    """Stores what CPOs push: when a method returns, it is durable and may be acknowledged.
+
+    All raise ``wire.MalformedJson`` (HTTP 400), ``UnusableMessage`` (OCPI 2001) or ``StoreUnavailable`` (nothing was
+    stored). ``connection`` is the authenticated peer; it can touch only what is its own.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._silence = timedelta(seconds=settings.silence_s)
+        self._pushes: GroupCommit[Push, Outcome | UnusableMessage] = GroupCommit(self._store_pushes)
+        self.on_commit: Callable[[], None] = lambda: None  # the inbox of this process: ``Inbox.kick``
+
+    async def put_session(
+        self, connection: Connection, country_code: str, party_id: str, session_id: str, raw: bytes
+    ) -> Outcome:
+        """PUT of a Session (OCPI 2.2.1 §9.2.2.2). UNKNOWN: the party is not the peer's own."""
+        return await self._push("PUT", connection, country_code, party_id, session_id, wire.loads(raw))
+
+    async def patch_session(
+        self, connection: Connection, country_code: str, party_id: str, session_id: str, raw: bytes
+    ) -> Outcome:
+        """PATCH of a Session (§9.2.2.3). UNKNOWN: the party is not the peer's own, or there is no such Session."""
+        return await self._push("PATCH", connection, country_code, party_id, session_id, wire.loads(raw))
+
+    async def session_object(self, connection: Connection, body: dict[str, Any]) -> Outcome:
+        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out (IGNORED):
+        lists hold broken objects beside good ones.
+        """
+        country_code, party_id, session_id = (str(body.get(field)) for field in ("country_code", "party_id", "id"))
+        try:
+            return await self._push("PUT", connection, country_code, party_id, session_id, body)
+        except UnusableMessage as error:
+            logger.warning("unusable Session in a list", extra={"connection_id": connection.id, "problem": str(error)})
+            return Outcome.IGNORED
+
+    async def get_session(
+        self, connection: Connection, country_code: str, party_id: str, session_id: str
+    ) -> dict[str, Any] | None:
+        """The Session as we have it (§9.2.2.1), or None."""
+        async with self._database.read() as store:
+            stored = await read_cpo_session(store, _key(connection, country_code, party_id, session_id))
+        return stored.body if stored else None
+
+    async def command_result(self, connection: Connection, kind: str, command_id: str, raw: bytes) -> bool:
+        """The result of a command or charging profile (§13.2.1.1, §14.2.2.1). False: this peer has no such command.
+
+        May come before the command's own response, again, or years later; the first one counts.
+        """
+        async with self._database.read() as store:
+            session_id = await session_of_command(store, connection.id, kind, command_id)
+        if session_id is None:
+            return False
+        body = _object(wire.loads(raw))
+        if not isinstance(body.get("result"), str):
+            raise UnusableMessage("missing: result")
+        async with self._database.write() as store:
+            await self._store_result(store, kind, command_id, session_id, body)
+        self.on_commit()
+        return True
+
+    async def cdr(self, connection: Connection, raw: bytes) -> StoredCdr:
+        """POST of a CDR (§10.2.2.2): stored once. The same again is acknowledged; another one of that id is not."""
+        return await self._cdr(connection, raw, _object(wire.loads(raw)))
+
+    async def cdr_object(self, connection: Connection, body: dict[str, Any]) -> StoredCdr | None:
+        """A CDR from the CPO's own list; the same as a POST of it. None: it cannot be used."""
+        try:
+            return await self._cdr(connection, wire.dumps(body), body)
+        except UnusableMessage as error:
+            logger.warning("unusable CDR in a list", extra={"connection_id": connection.id, "problem": str(error)})
+            return None
+
+    async def get_cdr(self, connection: Connection, public_id: str) -> Any:
+        """The CDR at the URL that its POST was answered with (§10.2.2.1), or None."""
+        async with self._database.read() as store:
+            kept = await read_cdr(store, connection.id, public_id)
+        return wire.loads(kept.raw) if kept else None
+
+    async def active_profile(self, connection: Connection, ocpi_session_id: str, raw: bytes) -> bool:
+        """PUT of an ActiveChargingProfile (§14.2.2.2), kept as an event. False: this peer has no such Session."""
+        body = _object(wire.loads(raw))
+        async with self._database.write() as store:
+            session_id = await session_of_profile(store, connection.id, ocpi_session_id)
+            if session_id is not None:
+                await add_event(store, session_id, "active_profile", body, datetime.now(UTC))
+        return session_id is not None
+
+    # --- Sessions ---
+
+    async def _push(
+        self,
+        method: Literal["PUT", "PATCH"],
+        connection: Connection,
+        country_code: str,
+        party_id: str,
+        session_id: str,
+        data: Any,
+    ) -> Outcome:
+        if not connection.owns(country_code, party_id):
+            return Outcome.UNKNOWN
+        body = _object(data)
+        key = _key(connection, country_code, party_id, session_id)
+        _check_identity(connection, key, body)
+        outcome = await self._pushes.submit(Push(method, key, body, datetime.now(UTC)))
+        if isinstance(outcome, UnusableMessage):
+            raise outcome
+        return outcome
+
+    async def _store_pushes(self, pushes: Sequence[Push]) -> list[Outcome | UnusableMessage]:
+        try:
+            outcomes, has_mail = await self._write_pushes(pushes)
+        except IntegrityError:
+            # Another process has stored the same new Session since we looked: now it is there to be updated.
+            outcomes, has_mail = await self._write_pushes(pushes)
+        if has_mail:
+            self.on_commit()
+        return outcomes
+
+    async def _write_pushes(self, pushes: Sequence[Push]) -> tuple[list[Outcome | UnusableMessage], bool]:
+        async with self._database.write() as store:
+            return await store_pushes(store, pushes, self._silence)
+
+    # --- Results ---
+
+    async def _store_result(
+        self, store: AsyncConnection, kind: str, command_id: str, session_id: str, body: dict[str, Any]
+    ) -> None:
+        now = datetime.now(UTC)
+        if not await keep_result(store, command_id, body, now) or kind not in _SIGNALLED:
+            return
+        payload = {"command": kind, "command_id": command_id, "result": body["result"], "detail": _words(body)}
+        await add_message(store, session_id, Kind.COMMAND_RESULT, payload, now)
+
+    # --- CDRs ---
+
+    async def _cdr(self, connection: Connection, raw: bytes, body: dict[str, Any]) -> StoredCdr:
+        cdr = _incoming_cdr(connection, raw, body)
+        try:
+            stored = await self._store_cdr(cdr)
+        except IntegrityError:
+            stored = await self._store_cdr(cdr)  # the same CDR came twice at once; the other one was first
+        self.on_commit()
+        return stored
+
+    async def _store_cdr(self, cdr: IncomingCdr) -> StoredCdr:
+        now = datetime.now(UTC)
+        async with self._database.write() as store:
+            known = await find_cdr(store, cdr)
+            if known is not None:
+                return await _repeated(store, known, cdr, now)
+            session_id = await session_of(store, cdr)
+            kept = await add_cdr(store, cdr, session_id, now)
+            if session_id is not None:
+                await add_message(store, session_id, Kind.CDR, {"public_id": kept.public_id}, now)
+                await stop_polling(store, session_id)
+        return StoredCdr(kept.public_id, created=True)
+
+
+async def _repeated(store: AsyncConnection, known: KeptCdr, cdr: IncomingCdr, now: datetime) -> StoredCdr:
+    """A CDR never changes (§10.3.1): the first one stays, and one that differs is for people to look at."""
+    differs = wire.loads(known.raw) != wire.loads(cdr.raw)  # exact numbers; spelling and order do not matter
+    if differs and known.session_id is not None:
+        await hold_session(store, known.session_id)
+        await add_event(store, known.session_id, "cdr_differs", {"cdr_id": cdr.body["id"]}, now)
+    return StoredCdr(known.public_id, created=False, differs=differs)
+
+
+def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any]) -> IncomingCdr:
+    try:
+        cdr = Cdr.model_validate(body)
+    except ValidationError as error:
+        fields = sorted({str(problem["loc"][0]) for problem in error.errors() if problem["loc"]})
+        raise UnusableMessage(f"missing or unusable: {', '.join(fields)}") from None
+    if not connection.owns(cdr.country_code, cdr.party_id):
+        raise UnusableMessage("not a CDR of this peer")
+    owner = (wire.fold(cdr.country_code), wire.fold(cdr.party_id))
+    return IncomingCdr(connection.id, *owner, raw.decode("utf-8-sig"), {**body, "id": cdr.id})
+
+
+def _object(data: Any) -> dict[str, Any]:
+    if not isinstance(data, dict):
+        raise UnusableMessage("not a JSON object")
+    return data
+
+
+def _key(connection: Connection, country_code: str, party_id: str, session_id: str) -> SessionKey:
+    return SessionKey(connection.id, wire.fold(country_code), wire.fold(party_id), session_id)
+
+
+def _check_identity(connection: Connection, key: SessionKey, body: dict[str, Any]) -> None:
+    """What the body says about who it is must fit the URL (OCPI 2.2.1 §9.2.2.2)."""
+    if not key.id or len(key.id) > 36:
+        raise UnusableMessage("a Session.id has 1 to 36 characters")
+    if "id" in body and not (isinstance(body["id"], str) and wire.fold(body["id"]) == wire.fold(key.id)):
+        raise UnusableMessage("id is not the one in the URL")
+    country_code, party_id = body.get("country_code", key.country_code), body.get("party_id", key.party_id)
+    if not (isinstance(country_code, str) and isinstance(party_id, str) and connection.owns(country_code, party_id)):
+        raise UnusableMessage("not a Session of this peer")
+
+
+def _words(body: dict[str, Any]) -> str | None:
+    """The first DisplayText of a CommandResult, for people."""
+    message = body.get("message")
+    first = message[0] if isinstance(message, list) and message else message
+    try:
+        return None if first is None else DisplayText.model_validate(first).text[:512]
+    except ValidationError:
+        return None

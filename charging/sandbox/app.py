@@ -1,0 +1,55 @@
+"""The sandbox as an ASGI application: wiring only."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from fastapi import FastAPI, Request, Response
+
+from charging.sandbox import serve_admin, serve_commands, serve_lists, serve_profiles, serve_registration
+from charging.sandbox.cpo import Cpo
+from charging.sandbox.driver import Driver
+from charging.sandbox.persistence import Journal
+from charging.sandbox.pusher import Pusher
+from charging.sandbox.settings import SandboxSettings
+from charging.sandbox.speaking import Refusal, reply
+from charging.sandbox.spoiling import SpoilAnswers
+
+
+def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
+    """The CPO whose memory is in the directory ``data``; it goes on with what it finds there."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        journal = Journal(data / "sandbox.db")
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        async with httpx.AsyncClient(timeout=settings.push_timeout_s, limits=limits, trust_env=False) as client:
+            app.state.client = client
+            app.state.cpo = Cpo(settings, journal)
+            pusher = Pusher(client)
+            app.state.driver = Driver(app.state.cpo, pusher)
+            app.state.driver.resume()
+            yield
+            await app.state.driver.aclose()
+            await pusher.aclose()
+        journal.close()
+
+    app = FastAPI(title="Sandbox CPO", lifespan=lifespan)
+    app.add_middleware(SpoilAnswers)
+    app.add_exception_handler(Refusal, _refuse)
+    for module in (serve_registration, serve_lists, serve_commands, serve_profiles, serve_admin):
+        app.include_router(module.router)
+    return app
+
+
+async def _refuse(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal), "registered for nothing else"  # noqa: S101 - for the type checker
+    challenge = {"WWW-Authenticate": "Token"} if refusal.http_status == 401 else None
+    return reply(
+        request,
+        status_code=refusal.status_code,
+        http_status=refusal.http_status,
+        message=refusal.message,
+        headers=challenge,
+    )

@@ -1,0 +1,99 @@
+"""What this CPO sends: session updates, CDRs, results, EVSE statuses. Each message is tried once (OCPI 2.2.1 §4.1):
+what a peer missed it pulls from our lists. Only a PATCH that was refused is followed by the whole object.
+"""
+
+import asyncio
+import logging
+import secrets
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+
+from charging.ocpi import wire
+from charging.sandbox.locations import COUNTRY_CODE, LOCATION_ID, PARTY_ID
+from charging.sandbox.registration import Peer
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Push:
+    """A session message on its way: PUT of the whole object, or PATCH of what changed."""
+
+    method: str
+    session_id: str
+    message: dict[str, Any]
+    party_id: str = PARTY_ID
+
+    def with_changes(self, **changes: Any) -> "Push":
+        """The same with other fields in its message."""
+        return replace(self, message={**self.message, **changes})
+
+
+class Pusher:
+    """Calls eMSPs. Nothing here raises when a peer fails: the answer is False."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+        self._in_flight: set[asyncio.Task[bool]] = set()
+
+    async def aclose(self, patience_s: float = 2.0) -> None:
+        """Let what is on its way arrive; then break off."""
+        if not self._in_flight:
+            return
+        _, late = await asyncio.wait(self._in_flight, timeout=patience_s)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    async def session(self, peer: Peer, push: Push) -> bool:
+        """PUT or PATCH a session (OCPI 2.2.1 §9.2.2)."""
+        base = peer.endpoint("sessions")
+        if base is None:
+            return False
+        url = wire.join_url(base, COUNTRY_CODE, push.party_id, push.session_id)
+        return await self._send(peer, push.method, url, push.message)
+
+    async def cdr(self, peer: Peer, cdr: Any) -> bool:
+        """POST a CDR (OCPI 2.2.1 §10.2.2)."""
+        url = peer.endpoint("cdrs")
+        return url is not None and await self._send(peer, "POST", url, cdr)
+
+    async def result(self, peer: Peer, url: str, body: dict[str, Any]) -> bool:
+        """POST the asynchronous result of a command or profile call to its ``response_url``."""
+        return await self._send(peer, "POST", url, body)
+
+    async def evse_status(self, peer: Peer, evse_uid: str, message: dict[str, Any]) -> bool:
+        """PATCH an EVSE (OCPI 2.2.1 §8.2.2)."""
+        base = peer.endpoint("locations")
+        if base is None:
+            return False
+        url = wire.join_url(base, COUNTRY_CODE, PARTY_ID, LOCATION_ID, evse_uid)
+        return await self._send(peer, "PATCH", url, message)
+
+    async def _send(self, peer: Peer, method: str, url: str, body: Any) -> bool:
+        """One attempt, which goes on if the caller is cancelled: half a request is worse than one too many."""
+        task = asyncio.create_task(self._request(peer, method, url, body))
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        return await asyncio.shield(task)
+
+    async def _request(self, peer: Peer, method: str, url: str, body: Any) -> bool:
+        headers = {
+            wire.AUTHORIZATION: wire.encode_token(peer.client_token),
+            wire.REQUEST_ID: secrets.token_hex(16),
+            wire.CORRELATION_ID: secrets.token_hex(16),
+            "Content-Type": "application/json",
+            **wire.routing_headers(wire.Party(COUNTRY_CODE, PARTY_ID), peer.party),
+        }
+        try:
+            response = await self._client.request(method, url, content=wire.dumps(body), headers=headers)
+            envelope = wire.read_envelope(wire.loads(response.content))
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            _log.warning("%s %s: %s", method, url, type(error).__name__)
+            return False
+        taken = response.is_success and envelope is not None and envelope.is_success
+        if not taken:
+            _log.warning("%s %s: HTTP %s", method, url, response.status_code)
+        return taken

@@ -1,0 +1,217 @@
+"""Commands, the RECEIVER side (OCPI 2.2.1 §13): START_SESSION and STOP_SESSION; the others are NOT_SUPPORTED.
+
+Everything that a command sets off is written before it is answered. A START that comes twice is executed twice: two
+sessions in the records are how a double start is seen.
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from fastapi import APIRouter, Request, Response
+
+from charging.ocpi import wire
+from charging.ocpi.models import StartSession, StopSession
+from charging.sandbox import answers, clock, station
+from charging.sandbox.answers import Answers
+from charging.sandbox.cpo import Cpo
+from charging.sandbox.faults import COMMAND_KINDS, SESSION_KINDS, Fault
+from charging.sandbox.locations import CHARGERS, LOCATION_ID, Outlet
+from charging.sandbox.records import Job, Start, Stop
+from charging.sandbox.registration import Peer
+from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, driver_of, reply
+from charging.sandbox.station import ChargingSession, Script, State
+
+router = APIRouter(prefix=f"/ocpi/cpo/{wire.VERSION}/commands")
+
+RESPONSE_TIMEOUT_S = 30
+NOT_SUPPORTED = ("CANCEL_RESERVATION", "RESERVE_NOW", "UNLOCK_CONNECTOR")
+
+
+@router.post("/START_SESSION")
+async def start_session(request: Request) -> Response:
+    """Start charging with the car that stands at the EVSE."""
+    peer, command = caller(request), await body_of(request, StartSession)
+    cpo, now = cpo_of(request), clock.now()
+    outlet = _outlet(cpo, command, now)
+    fault = cpo.faults.take(COMMAND_KINDS, "START_SESSION", evse_uid=command.evse_uid)
+    answer = answers.spoiled(_natural(cpo, command), fault, command.response_url)
+    if fault is not None and fault.kind == "session_first":
+        answer = replace(answer, delay_s=cpo.settings.start_delay_s + answer.delay_s + 0.5)
+    sessions = _sessions(cpo, peer, command, outlet, fault) if _begins(answer, fault) else []
+    owed = answers.jobs(answer, peer, command.response_url, now)
+    record = _start_record(command, now, answer.response)
+    made = [session.id for session in sessions]
+    cpo.record_start(record.model_copy(update={"result": answer.result, "session_ids": made}), sessions, owed)
+    await _set_off(request, sessions, owed, answer, fault)
+    return _response(request, answer.response)
+
+
+def _outlet(cpo: Cpo, command: StartSession, now: datetime) -> Outlet:
+    """The connector meant. Raises ``Refusal`` 2003, on record."""
+    charger = CHARGERS.get(command.evse_uid or "") if command.location_id == LOCATION_ID else None
+    outlet = charger.outlet(command.connector_id) if charger else None
+    if outlet is None:
+        cpo.record_start(_start_record(command, now, "unknown location"), [], [])
+        raise Refusal(200, wire.UNKNOWN_LOCATION, "no such location, EVSE or connector")
+    return outlet
+
+
+def _start_record(command: StartSession, now: datetime, response: str) -> Start:
+    return Start(
+        id=uuid4().hex,
+        received_at=now,
+        response=response,
+        authorization_reference=command.authorization_reference,
+        token_uid=command.token.uid,
+        evse_uid=command.evse_uid,
+        connector_id=command.connector_id,
+        response_url=command.response_url,
+    )
+
+
+def _natural(cpo: Cpo, command: StartSession) -> Answers:
+    """What an honest charge point says."""
+    bay = cpo.bays[command.evse_uid or ""]
+    delay = cpo.settings.result_delay_s
+    if bay.status != "AVAILABLE":
+        return answers.failing("EVSE_INOPERATIVE", delay)
+    others = [s for s in cpo.live_at(bay.uid) if s.authorization_reference != command.authorization_reference]
+    return answers.failing("EVSE_OCCUPIED", delay) if others else Answers(delay_s=delay)
+
+
+def _begins(answer: Answers, fault: Fault | None) -> bool:
+    """Whether there will be a session: also after a result that said no, if the fault wants that."""
+    late = fault is not None and fault.kind == "result" and fault.after_s is not None
+    return answer.is_executed or late
+
+
+def _sessions(
+    cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, fault: Fault | None
+) -> list[ChargingSession]:
+    """The session that begins; two for the fault ``twin``."""
+    quirk = cpo.faults.take(SESSION_KINDS, "SESSION", evse_uid=command.evse_uid)
+    first = _new_session(cpo, peer, command, outlet, quirk)
+    first = _scheduled(cpo, first, fault)
+    if quirk is None or quirk.kind != "twin":
+        return [first]
+    return [first, first.model_copy(update={"id": uuid4().hex})]
+
+
+def _new_session(cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, quirk: Fault | None) -> ChargingSession:
+    token = command.token
+    now = clock.now()
+    car = cpo.bays[command.evse_uid or ""].car or cpo.settings.car
+    is_anonymous = quirk is not None and quirk.kind == "no_reference"
+    return ChargingSession(
+        id=uuid4().hex,
+        emsp=peer.key,
+        token={name: getattr(token, name) for name in ("country_code", "party_id", "uid", "type", "contract_id")},
+        authorization_reference=None if is_anonymous else command.authorization_reference,
+        evse_uid=command.evse_uid or "",
+        connector_id=outlet.id,
+        created_at=now,
+        car=car,
+        soc=car.soc,
+        speed=cpo.settings.speed,
+        linger_s=cpo.settings.linger_s,
+        script=_script(quirk),
+        last_updated=now,
+    )
+
+
+def _script(quirk: Fault | None) -> Script:
+    if quirk is None:
+        return Script()
+    after_s = 2.0 if quirk.after_s is None else quirk.after_s
+    return Script(
+        silent=quirk.kind == "silent",
+        hidden=quirk.kind == "silent" and not quirk.pullable,
+        pending_forever=quirk.kind == "pending_forever",
+        car_stops_after_s=after_s if quirk.kind == "car_stops" else None,
+        invalid_after_s=after_s if quirk.kind == "invalid" else None,
+    )
+
+
+def _scheduled(cpo: Cpo, session: ChargingSession, fault: Fault | None) -> ChargingSession:
+    """When it begins: soon, when a car comes, or when the fault says so."""
+    settings, kind = cpo.settings, fault.kind if fault is not None else None
+    delay = fault.after_s if fault is not None and fault.after_s is not None else None
+    if kind == "session_first" and fault is not None and fault.before_response:
+        return station.plug(session, session.created_at, 0)
+    if kind == "result" and delay is not None:
+        return station.plug(session, session.created_at + timedelta(seconds=delay), 0)
+    if kind == "unplugged" and delay is not None:
+        return station.plug(session, session.created_at + timedelta(seconds=delay), settings.start_delay_s)
+    if kind == "unplugged" or not cpo.bays[session.evse_uid].plugged:
+        patience = timedelta(seconds=settings.plug_in_timeout_s)
+        return station.end(session, session.created_at + patience, "NOT_PLUGGED")
+    return station.plug(session, session.created_at, settings.start_delay_s)
+
+
+async def _set_off(
+    request: Request, sessions: list[ChargingSession], owed: list[Job], answer: Answers, fault: Fault | None
+) -> None:
+    driver = driver_of(request)
+    for session in sessions:
+        driver.drive(session.id)
+    if fault is not None and fault.kind == "session_first" and fault.before_response:
+        for session in sessions:
+            await driver.until_told(session.id, State.ACTIVE, RESPONSE_TIMEOUT_S)
+    await _settle(request, owed, answer)
+
+
+async def _settle(request: Request, owed: list[Job], answer: Answers) -> None:
+    """Post the results: later, or before this very answer."""
+    for job in owed:
+        if answer.result_first:
+            await driver_of(request).deliver(job)
+        else:
+            driver_of(request).owe(job)
+
+
+@router.post("/STOP_SESSION")
+async def stop_session(request: Request) -> Response:
+    """End a session of the caller's."""
+    peer, command = caller(request), await body_of(request, StopSession)
+    cpo, now = cpo_of(request), clock.now()
+    known = cpo.visible_session(peer.key, command.session_id)
+    session = cpo.advance(known.id, now) if known is not None and known.is_live else None
+    evse_uid = known.evse_uid if known is not None else None
+    fault = cpo.faults.take(COMMAND_KINDS, "STOP_SESSION", evse_uid=evse_uid)
+    is_live = session is not None and session.is_live
+    natural = Answers(delay_s=cpo.settings.result_delay_s) if is_live else answers.refusing("UNKNOWN_SESSION")
+    answer = answers.spoiled(natural, fault, command.response_url)
+    owed = answers.jobs(answer, peer, command.response_url, now)
+    stopped = _stopped(cpo, session, now) if session is not None and answer.is_executed else None
+    record = Stop(
+        id=uuid4().hex,
+        received_at=now,
+        response=answer.response,
+        result=answer.result,
+        session_id=command.session_id,
+    )
+    cpo.record_stop(record, stopped, owed)
+    if stopped is not None:
+        driver_of(request).poke(stopped.id)
+    await _settle(request, owed, answer)
+    return _response(request, answer.response)
+
+
+def _stopped(cpo: Cpo, session: ChargingSession, now: datetime) -> ChargingSession:
+    return station.end(session, now + timedelta(seconds=cpo.settings.stop_delay_s), "REMOTE")
+
+
+@router.post("/{command}")
+async def other_command(request: Request, command: str) -> Response:
+    """Reservations and unlocking: not here."""
+    caller(request)
+    if command not in NOT_SUPPORTED:
+        raise Refusal(404, wire.CLIENT_ERROR, "no such command")
+    return _response(request, "NOT_SUPPORTED")
+
+
+def _response(request: Request, result: str) -> Response:
+    data: dict[str, Any] = {"result": result, "timeout": RESPONSE_TIMEOUT_S}
+    return reply(request, data)

@@ -1,0 +1,38 @@
+"""The stored CDRs of a session, as settlement sees them. The receiver inserts them; here they get their states."""
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from charging.payments.bill import CdrKey, CdrState, StoredCdr
+from charging.store.tables import cdrs
+
+
+async def of_session(connection: AsyncConnection, session_id: str) -> list[StoredCdr]:
+    """All CDRs of a session in any state, exactly as they were received."""
+    rows = await connection.execute(select(cdrs).where(cdrs.c.session_id == session_id))
+    return [
+        StoredCdr(
+            key=(row.connection_id, row.country_code, row.party_id, row.folded_id),
+            id=row.id,
+            raw=row.raw,
+            state=CdrState(row.state),
+            problem=row.problem,
+            received_at=row.received_at,
+        )
+        for row in rows
+    ]
+
+
+async def mark(connection: AsyncConnection, key: CdrKey, state: CdrState, problem: str | None = None) -> None:
+    """Say what became of a CDR, and why."""
+    connection_id, country_code, party_id, folded_id = key
+    await connection.execute(
+        update(cdrs)
+        .where(
+            cdrs.c.connection_id == connection_id,
+            cdrs.c.country_code == country_code,
+            cdrs.c.party_id == party_id,
+            cdrs.c.folded_id == folded_id,
+        )
+        .values(state=state, problem=problem)
+    )

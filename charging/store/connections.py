@@ -1,0 +1,326 @@
+"""Connections to CPOs, with the two tokens of each: what we send (encrypted) and what we expect (hash only).
+
+A connection is ``invited`` (we gave out a TOKEN_A), ``registering`` (we are in the handshake), ``active``, or
+``unregistered``. Its row is never deleted: sessions and CDRs point at it, and registering the name again revives it.
+"""
+
+import base64
+import hashlib
+import hmac
+import logging
+import secrets
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+from sqlalchemy import Row, Select, insert, or_, select, update
+
+from charging.ocpi.models import Credentials, Endpoint
+from charging.ocpi.wire import Party, fold
+from charging.store.engine import Database
+from charging.store.tables import connections
+
+logger = logging.getLogger(__name__)
+
+PREFIX_LENGTH: Final = 8
+CACHE_S: Final = 2.0  # another process that unregisters a peer is heard so late
+NO_SERVER_TOKEN: Final = {"server_token_prefix": None, "server_token_hash": None}
+NO_NEXT_TOKEN: Final = {"next_token_prefix": None, "next_token_hash": None}
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who calls us, with which token; ``is_next`` when it is one that a rotation handed out and nobody used yet."""
+
+    connection: "Connection"
+    token: str
+    is_next: bool = False
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One peer. ``roles`` and ``endpoints`` are OCPI objects as the peer gave them.
+
+    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted.
+    """
+
+    id: str
+    name: str
+    network: str
+    status: str
+    version: str | None
+    versions_url: str
+    roles: list[dict[str, Any]]
+    endpoints: list[dict[str, Any]]
+    client_token: str | None
+    power_factor: int
+    locations_synced_at: datetime | None = None
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the handshake is done and not undone."""
+        return self.status == "active"
+
+    @property
+    def party(self) -> Party | None:
+        """The CPO that this platform speaks for; the first, where it speaks for several."""
+        roles = [r for r in self.roles if r.get("role") == "CPO"] or self.roles
+        return Party(roles[0]["country_code"], roles[0]["party_id"]) if roles else None
+
+    def owns(self, country_code: str, party_id: str) -> bool:
+        """Whether objects of this party are the peer's own (bound at registration, ocpi.md §21 Q43)."""
+        return any(Party(r["country_code"], r["party_id"]).is_same(country_code, party_id) for r in self.roles)
+
+    def endpoint(self, module: str, role: str | None = None) -> str | None:
+        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning."""
+        for endpoint in self.endpoints:
+            if fold(endpoint["identifier"]) == fold(module) and role in (None, endpoint.get("role")):
+                return str(endpoint["url"])
+        return None
+
+
+def network_of(credentials: Credentials, fallback: str) -> str:
+    """The business name of the CPO among the roles of a peer."""
+    roles = [role for role in credentials.roles if role.role == "CPO"] or credentials.roles
+    return (roles[0].business_details.name or fallback)[:100]
+
+
+class ConnectionStore:
+    """Reads and writes connections. ``secret_keys``: comma separated, newest first; all decrypt, the first encrypts."""
+
+    def __init__(self, database: Database, secret_keys: SecretStr) -> None:
+        self._database = database
+        keys = [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
+        self._callers: dict[str, tuple[float, Caller]] = {}
+        self._fernet = MultiFernet([Fernet(_derive(key)) for key in keys])
+
+    async def get(self, connection_id: str) -> Connection | None:
+        """The connection with this id, whatever its status."""
+        return await self._one(select(connections).where(connections.c.id == connection_id))
+
+    async def by_name(self, name: str) -> Connection | None:
+        """The connection that the admin calls ``name``."""
+        return await self._one(select(connections).where(connections.c.name == name))
+
+    async def list(self) -> list[Connection]:
+        """All connections, by name."""
+        async with self._database.read() as store:
+            rows = (await store.execute(select(connections).order_by(connections.c.name))).all()
+        return [self._connection(row) for row in rows]
+
+    async def by_server_token(self, candidates: Sequence[str]) -> Caller | None:
+        """The peer that calls us with one of ``candidates``.
+
+        A token handed out by a rotation is good beside the former one until ``adopt``, for OCPI does not say when
+        the peer changes over (ocpi#568). Answers are remembered for ``CACHE_S``: every push asks.
+        """
+        hashes = {candidate: _hash(candidate) for candidate in candidates}
+        for digest in hashes.values():
+            expires, caller = self._callers.get(digest, (0.0, None))
+            if caller is not None and expires > time.monotonic():
+                return caller
+        rows = await self._with_token_prefix({candidate[:PREFIX_LENGTH] for candidate in candidates})
+        # Every pair is compared, each in constant time: how long this takes tells nothing about a token.
+        matches = [
+            Caller(self._connection(row), candidate, is_next)
+            for row in rows
+            for candidate, digest in hashes.items()
+            for is_next, expected in ((False, row.server_token_hash), (True, row.next_token_hash))
+            if hmac.compare_digest(digest, expected or "")
+        ]
+        if matches and matches[0].connection.is_active and not matches[0].is_next:
+            self._callers[hashes[matches[0].token]] = (time.monotonic() + CACHE_S, matches[0])
+        return matches[0] if matches else None
+
+    async def _with_token_prefix(self, prefixes: set[str]) -> Sequence[Row[Any]]:
+        columns = connections.c
+        query = select(connections).where(
+            or_(columns.server_token_prefix.in_(prefixes), columns.next_token_prefix.in_(prefixes))
+        )
+        async with self._database.read() as store:
+            return (await store.execute(query)).all()
+
+    async def adopt(self, caller: Caller) -> None:
+        """The peer has begun to use the token of its last rotation: the former one is dead."""
+        self._callers.clear()
+        async with self._database.write() as store:
+            await store.execute(
+                update(connections)
+                .where(connections.c.id == caller.connection.id, connections.c.next_token_hash == _hash(caller.token))
+                .values(**_as_server_token(caller.token), **NO_NEXT_TOKEN)
+            )
+
+    async def invite(self, name: str, *, power_factor: int = 1) -> str:
+        """Make or revive ``name`` as ``invited`` and return the TOKEN_A to hand over out of band.
+
+        Raises ``ValueError`` where the name is active.
+        """
+        existing = await self.by_name(name)
+        if existing is not None and existing.is_active:
+            raise ValueError("a connection of that name is active")
+        token = new_token()
+        await self._save(
+            name,
+            status="invited",
+            power_factor=power_factor,
+            **_as_server_token(token),
+            **NO_NEXT_TOKEN,
+        )
+        return token
+
+    async def begin(self, name: str, versions_url: str, *, power_factor: int) -> tuple[str, str]:
+        """Before our handshake with ``name``: its id, and the TOKEN_B that our server accepts from now on.
+
+        A connection that is active stays so, with its former tokens, until ``activate``.
+        """
+        token = new_token()
+        existing = await self.by_name(name)
+        if existing is not None and existing.is_active:
+            connection_id = await self._save(name, **_as_next_token(token))
+        else:
+            connection_id = await self._save(
+                name,
+                status="registering",
+                versions_url=versions_url,
+                power_factor=power_factor,
+                **_as_server_token(token),
+                **NO_NEXT_TOKEN,
+            )
+        return connection_id, token
+
+    async def abandon(self, name: str) -> None:
+        """Our handshake failed: the TOKEN_B that was handed out is worth nothing any more."""
+        existing = await self.by_name(name)
+        if existing is None or existing.is_active:
+            await self._save(name, **NO_NEXT_TOKEN)
+        else:
+            await self._save(name, status="unregistered", **NO_SERVER_TOKEN, **NO_NEXT_TOKEN)
+
+    async def activate(
+        self,
+        name: str,
+        credentials: Credentials,
+        *,
+        version: str,
+        endpoints: Sequence[Endpoint],
+        server_token: str,
+        replaces_at_once: bool = True,
+        power_factor: int | None = None,
+    ) -> Connection:
+        """The handshake is done: keep the peer's credentials; ``server_token`` is what it shall send.
+
+        ``replaces_at_once`` False keeps the peer's former token good until it first uses the new one (rotation).
+        """
+        values: dict[str, Any] = {
+            "status": "active",
+            "network": network_of(credentials, name),
+            "version": version,
+            "versions_url": credentials.url,
+            "roles": [role.model_dump(mode="json", exclude_none=True) for role in credentials.roles],
+            "endpoints": [endpoint.model_dump(mode="json", exclude_none=True) for endpoint in endpoints],
+            "client_token": self._fernet.encrypt(credentials.token.encode()).decode(),
+        }
+        if power_factor is not None:
+            values["power_factor"] = power_factor
+        if replaces_at_once:
+            values |= {**_as_server_token(server_token), **NO_NEXT_TOKEN}
+        else:
+            values |= _as_next_token(server_token)
+        connection_id = await self._save(name, **values)
+        connection = await self.get(connection_id)
+        assert connection is not None  # noqa: S101 - saved a line above, and rows are never deleted
+        return connection
+
+    async def unregister(self, connection_id: str) -> None:
+        """Forget both tokens; the row stays, for its sessions and CDRs."""
+        self._callers.clear()
+        values = {"status": "unregistered", "client_token": None, **NO_SERVER_TOKEN, **NO_NEXT_TOKEN}
+        async with self._database.write() as store:
+            await store.execute(
+                update(connections)
+                .where(connections.c.id == connection_id)
+                .values(**values, updated_at=datetime.now(UTC))
+            )
+
+    async def locations_synced(self, connection_id: str, at: datetime) -> None:
+        """Remember that all locations of the peer, as of ``at``, are stored."""
+        async with self._database.write() as store:
+            await store.execute(
+                update(connections).where(connections.c.id == connection_id).values(locations_synced_at=at)
+            )
+
+    async def _save(self, name: str, **values: Any) -> str:
+        self._callers.clear()
+        now = datetime.now(UTC)
+        async with self._database.write() as store:
+            row = (await store.execute(select(connections.c.id).where(connections.c.name == name))).first()
+            if row is not None:
+                await store.execute(
+                    update(connections).where(connections.c.id == row.id).values(**values, updated_at=now)
+                )
+                return str(row.id)
+            connection_id = str(uuid.uuid4())
+            new = {"network": name, "versions_url": "", "roles": [], "endpoints": [], "power_factor": 1, **values}
+            await store.execute(
+                insert(connections).values(id=connection_id, name=name, created_at=now, updated_at=now, **new)
+            )
+            return connection_id
+
+    async def _one(self, query: Select[Any]) -> Connection | None:
+        async with self._database.read() as store:
+            row = (await store.execute(query)).first()
+        return None if row is None else self._connection(row)
+
+    def _connection(self, row: Row[Any]) -> Connection:
+        return Connection(
+            id=row.id,
+            name=row.name,
+            network=row.network,
+            status=row.status,
+            version=row.version,
+            versions_url=row.versions_url,
+            roles=row.roles,
+            endpoints=row.endpoints,
+            client_token=self._decrypt(row.client_token, row.name),
+            power_factor=row.power_factor,
+            locations_synced_at=row.locations_synced_at,
+        )
+
+    def _decrypt(self, encrypted: str | None, name: str) -> str | None:
+        try:
+            return None if encrypted is None else self._fernet.decrypt(encrypted).decode()
+        except InvalidToken:
+            logger.error(
+                "the token of a connection does not decrypt: CHARGING_SECRET_KEYS changed?", extra={"cpo": name}
+            )
+            return None
+
+
+def new_token() -> str:
+    """A fresh credentials token, 256 bits, in characters that OCPI allows (2.2.1 §7.3.1)."""
+    return secrets.token_urlsafe(32)
+
+
+def _derive(key: str) -> bytes:
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"charging/ocpi-client-token").derive(key.encode())
+    return base64.urlsafe_b64encode(derived)
+
+
+def _hash(token: str) -> str:
+    # No slow hash: the tokens are random, 256 bits, so there is nothing to guess.
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _as_server_token(token: str) -> dict[str, str]:
+    return {"server_token_prefix": token[:PREFIX_LENGTH], "server_token_hash": _hash(token)}
+
+
+def _as_next_token(token: str) -> dict[str, str]:
+    return {"next_token_prefix": token[:PREFIX_LENGTH], "next_token_hash": _hash(token)}

@@ -1,0 +1,38 @@
+"""Asynchronous results of commands and charging profiles: the first one counts (OCPI 2.2.1 §13.2, §14.2)."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from charging.store.tables import commands, sessions
+
+
+async def session_of_command(connection: AsyncConnection, connection_id: str, kind: str, command_id: str) -> str | None:
+    """The session that a command of this peer is for; None where there is no such command."""
+    return await connection.scalar(
+        select(commands.c.session_id).where(
+            commands.c.id == command_id, commands.c.connection_id == connection_id, commands.c.command == kind
+        )
+    )
+
+
+async def keep_result(connection: AsyncConnection, command_id: str, result: dict[str, Any], now: datetime) -> bool:
+    """Store the result if it is the command's first; whether it was."""
+    stored = await connection.execute(
+        update(commands)
+        .where(commands.c.id == command_id, commands.c.result_at.is_(None))
+        .values(result=result, result_at=now)
+    )
+    return stored.rowcount == 1
+
+
+async def session_of_profile(connection: AsyncConnection, connection_id: str, ocpi_session_id: str) -> str | None:
+    """The session of ours whose CPO Session this is, locked. Its id has no owner in it: the peer tells them apart."""
+    return await connection.scalar(
+        select(sessions.c.id)
+        .where(sessions.c.connection_id == connection_id, sessions.c.ocpi_session_id == ocpi_session_id)
+        .limit(1)
+        .with_for_update()
+    )

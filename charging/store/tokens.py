@@ -1,0 +1,72 @@
+"""Our tokens, as CPOs may read and check them. The start transaction writes them: one per session, used once."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, select
+
+from charging.ocpi.wire import fold
+from charging.store.engine import Database
+from charging.store.tables import sessions, tokens
+
+
+@dataclass(frozen=True)
+class KnownToken:
+    """A token and where its one session takes place; ``session`` None for a token of no session."""
+
+    body: dict[str, Any]
+    is_valid: bool
+    connection_id: str | None
+    location_id: str | None
+    evse_uid: str | None
+    authorization_reference: str | None
+
+
+class TokenStore:
+    """Reads tokens."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, uid: str, token_type: str) -> KnownToken | None:
+        """The token of this uid and type, in any case (CiString)."""
+        query = (
+            select(tokens, sessions.c.connection_id, sessions.c.spec, sessions.c.authorization_reference)
+            .outerjoin(sessions, sessions.c.id == tokens.c.session_id)
+            # Our uids are upper case; a CPO may fold them either way.
+            .where(tokens.c.uid.in_({uid, fold(uid)}), tokens.c.type == token_type)
+        )
+        async with self._database.read() as store:
+            row = (await store.execute(query)).first()
+        return None if row is None else _known(row)
+
+    async def page(
+        self, connection_id: str, *, since: datetime | None, until: datetime | None, offset: int, limit: int
+    ) -> tuple[list[dict[str, Any]], int]:
+        """Tokens that one CPO may see (those of its own sessions), oldest first, and how many there are in all.
+
+        ``since`` is included, ``until`` is not (OCPI 2.2.1 §4.1.4).
+        """
+        where: list[ColumnElement[bool]] = [sessions.c.connection_id == connection_id]
+        if since is not None:
+            where.append(tokens.c.last_updated >= since)
+        if until is not None:
+            where.append(tokens.c.last_updated < until)
+        joined = select(tokens.c.body).join(sessions, sessions.c.id == tokens.c.session_id).where(*where)
+        async with self._database.read() as store:
+            total = (await store.execute(select(func.count()).select_from(joined.subquery()))).scalar_one()
+            ordered = joined.order_by(tokens.c.last_updated, tokens.c.uid).offset(offset).limit(limit)
+            return list((await store.execute(ordered)).scalars()), total
+
+
+def _known(row: Row[Any]) -> KnownToken:
+    spec = row.spec or {}
+    return KnownToken(
+        body=row.body,
+        is_valid=row.valid,
+        connection_id=row.connection_id,
+        location_id=spec.get("location_id"),
+        evse_uid=spec.get("evse_uid"),
+        authorization_reference=row.authorization_reference,
+    )

@@ -1,0 +1,185 @@
+"""The sweeper: finds what nobody told us, and what a crash left lying about. Runs in the API's process.
+
+Silence is watched per connection: one list call for all its silent sessions, fed through the push path. Several
+processes may run it: a lease per connection keeps a CPO from being asked by two at once, or more than once in a few
+seconds.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.service import RPCError, RPCStatusCode
+
+from charging.errors import PeerError, StoreUnavailable
+from charging.names import charging_session_id
+from charging.ocpi.peers import Peers
+from charging.receiver import Receiver
+from charging.session.messages import LateSession
+from charging.session.model import CpoStatus
+from charging.session.polling import Question, Watched, ask_at, date_from, questions
+from charging.settings import Settings
+from charging.store.engine import Database
+from charging.store.inbox import InboxStore
+from charging.store.leases import LeaseStore
+from charging.store.starts import StartStore
+from charging.store.watch import WatchStore
+from charging.temporal import RPC_TIMEOUT, stop_late_session
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY_S: Final = 1.0  # a workflow that wants its CPO asked writes a date: so soon it is seen
+ASK_EVERY: Final = timedelta(seconds=3)  # the least time between two lists from one CPO
+NEVER_BEGUN_AFTER: Final = timedelta(seconds=30)
+KEEP_DELIVERED: Final = timedelta(days=1)
+_LEASE: Final = timedelta(seconds=60)  # of one connection, in case its process dies half-way
+
+
+class Sweeper:
+    """Asks silent CPOs, and settles what a crash has left."""
+
+    def __init__(
+        self, database: Database, client: Client, peers: Peers, receiver: Receiver, settings: Settings
+    ) -> None:
+        self._watch = WatchStore(database)
+        self._leases = LeaseStore(database)
+        self._starts = StartStore(database)
+        self._inbox = InboxStore(database)
+        self._client = client
+        self._peers = peers
+        self._receiver = receiver
+        self._silence = timedelta(seconds=settings.silence_s)
+        self._cdr_wait = timedelta(seconds=settings.policy.cdr_s)
+        self._sweep_s = settings.sweep_s
+        self._asking: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Look every second and sweep every ``sweep_s``, for ever. Cancel to stop."""
+        loop = asyncio.get_running_loop()
+        swept_at = float("-inf")
+        try:
+            await self._quietly(self._watch.ask_all(datetime.now(UTC)))
+            while True:
+                if loop.time() >= swept_at + self._sweep_s:
+                    await self._quietly(self.sweep())
+                    swept_at = loop.time()
+                await self._quietly(self.look())
+                await asyncio.sleep(LOOK_EVERY_S)
+        finally:
+            await self._stop_asking()
+
+    async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except StoreUnavailable:
+            logger.warning("the sweeper cannot use the store")
+        except Exception:
+            logger.exception("the sweeper stumbled; it goes on")
+
+    async def _stop_asking(self) -> None:
+        tasks = list(self._asking.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- silence ---
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether any CPO is being asked right now."""
+        return bool(self._asking)
+
+    async def look(self) -> None:
+        """Start asking the CPOs of silent sessions, each in a task of its own: one that hangs holds up no other."""
+        by_connection: dict[str, list[Watched]] = defaultdict(list)
+        for session in await self._watch.silent(datetime.now(UTC)):
+            by_connection[session.connection_id].append(session)
+        for connection_id, sessions in by_connection.items():
+            if connection_id not in self._asking:
+                self._asking[connection_id] = asyncio.create_task(self._ask_alone(connection_id, sessions))
+
+    async def _ask_alone(self, connection_id: str, sessions: Sequence[Watched]) -> None:
+        try:
+            await self._quietly(self._ask(connection_id, sessions))
+        finally:
+            del self._asking[connection_id]
+
+    async def _ask(self, connection_id: str, sessions: Sequence[Watched]) -> None:
+        lease, now = f"ask/{connection_id}", datetime.now(UTC)
+        if not await self._leases.take(lease, now=now, until=now + _LEASE):
+            return
+        try:
+            await self._ask_about(connection_id, sessions, now)
+        finally:
+            await self._leases.give_back(lease, datetime.now(UTC) + ASK_EVERY)
+
+    async def _ask_about(self, connection_id: str, sessions: Sequence[Watched], now: datetime) -> None:
+        wanted = {session.id: questions(session, now, self._cdr_wait) for session in sessions}
+        for question in Question:
+            since = [date_from(session, question) for session in sessions if question in wanted[session.id]]
+            if since:
+                await self._list(connection_id, question, min(since))
+        dates = {s.id: ask_at(s, now, self._silence) if wanted[s.id] else None for s in sessions}
+        await self._watch.ask_again(dates, now)
+
+    async def _list(self, connection_id: str, question: Question, since: datetime) -> bool:
+        """Read one list of a CPO to its end, each object like a push; whether that went well."""
+        try:
+            client = await self._peers.client(connection_id)
+            listed = client.sessions(since) if question is Question.SESSIONS else client.cdrs(since)
+            async for body in listed:
+                if question is Question.SESSIONS:
+                    await self._receiver.session_object(client.connection, body)
+                else:
+                    await self._receiver.cdr_object(client.connection, body)
+        except PeerError as error:
+            detail = {"connection_id": connection_id, "list": question.value, "error": str(error)}
+            logger.warning("a silent CPO does not answer", extra=detail)
+            return False
+        return True
+
+    # --- what a crash has left ---
+
+    async def sweep(self) -> None:
+        """Settle starts that never began, free claims that nobody holds, throw old mail away."""
+        now = datetime.now(UTC)
+        await self._watch.arm(now, self._silence)
+        await self._inbox.forget(now - KEEP_DELIVERED)
+        for session_id in await self._watch.never_begun(now - NEVER_BEGUN_AFTER):
+            # Safe beside a start that is only slow: the workflow's first step finds it abandoned and ends.
+            if await self._is_gone(session_id) and await self._starts.abandon(session_id):
+                logger.warning("a start never began", extra={"session_id": session_id})
+        for session_id in await self._watch.quiet_claims(now - self._silence):
+            if await self._is_gone(session_id):
+                await self._settle_claim(session_id)
+
+    async def _settle_claim(self, session_id: str) -> None:
+        """The workflow is gone but its EVSE is still claimed: free it, unless the CPO says that it charges."""
+        session = await self._watch.watched(session_id)
+        if not await self._list(session.connection_id, Question.SESSIONS, date_from(session, Question.SESSIONS)):
+            return
+        session = await self._watch.watched(session_id)
+        if session.ocpi_session_id and session.cpo_status in (CpoStatus.PENDING, CpoStatus.ACTIVE):
+            late = LateSession(
+                session_id=session_id, connection_id=session.connection_id, ocpi_session_id=session.ocpi_session_id
+            )
+            await stop_late_session(self._client, late, parked=False)
+            return
+        await self._watch.free_claim(session_id)
+        logger.warning("a claim outlived its workflow", extra={"session_id": session_id})
+
+    async def _is_gone(self, session_id: str) -> bool:
+        """Whether Temporal says for certain that the session's workflow does not run. Not while Temporal is away."""
+        handle = self._client.get_workflow_handle(charging_session_id(session_id))
+        try:
+            description = await handle.describe(rpc_timeout=RPC_TIMEOUT)
+        except RPCError as error:
+            # A server that is just starting may not know its namespace yet.
+            return error.status is RPCStatusCode.NOT_FOUND and "namespace" not in error.message.lower()
+        except RuntimeError:
+            return False  # a lazy client that cannot connect
+        return description.status is not WorkflowExecutionStatus.RUNNING

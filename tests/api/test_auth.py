@@ -1,0 +1,293 @@
+"""Who may call: trust.md of the API, one hostile token after the other. No store and no Temporal are touched."""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from fastapi import FastAPI, Request, Response
+
+from api.app import create_app
+from api.auth import Authenticator
+from charging.errors import Problem
+from charging.settings import DEVELOPMENT_SECRET, Settings
+from tests.api.conftest import RunningApi
+from tests.serving import serve
+
+NOW = int(time.time())
+CLAIMS: dict[str, Any] = {"sub": "user-1", "exp": NOW + 3600}
+
+
+def token(claims: dict[str, Any] | None = None, *, headers: dict[str, Any] | None = None, **more: Any) -> str:
+    """A token signed with the development secret."""
+    return jwt.encode({**(claims or CLAIMS), **more}, DEVELOPMENT_SECRET, "HS256", headers=headers)
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], secret: bytes = b"") -> str:
+    """A token of any header, signed by hand with HMAC-SHA256."""
+    parts = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in (header, claims)]
+    signature = hmac.new(secret, b".".join(parts), hashlib.sha256).digest() if secret else b""
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
+async def check(authenticator: Authenticator, authorization: str | None) -> Any:
+    """The user of a request with this header."""
+    headers = [] if authorization is None else [(b"authorization", authorization.encode("latin-1"))]
+    return await authenticator.user(Request({"type": "http", "headers": headers}))
+
+
+async def refused(authenticator: Authenticator, authorization: str | None) -> None:
+    with pytest.raises(Problem) as problem:
+        await check(authenticator, authorization)
+    assert problem.value.status == 401
+    assert problem.value.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+@pytest.fixture
+def development() -> Authenticator:
+    """Checks by the shared secret, as on one machine."""
+    return Authenticator(Settings())
+
+
+@pytest.mark.parametrize(
+    "authorization",
+    [
+        None,
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic dXNlcjpwYXNz",
+        f"Token {token()}",
+        "Bearer not.a.token",
+        "Bearer a.b",
+        f"Bearer {token()}x",
+        "Bearer \xe4\xf6\xfc",
+        "Bearer " + "x" * 1_000_000,
+        f"Bearer {forged({'alg': 'none', 'typ': 'JWT'}, CLAIMS)}",
+        f"Bearer {forged({'alg': 'NONE'}, CLAIMS)}",
+        f"Bearer {jwt.encode(CLAIMS, 'another-secret-that-is-long-enough-for-hs256', 'HS256')}",
+        f"Bearer {jwt.encode(CLAIMS, DEVELOPMENT_SECRET * 2, 'HS512')}",
+        f"Bearer {token(exp=NOW - 60)}",
+        f"Bearer {token({'sub': 'user-1'})}",
+        f"Bearer {token({'exp': NOW + 60})}",
+        f"Bearer {token(sub='')}",
+        f"Bearer {token(sub='a' * 256)}",
+        f"Bearer {token(sub='nul' + chr(0))}",
+        f"Bearer {token(nbf=NOW + 600)}",
+        f"Bearer {token(iat=NOW + 600)}",
+        f"Bearer {token(headers={'crit': ['b64'], 'b64': True})}",
+        f"Bearer {token(headers={'typ': 'id_token'})}",
+        f"Bearer {token(headers={'typ': 'dpop+jwt'})}",
+        f"Bearer {forged({'alg': 'HS256'}, {'sub': 7, 'exp': NOW + 60}, DEVELOPMENT_SECRET.encode())}",
+        f"Bearer {forged({'alg': 'HS256'}, {'sub': 'u', 'exp': 'soon'}, DEVELOPMENT_SECRET.encode())}",
+        f"Bearer {forged({'alg': 'HS256'}, {'sub': 'u', 'exp': float('inf')}, DEVELOPMENT_SECRET.encode())}",
+        f"Bearer {forged({'alg': 'HS256'}, {'sub': 'u', 'exp': None}, DEVELOPMENT_SECRET.encode())}",
+    ],
+    ids=lambda value: str(value)[:30],
+)
+async def test_a_token_that_proves_nothing_is_401(development: Authenticator, authorization: str | None) -> None:
+    await refused(development, authorization)
+
+
+@pytest.mark.parametrize("typ", ["JWT", "at+jwt", "application/at+jwt"])
+async def test_access_tokens_of_both_types_are_taken(development: Authenticator, typ: str) -> None:
+    assert (await check(development, f"bearer {token(headers={'typ': typ})}")).sub == "user-1"
+
+
+async def test_a_token_is_taken_within_the_leeway_after_its_end(development: Authenticator) -> None:
+    assert (await check(development, f"Bearer {token(exp=int(time.time()) - 3)}")).sub == "user-1"
+
+
+async def test_a_robot_acts_for_its_user(development: Authenticator) -> None:
+    user = await check(development, f"Bearer {token(act={'sub': 'robot-9'})}")
+    assert (user.sub, user.actor) == ("user-1", "robot-9")
+
+
+async def test_two_authorization_headers_are_401(development: Authenticator) -> None:
+    header = (b"authorization", f"Bearer {token()}".encode())
+    with pytest.raises(Problem):
+        await development.user(Request({"type": "http", "headers": [header, header]}))
+
+
+@pytest.mark.parametrize(
+    ("claims", "accepted"),
+    [
+        ({"iss": "https://id.example", "aud": "charging"}, True),
+        ({"iss": "https://id.example", "aud": ["other", "charging"]}, True),
+        ({"iss": "https://id.example", "aud": "other"}, False),
+        ({"iss": "https://evil.example", "aud": "charging"}, False),
+        ({"iss": "https://id.example"}, False),
+        ({"aud": "charging"}, False),
+    ],
+)
+async def test_issuer_and_audience_are_checked_when_configured(claims: dict[str, Any], accepted: bool) -> None:
+    strict = Authenticator(Settings(jwt_issuer="https://id.example", jwt_audience="charging"))
+    if accepted:
+        assert (await check(strict, f"Bearer {token(**claims)}")).sub == "user-1"
+    else:
+        await refused(strict, f"Bearer {token(**claims)}")
+
+
+# ---- JWKS ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Issuer:
+    """An identity provider with one key of each kind."""
+
+    url: str = ""
+    fetches: int = 0
+    is_down: bool = False
+    keys: dict[str, Any] = field(
+        default_factory=lambda: {
+            "rsa": rsa.generate_private_key(public_exponent=65537, key_size=2048),
+            "ec": ec.generate_private_key(ec.SECP256R1()),
+            "ed": ed25519.Ed25519PrivateKey.generate(),
+        }
+    )
+
+    def token(self, kid: str, algorithm: str, headers: dict[str, Any] | None = None, **claims: Any) -> str:
+        key = self.keys.get(kid, self.keys["rsa"])
+        return jwt.encode({**CLAIMS, **claims}, key, algorithm, headers={"kid": kid, **(headers or {})})
+
+    def jwks(self) -> dict[str, Any]:
+        kinds = {"rsa": "RS256", "ec": "ES256", "ed": "EdDSA"}
+        return {
+            "keys": [
+                {**jwt.get_algorithm_by_name(a).to_jwk(self.keys[k].public_key(), as_dict=True), "kid": k, "alg": a}
+                for k, a in kinds.items()
+            ]
+        }
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/jwks.json")
+        async def jwks() -> Response:
+            self.fetches += 1
+            return Response(json.dumps(self.jwks()), 503 if self.is_down else 200)
+
+        return app
+
+
+@pytest.fixture
+async def issuer() -> AsyncIterator[Issuer]:
+    issuer = Issuer()
+    async with serve(issuer.app()) as url:
+        issuer.url = f"{url}/jwks.json"
+        yield issuer
+
+
+def production(issuer: Issuer) -> Authenticator:
+    """Checks by the issuer's keys; HS256 is configured as well, and must not count."""
+    return Authenticator(Settings(jwks_url=issuer.url, jwt_algorithms=["RS256", "ES256", "EdDSA", "HS256"]))
+
+
+@pytest.mark.parametrize(("kid", "algorithm"), [("rsa", "RS256"), ("ec", "ES256"), ("ed", "EdDSA")])
+async def test_tokens_of_the_issuer_are_taken(issuer: Issuer, kid: str, algorithm: str) -> None:
+    assert (await check(production(issuer), f"Bearer {issuer.token(kid, algorithm)}")).sub == "user-1"
+
+
+async def test_a_token_signed_with_the_public_key_as_a_secret_is_401(issuer: Issuer) -> None:
+    pem = issuer.keys["rsa"].public_key()
+    secret = pem.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    await refused(production(issuer), f"Bearer {forged({'alg': 'HS256', 'kid': 'rsa'}, CLAIMS, secret)}")
+    by_secret = forged({"alg": "HS256", "kid": "rsa"}, CLAIMS, DEVELOPMENT_SECRET.encode())
+    await refused(production(issuer), f"Bearer {by_secret}")
+
+
+@pytest.mark.parametrize("kid", ["unknown", "../../etc/passwd", "' OR 1=1 --", 7, None, ["rsa"]])
+async def test_an_unknown_key_id_is_401(issuer: Issuer, kid: Any) -> None:
+    header = {"alg": "RS256"} if kid is None else {"alg": "RS256", "kid": kid}
+    await refused(production(issuer), f"Bearer {forged(header, CLAIMS, b'x')}")
+
+
+async def test_unknown_key_ids_do_not_hammer_the_issuer(issuer: Issuer) -> None:
+    authenticator = production(issuer)
+    for n in range(20):
+        await refused(authenticator, f"Bearer {issuer.token(f'unknown-{n}', 'RS256')}")
+    assert issuer.fetches <= 2
+
+
+async def test_key_headers_inside_the_token_are_ignored(issuer: Issuer) -> None:
+    authenticator = production(issuer)
+    evil = Issuer()
+    async with serve(evil.app()) as url:
+        for header in ({"jku": f"{url}/jwks.json"}, {"x5u": f"{url}/x"}, {"jwk": evil.jwks()["keys"][0]}):
+            await refused(authenticator, f"Bearer {evil.token('rsa', 'RS256', header)}")
+    assert evil.fetches == 0
+
+
+async def test_an_issuer_that_is_down_is_503_for_unknown_keys_and_nothing_for_known_ones(issuer: Issuer) -> None:
+    authenticator = production(issuer)
+    issuer.is_down = True
+    with pytest.raises(Problem) as problem:
+        await check(authenticator, f"Bearer {issuer.token('rsa', 'RS256')}")
+    assert (problem.value.status, "Retry-After" in problem.value.headers) == (503, True)
+    issuer.is_down = False
+    await check(authenticator, f"Bearer {issuer.token('rsa', 'RS256')}")
+    issuer.is_down = True
+    assert (await check(authenticator, f"Bearer {issuer.token('rsa', 'RS256', sub='user-2')}")).sub == "user-2"
+
+
+# ---- Over HTTP ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+async def bare() -> AsyncIterator[httpx.AsyncClient]:
+    """The application without its lifespan: whatever is refused here touched neither store nor Temporal."""
+    transport = httpx.ASGITransport(create_app(Settings()))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        yield client
+
+
+ENDPOINTS = [
+    ("POST", "/v1/sessions/start", "sessions:write"),
+    ("POST", "/v1/sessions/stop", "sessions:write"),
+    ("GET", "/v1/sessions", "sessions:read"),
+    ("GET", "/v1/sessions/x/status", "sessions:read"),
+    ("POST", "/v1/sessions/x/charging-profile", "sessions:write"),
+    ("DELETE", "/v1/sessions/x/charging-profile", "sessions:write"),
+    ("GET", "/v1/sessions/x/receipt", "sessions:read"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "scope"), ENDPOINTS)
+async def test_every_endpoint_wants_a_token_and_its_scope(
+    bare: httpx.AsyncClient, method: str, path: str, scope: str
+) -> None:
+    without = await bare.request(method, path)
+    assert (without.status_code, without.json()["code"]) == (401, "unauthorized")
+    assert without.headers["Content-Type"] == "application/problem+json"
+    assert "WWW-Authenticate" in without.headers
+    other = {"sessions:write": "sessions:read", "sessions:read": "sessions:write"}[scope]
+    for scopes in (other, "", "sessions"):
+        answer = await bare.request(method, path, headers={"Authorization": f"Bearer {token(scope=scopes)}"})
+        assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
+        assert f'scope="{scope}"' in answer.headers["WWW-Authenticate"]
+
+
+async def test_a_token_in_the_query_string_is_not_a_token(bare: httpx.AsyncClient) -> None:
+    for name in ("access_token", "token"):
+        assert (await bare.get("/v1/sessions", params={name: token()})).status_code == 401
+
+
+async def test_a_token_with_the_scope_reads(lite: RunningApi) -> None:
+    headers = {"Authorization": f"Bearer {token(scope='openid sessions:read')}"}
+    assert (await lite.http.get("/v1/sessions", headers=headers)).status_code == 200
+
+
+async def test_a_refused_request_never_repeats_its_token(bare: httpx.AsyncClient) -> None:
+    secret = token() + "tampered"
+    answer = await bare.get("/v1/sessions", headers={"Authorization": f"Bearer {secret}"})
+    assert secret not in answer.text
+    assert secret.split(".")[1] not in answer.text

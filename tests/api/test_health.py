@@ -1,0 +1,54 @@
+"""Health, metrics, and the OpenAPI document that robots depend on."""
+
+import json
+import re
+from pathlib import Path
+
+import httpx
+
+from api.app import create_app
+from api.documentation import CODES
+from charging.settings import Settings
+from tests.api.conftest import RunningApi
+
+SNAPSHOT = Path(__file__).parent / "openapi.json"
+RENEW = "python -m api.documentation > tests/api/openapi.json"
+
+
+async def test_liveness_touches_nothing_and_wants_no_token() -> None:
+    transport = httpx.ASGITransport(create_app(Settings()))  # no lifespan: there is nothing to touch
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        answer = await client.get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+async def test_readiness_asks_the_store_and_temporal(api: RunningApi) -> None:
+    answer = await api.http.get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ready", "store": True, "temporal": True})
+
+
+async def test_metrics_count_requests_by_route_and_hold_no_ids(lite: RunningApi) -> None:
+    session_id = await lite.started()
+    await lite.status(session_id)
+    await lite.http.get("/no/such/path")
+    text = (await lite.http.get("/metrics")).text
+    route = re.escape('method="GET",route="/v1/sessions/{session_id}/status",status="200"')
+    assert re.search(rf"charging_http_requests_total{{{route}}} [1-9]", text)
+    assert session_id not in text
+    assert "/no/such/path" not in text
+
+
+async def test_docs_are_served(lite: RunningApi) -> None:
+    assert (await lite.http.get("/docs")).status_code == 200
+    assert (await lite.http.get("/openapi.json")).json()["openapi"].startswith("3.")
+
+
+def test_the_openapi_document_is_the_one_that_robots_know() -> None:
+    document = create_app(Settings()).openapi()
+    del document["info"]["version"]
+    assert document == json.loads(SNAPSHOT.read_text()), f"robots depend on it; if this is meant: {RENEW}"
+
+
+def test_every_code_of_a_problem_is_documented_at_some_endpoint() -> None:
+    text = SNAPSHOT.read_text()
+    assert [code for code in CODES if f"`{code}`" not in text] == []

@@ -1,0 +1,131 @@
+"""The API from a terminal: what each command prints, and how it fails."""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import jwt
+
+from charging.bootstrap.keys import DevelopmentSecrets
+from tests.cli.command import Command
+from tests.embedded import Embedded
+from tests.programs import program
+
+EVSE = "FI-VRT-E12346"
+ABSENT = "00000000-0000-4000-8000-000000000000"
+
+
+async def test_the_demo_charges_a_car_and_ends_with_a_paid_receipt(stack: Embedded) -> None:
+    demo = await asyncio.create_subprocess_exec(
+        program("charging"), "demo", "--data", str(stack.data), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await asyncio.wait_for(demo.communicate(), 60)
+    assert demo.returncode == 0
+    assert "Receipt" in out.decode()
+    assert "PAID" in out.decode()
+    assert "\x1b" not in out.decode()
+
+
+async def test_a_session_is_started_watched_and_its_receipt_shown(charging: Command) -> None:
+    started = await charging("start", EVSE, "--connector", "Type2", "--target-kwh", "5", "--job", "j1", "--json")
+    assert started.json == {
+        "session_id": started.json["session_id"],
+        "status": "pending",
+        "evse_id": EVSE,
+        "network": "Virta",
+    }
+    session_id = started.json["session_id"]
+    watched = await charging("watch", session_id, "--json")
+    assert watched.code == 0
+    assert watched.json["status"] == "completed"
+    receipt = await charging("receipt", session_id, "--json")
+    assert receipt.json["payment_status"] == "paid"
+    assert "PAID" in (await charging("receipt", session_id)).out
+    assert "completed" in (await charging("status", session_id)).out
+    assert (await charging("stop", session_id, "--json")).json["status"] == "completed"
+    too_late = await charging("profile", session_id, "--max-kw", "11")
+    assert (too_late.code, too_late.err.partition(":")[0]) == (1, "session_over")
+
+
+async def test_the_same_key_starts_the_same_session(charging: Command) -> None:
+    one, other = [await charging("start", EVSE, "--target-kwh", "5", "--key", "k1", "--json") for _ in range(2)]
+    assert one.json["session_id"] == other.json["session_id"]
+    watched = await charging("watch", one.json["session_id"])
+    assert watched.code == 0
+    assert "Session completed" in watched.out
+
+
+async def test_a_problem_is_one_line_on_stderr_with_its_code(charging: Command) -> None:
+    refused = await charging("status", ABSENT)
+    assert refused.code == 1
+    assert refused.err.startswith("session_not_found: ")
+    assert refused.out == ""
+
+
+async def test_a_refused_field_is_named(charging: Command) -> None:
+    refused = await charging("start", EVSE, "--target-kwh", "-1")
+    assert refused.err.startswith("validation_error: ")
+    assert "battery_target_kwh" in refused.err
+
+
+async def test_a_profile_is_either_set_or_cleared(charging: Command) -> None:
+    refused = await charging("profile", ABSENT, "--clear", "--max-kw", "11")
+    assert (refused.code, refused.err.partition(":")[0]) == (2, "invalid_option")
+
+
+async def test_a_token_stands_alone_on_stdout_and_says_who_acts(charging: Command, stack: Embedded) -> None:
+    printed = await charging("token", "--sub", "alice", "--scope", "sessions:read", "--act", "robot-7", "--ttl", "60")
+    secret = DevelopmentSecrets.of(stack.data / "secrets.json").jwt_secret
+    claims = jwt.decode(printed.out.strip(), secret, algorithms=["HS256"])
+    assert (claims["sub"], claims["scope"], claims["act"]) == ("alice", "sessions:read", {"sub": "robot-7"})
+    assert 0 < claims["exp"] - datetime.now(UTC).timestamp() <= 60
+
+
+async def test_the_token_of_the_environment_is_who_asks(charging: Command) -> None:
+    reader = (await charging("token", "--sub", "alice", "--scope", "sessions:read")).out.strip()
+    refused = await charging("start", EVSE, CHARGING_TOKEN=reader)
+    assert refused.err.startswith("insufficient_scope: ")
+
+
+async def test_operators_are_listed_and_a_wrong_one_is_not_added(charging: Command) -> None:
+    listed = await charging("cpo", "list", "--json")
+    assert [c["network"] for c in listed.json["connections"]] == ["Virta"]
+    assert "Virta" in (await charging("cpo", "list")).out
+    refused = await charging("cpo", "add", "Nobody", "http://127.0.0.1:9/ocpi/versions", "--token", "t")
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "cpo_unreachable")
+    absent = await charging("cpo", "remove", "Nobody")
+    assert (absent.code, absent.err.partition(":")[0]) == (1, "connection_not_found")
+
+
+async def test_without_a_stack_each_command_says_so(tmp_path: Path) -> None:
+    nowhere = Command(tmp_path / "nowhere")
+    for words in (("status", ABSENT), ("token", "--sub", "alice"), ("cpo", "list")):
+        refused = await nowhere(*words)
+        assert (refused.code, refused.err.partition(":")[0]) == (1, "not_running")
+
+
+async def test_an_api_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    refused = await Command(tmp_path)("status", ABSENT, CHARGING_API="http://127.0.0.1:9")
+    assert refused.code == 1
+    assert refused.err.startswith("unreachable: http://127.0.0.1:9")
+
+
+async def test_the_keys_of_a_running_stack_are_not_sent_elsewhere(charging: Command, stack: Embedded) -> None:
+    elsewhere = await charging("status", ABSENT, CHARGING_API=stack.run["api"])
+    assert elsewhere.err.startswith("unauthorized: ")
+
+
+async def test_a_database_is_upgraded_as_often_as_one_likes(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path / 'store' / 'charging.db'}"
+    for _ in range(2):
+        assert (await Command(tmp_path)("db", "upgrade", "--url", url)).code == 0
+    assert (tmp_path / "store" / "charging.db").exists()
+
+
+async def test_watching_prints_one_json_a_line(charging: Command) -> None:
+    started = await charging("start", EVSE, "--target-kwh", "2", "--json")
+    watched = await charging("watch", started.json["session_id"], "--json")
+    statuses = [json.loads(line)["status"] for line in watched.out.splitlines()]
+    assert statuses[-1] == "completed"
+    assert statuses == sorted(statuses, key=["pending", "active", "stopping", "completed"].index)

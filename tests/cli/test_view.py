@@ -1,0 +1,119 @@
+"""What people see: drawings, news and steps, from the API's answers alone."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from rich.console import Console, RenderableType
+
+from charging.cli.view.drawing import battery, curve
+from charging.cli.view.news import PHASES, news_between
+from charging.cli.view.receipt import receipt_panel
+from charging.cli.view.session import STEPS, SessionView, step_of
+from charging.cli.view.stack import stack_panel
+from charging.session.model import Phase
+
+NOW = datetime(2026, 3, 30, 12, 0, tzinfo=UTC)
+ACTIVE: dict[str, Any] = {
+    "session_id": "s",
+    "status": "active",
+    "phase": "charging",
+    "energy_kwh": 12.5,
+    "power_kw": 6000.0,
+    "state_of_charge": 40.0,
+    "cost": 4.375,
+    "currency": "EUR",
+    "network": "Virta",
+    "evse_id": "FI-VRT-E12345",
+}
+RECEIPT: dict[str, Any] = {
+    "session_id": "s",
+    "network": "Virta",
+    "evse_id": "FI-VRT-E12345",
+    "energy_kwh": 12.5,
+    "duration_minutes": 75,
+    "cost": 5.49,
+    "currency": "EUR",
+    "payment_status": "paid",
+}
+
+
+def drawn(picture: RenderableType) -> str:
+    console = Console(width=100, record=True, file=None, quiet=False, color_system=None)
+    with console.capture() as capture:
+        console.print(picture)
+    return capture.get()
+
+
+@pytest.mark.parametrize(("share", "full"), [(-1, 0), (0, 0), (0.5, 5), (1, 10), (7, 10)])
+def test_a_battery_is_filled_to_its_share_and_never_beyond(share: float, full: int) -> None:
+    assert battery(share, width=10).plain.count("█") == full
+
+
+def test_a_power_curve_shows_the_newest_values_with_the_highest_full() -> None:
+    assert curve([1, 2, 0, 4, 8], width=3).plain == "▁▅█"
+    assert curve([], width=3).plain == "   "
+
+
+def test_every_phase_has_words_and_a_step() -> None:
+    assert set(PHASES) == set(Phase)
+    assert {phase for _, phases in STEPS for phase in phases} == set(Phase)
+
+
+def test_steps_never_go_back() -> None:
+    assert step_of({"status": "active", "phase": "charging"}, 0) == 3
+    assert step_of({"status": "pending", "phase": "awaiting_cpo"}, 3) == 3
+    assert step_of({"status": "completed", "phase": None}, 3) == len(STEPS)
+
+
+def test_news_are_what_changed_and_nothing_else() -> None:
+    assert news_between(ACTIVE, {**ACTIVE, "energy_kwh": 13}) == []
+    assert news_between(ACTIVE, {**ACTIVE, "limit_kw": 11.0}) == ["The operator limits the power to 11 kW"]
+    assert news_between({**ACTIVE, "limit_kw": 11.0}, ACTIVE) == ["The operator has lifted the limit"]
+    failed = {**ACTIVE, "status": "failed", "phase": None, "reason": {"code": "rejected", "detail": "No."}}
+    assert news_between(ACTIVE, failed) == ["No. (rejected)", "Session failed"]
+    assert news_between(ACTIVE, {**ACTIVE, "safe_to_unplug": True}) == ["Safe to unplug"]
+
+
+def test_the_live_picture_shows_steps_battery_meter_and_news() -> None:
+    view = SessionView("s", speed=60)
+    view.update(ACTIVE, NOW)
+    view.note("a note", NOW)
+    picture = drawn(view)
+    for words in ("FI-VRT-E12345", "60 times as fast", "✔ Car plugged in", "40%", "100.0 kW", "12.50 kWh", "4.38 EUR"):
+        assert words in picture
+    assert "12:00:00  The operator's meter runs" in picture
+    assert "12:00:00  a note" in picture
+
+
+def test_a_failed_session_is_crossed_where_it_failed() -> None:
+    view = SessionView("s")
+    view.update({**ACTIVE, "status": "failed", "phase": None}, NOW)
+    assert "✘ Funds set aside" in drawn(view)
+
+
+def test_a_status_on_one_line_is_readable_in_a_log() -> None:
+    view = SessionView("s")
+    view.update({**ACTIVE, "power_kw": 50.0}, NOW)
+    assert view.line().split() == ["active", "charging", "12.50", "kWh", "50.0", "kW", "4.38", "EUR"]
+
+
+def test_a_receipt_needs_only_what_the_api_promises() -> None:
+    picture = drawn(receipt_panel(RECEIPT))
+    for words in ("Virta", "12.500 kWh", "1 h 15 min", "5.49 EUR", "PAID"):
+        assert words in picture
+
+
+def test_a_receipt_shows_its_lines_bills_and_verdict() -> None:
+    line = {"dimension": "PARKING_TIME", "volume": 0.25, "unit": "h", "excl_vat": 1.0, "vat": None, "incl_vat": None}
+    times = {"started_at": "2026-03-30T12:00:00Z", "ended_at": "2026-03-30T12:00:09Z", "duration_minutes": 0}
+    more = {"lines": [line], "cdr_ids": ["CDR-1", "CDR-2"], "audit": {"verdict": "mismatch"}, **times}
+    picture = drawn(receipt_panel({**RECEIPT, **more, "payment_status": "failed"}))
+    for words in ("Parking", "0.25 h", "1.0000", "CDR-1", "CDR-2", "does not add up", "9 s", "FAILED"):
+        assert words in picture
+
+
+def test_the_running_stack_says_where_everything_is() -> None:
+    picture = drawn(stack_panel({"api": "http://a", "temporal_ui": "http://t", "cpo": None, "data": "/d"}))
+    for words in ("http://a/docs", "http://t", "not started", "/d", "charging demo"):
+        assert words in picture

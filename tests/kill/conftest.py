@@ -1,0 +1,58 @@
+"""A stack to kill, and kills that hit a session at every point at once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from typing import Any
+
+import pytest
+
+from tests.embedded import Embedded, embedded
+from tests.kill.points import POINTS, Point
+
+# Chargers with one connector, one for each point.
+EVSES = [f"FI-VRT-E{number}" for number in (12345, 12346, 12347, 12348, 12349, 12352, 12353, 12354, 12355, 12356)]
+# 3 kW times 600: a kWh in two seconds, so that sessions last until they are stopped and the meter is seen to run.
+SLOW_CAR = {"capacity_kwh": 1000, "soc": 0.2, "max_dc_kw": 3, "max_ac_kw": 3}
+EVERYTHING = "everything"
+
+
+@pytest.fixture(scope="module")
+async def struck(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[dict[str, Point]]:
+    """A session for each point, all at theirs when ``request.param`` was killed; everything runs again."""
+    async with embedded(tmp_path_factory.mktemp("stack") / "data") as stack:
+        await stack.sandbox("car", SLOW_CAR)
+        points = [point(stack, evse) for point, evse in zip(POINTS, EVSES, strict=True)]
+        await _all(point.prepare() for point in points)
+        await _all(point.approach() for point in points)
+        async with stack.frozen("worker"):
+            await _all(point.arrive() for point in points)
+            async with stack.frozen("temporal"):
+                await _all(point.ask() for point in points)
+                await kill(stack, request.param)
+        await revived(stack, request.param)
+        await _all(point.proceed() for point in points)
+        yield {point.name: point for point in points}
+
+
+async def kill(stack: Embedded, target: str) -> None:
+    """SIGKILL for one process, or for the supervisor and with it for all."""
+    if target == EVERYTHING:
+        await stack.crash()
+    else:
+        stack.kill(target)
+
+
+async def revived(stack: Embedded, target: str) -> None:
+    """Wait until what was killed works again: the supervisor sees to it, or a person starts the supervisor."""
+    if target == EVERYTHING:
+        await stack.up()
+    else:
+        await stack.restarted(target)
+
+
+async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    async with asyncio.TaskGroup() as group:
+        for each in work:
+            group.create_task(each)

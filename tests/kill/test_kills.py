@@ -1,0 +1,15 @@
+"""``kill -9`` of any process at any point of a session ends, after restart, in a completed, correctly paid session."""
+
+import pytest
+
+from tests.kill.conftest import EVERYTHING
+from tests.kill.points import NAMES, Point
+
+pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for the whole kill
+
+
+@pytest.mark.parametrize("point", NAMES)
+@pytest.mark.parametrize("struck", ["worker", "api", "sandbox", "temporal", EVERYTHING], indirect=True)
+async def test_a_session_survives_a_kill(struck: dict[str, Point], point: str) -> None:
+    """One START, one bill, paid to the cent, nothing held; the same key is still the same session."""
+    await struck[point].assert_all_is_well()

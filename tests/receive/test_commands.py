@@ -1,0 +1,109 @@
+"""Asynchronous results of commands and charging profiles: the first one counts, from the right peer only."""
+
+import pytest
+
+from charging.session.answers import StartAnswer
+from charging.session.model import StartOutcome
+from charging.store import tables
+from charging.store.commands import CommandStore
+from charging.store.connections import ConnectionStore
+from tests.receive.conftest import Desk
+
+ACCEPTED = {"result": "ACCEPTED"}
+
+
+async def test_a_result_is_stored_and_told(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    body = {"result": "EVSE_OCCUPIED", "message": [{"language": "en", "text": "Somebody is there"}]}
+    answer = await desk.call("POST", f"commands/START_SESSION/{command}", body)
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 1000)
+    assert "data" not in answer.json()
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert row.result == body
+    (mail,) = await desk.rows(tables.inbox)
+    assert (mail.session_id, mail.kind, mail.payload) == (
+        spec.session_id,
+        "command_result",
+        {
+            "command": "START_SESSION",
+            "command_id": command,
+            "result": "EVSE_OCCUPIED",
+            "detail": "Somebody is there",
+        },
+    )
+
+
+async def test_a_repeated_result_is_acknowledged_and_dropped(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "STOP_SESSION")
+    await desk.call("POST", f"commands/STOP_SESSION/{command}", ACCEPTED)
+    answer = await desk.call("POST", f"commands/STOP_SESSION/{command}", {"result": "FAILED"})
+    assert answer.json()["status_code"] == 1000
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert row.result == ACCEPTED
+    assert await desk.mail(spec) == ["command_result"]
+
+
+async def test_a_result_may_come_before_the_response(desk: Desk) -> None:
+    """The response that is written afterwards takes nothing away."""
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    await desk.call("POST", f"commands/START_SESSION/{command}", ACCEPTED)
+    store = CommandStore(desk.database, ConnectionStore(desk.database, desk.settings.secret_keys))
+    await store.started(command, StartAnswer(outcome=StartOutcome.UNDERSTOOD))
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert (row.state, row.result) == ("answered", ACCEPTED)
+
+
+async def test_a_result_for_an_unknown_foreign_or_other_command_is_404(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    for path, by in (
+        ("commands/START_SESSION/nobody-knows", "virta"),
+        (f"commands/START_SESSION/{command}", "other"),
+        (f"commands/STOP_SESSION/{command}", "virta"),
+        (f"chargingprofiles/SET_PROFILE/{command}", "virta"),
+    ):
+        assert (await desk.call("POST", path, ACCEPTED, by=by)).status_code == 404
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert row.result is None
+    assert await desk.mail(spec) == []
+
+
+@pytest.mark.parametrize("kind", ["SET_PROFILE", "CLEAR_PROFILE"])
+async def test_the_result_of_a_profile_is_told_with_its_kind(desk: Desk, kind: str) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, kind)
+    await desk.call("POST", f"chargingprofiles/{kind}/{command}", {"result": "REJECTED"})
+    (mail,) = await desk.rows(tables.inbox)
+    assert (mail.payload["command"], mail.payload["result"]) == (kind, "REJECTED")
+
+
+async def test_the_active_profile_is_kept_and_wakes_nobody(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "ACTIVE_PROFILE")
+    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED)
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert row.result == ACCEPTED
+    assert await desk.mail(spec) == []
+
+
+async def test_an_unknown_result_is_kept_as_it_is(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    await desk.call("POST", f"commands/START_SESSION/{command}", {"result": "PERHAPS", "message": "later"})
+    (mail,) = await desk.rows(tables.inbox)
+    assert (mail.payload["result"], mail.payload["detail"]) == ("PERHAPS", None)
+
+
+async def test_an_odd_result_is_kept_whole_and_wakes_nobody(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    for raw, http_status in ((b"{", 400), (b"{}", 200), (b"[]", 200), (b'{"result": 1}', 200)):
+        answer = await desk.call("POST", f"commands/START_SESSION/{command}", raw)
+        assert (answer.status_code, answer.json()["status_code"]) == (http_status, 2001)
+    assert len(await desk.rows(tables.odd_messages)) == 4
+    assert await desk.mail(spec) == []
+    assert (await desk.call("POST", f"commands/START_SESSION/{command}", ACCEPTED)).json()["status_code"] == 1000
+    assert await desk.mail(spec) == ["command_result"]

@@ -1,0 +1,153 @@
+"""PUT and PATCH of a Session, as pure functions."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from charging.errors import UnusableMessage
+from charging.ocpi.session_object import patch, put, reading, references
+from charging.session.model import CpoStatus
+from tests.receive.conftest import START, at, period, session_body
+
+
+def test_a_put_replaces_the_whole_session() -> None:
+    stored = session_body(meter_id="M", charging_periods=[period(0, ENERGY=1)])
+    assert put(stored, session_body(last_updated=at(1))) == session_body(last_updated=at(1))
+
+
+def test_unknown_fields_and_values_are_kept() -> None:
+    body = session_body(status="CHARGING", x_vendor={"a": 1})
+    assert put(None, body) == body
+    assert reading(body).status is None
+
+
+@pytest.mark.parametrize("field", ["status", "kwh", "last_updated"])
+def test_a_put_needs_what_the_meter_is_read_from(field: str) -> None:
+    with pytest.raises(UnusableMessage, match=field):
+        put(None, session_body(**{field: None}))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"kwh": "many"},
+        {"kwh": True},
+        {"kwh": []},
+        {"status": 3},
+        {"last_updated": "yesterday"},
+        {"start_date_time": 12},
+        {"end_date_time": "soon"},
+        {"charging_periods": "none"},
+    ],
+)
+def test_what_cannot_be_read_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(UnusableMessage):
+        put(None, session_body(**wrong))
+
+
+def test_a_patch_changes_only_what_it_names() -> None:
+    stored = session_body(meter_id="M")
+    assert patch(stored, {"kwh": 3, "last_updated": at(1)}) == session_body(meter_id="M", kwh=3, last_updated=at(1))
+
+
+def test_a_patch_appends_its_charging_periods() -> None:
+    stored = session_body(charging_periods=[period(0, ENERGY=1)])
+    after = patch(stored, {"charging_periods": [period(5, ENERGY=2)], "last_updated": at(5)})
+    assert after is not None
+    assert after["charging_periods"] == [period(0, ENERGY=1), period(5, ENERGY=2)]
+
+
+def test_a_period_that_comes_again_replaces_its_earlier_self() -> None:
+    stored = session_body(charging_periods=[period(0, ENERGY=1), period(5, ENERGY=2)])
+    again = {**period(0, ENERGY=3), "start_date_time": "2026-03-30T12:00:00.000+00:00"}
+    after = patch(stored, {"charging_periods": [again], "last_updated": at(6)})
+    assert after is not None
+    assert after["charging_periods"] == [again, period(5, ENERGY=2)]
+
+
+@pytest.mark.parametrize("empty", [[], None])
+def test_a_patch_with_no_periods_takes_none_away(empty: Any) -> None:
+    stored = session_body(charging_periods=[period(0, ENERGY=1)])
+    after = patch(stored, {"charging_periods": empty, "last_updated": at(6)})
+    assert after is not None
+    assert after["charging_periods"] == [period(0, ENERGY=1)]
+
+
+def test_null_clears_an_optional_field_and_spares_a_required_one() -> None:
+    after = patch(session_body(meter_id="M"), {"meter_id": None, "kwh": None, "last_updated": at(1)})
+    assert after == session_body(last_updated=at(1))
+
+
+def test_a_patch_without_last_updated_is_refused() -> None:
+    with pytest.raises(UnusableMessage, match="last_updated"):
+        patch(session_body(), {"kwh": 1})
+
+
+def test_an_older_message_is_ignored() -> None:
+    stored = session_body(last_updated=at(5))
+    assert put(stored, session_body(last_updated=at(4), kwh=9)) is None
+    assert patch(stored, {"last_updated": at(4), "kwh": 9}) is None
+
+
+def test_an_equal_time_stamp_is_not_older() -> None:
+    assert put(session_body(), session_body(kwh=9)) == session_body(kwh=9)
+
+
+@pytest.mark.parametrize("final", ["COMPLETED", "INVALID"])
+def test_an_older_message_that_ends_the_session_ends_it(final: str) -> None:
+    stored = session_body(last_updated=at(5), kwh=5, meter_id="M")
+    late = {"last_updated": at(4), "status": final, "end_date_time": at(6), "kwh": 4}
+    assert patch(stored, late) == {**stored, "status": final, "end_date_time": at(6)}
+
+
+def test_the_energy_of_a_late_end_counts_where_it_is_higher() -> None:
+    after = put(session_body(last_updated=at(5), kwh=5), session_body(last_updated=at(4), kwh=6, status="COMPLETED"))
+    assert after is not None
+    assert after["kwh"] == 6
+
+
+@pytest.mark.parametrize("final", ["COMPLETED", "INVALID"])
+def test_a_final_status_is_never_left(final: str) -> None:
+    stored = session_body(status=final)
+    for status in ("ACTIVE", "PENDING", "COMPLETED", "INVALID"):
+        after = put(stored, session_body(status=status, last_updated=at(9)))
+        assert after is not None
+        assert after["status"] == final
+
+
+def test_a_reading_takes_power_and_charge_from_the_newest_period() -> None:
+    periods = [period(5, POWER=11, STATE_OF_CHARGE=40), period(0, POWER=22, STATE_OF_CHARGE=20)]
+    found = reading(session_body(charging_periods=periods))
+    assert (found.power_kw, found.state_of_charge) == (Decimal(11), Decimal(40))
+
+
+def test_max_power_stands_in_for_power() -> None:
+    assert reading(session_body(charging_periods=[period(0, MAX_POWER=7.4)])).power_kw == Decimal("7.4")
+
+
+@pytest.mark.parametrize(
+    ("price", "cost"),
+    [
+        ({"excl_vat": 1, "incl_vat": 1.24}, Decimal("1.24")),
+        ({"excl_vat": 1}, Decimal(1)),
+        (2.5, Decimal("2.5")),
+        (None, None),
+        ("free", None),
+    ],
+)
+def test_the_running_cost_is_with_vat_where_the_cpo_says_so(price: Any, cost: Decimal | None) -> None:
+    assert reading(session_body(total_cost=price)).cost == cost
+
+
+def test_a_reading_of_a_careless_session() -> None:
+    odd = session_body(charging_periods=[3, {"dimensions": [7, {"type": ["POWER"], "volume": 1}]}], currency=978)
+    found = reading(odd)
+    assert (found.power_kw, found.currency, found.status) == (None, None, CpoStatus.ACTIVE)
+    assert found.started_at == START
+
+
+def test_references_do_not_mind_case() -> None:
+    body = session_body(authorization_reference="aBc", cdr_token={"uid": "xY"})
+    assert references(body) == ("ABC", "XY")
+    assert references(session_body(authorization_reference=7, cdr_token=None)) == (None, None)

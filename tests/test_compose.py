@@ -1,0 +1,117 @@
+"""The container files against the code: nobody has run them here, so everything that they name has to exist."""
+
+import importlib
+import importlib.util
+import json
+import re
+import shutil
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from charging import names
+from charging.sandbox.settings import SandboxSettings
+from charging.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+COMPOSE_TEXT = (ROOT / "docker-compose.yml").read_text()
+COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = {name: service for name, service in SERVICES.items() if "build" in service}
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+CLI_VARIABLES = {"CHARGING_API", "CHARGING_TOKEN", "CHARGING_ADMIN_KEY", "CHARGING_CPO_TOKEN", "CHARGING_DATA"}
+ONE_OFF = {"migrate", "search-attributes", "connect-sandbox"}
+NO_PORT = {"worker"}
+
+
+def known_variables() -> set[str]:
+    """Every ``CHARGING_`` variable that some process of ours reads."""
+    settings = {f"CHARGING_{field.upper()}" for field in Settings.model_fields}
+    sandbox = {f"CHARGING_SANDBOX_{field.upper()}" for field in SandboxSettings.model_fields}
+    return settings | sandbox | CLI_VARIABLES
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_each_command_starts_a_module_or_script_that_exists(service: str) -> None:
+    command = OURS[service].get("command") or []
+    assert command, "each service says which process of the image it is"
+    match command:
+        case ["python", "-m", module, *_]:
+            assert importlib.util.find_spec(module)
+        case ["python", script, *_]:
+            assert (ROOT / script).is_file()
+        case [program, *_]:
+            assert program in {"charging", "temporal"}
+            assert shutil.which(program) or (ROOT / ".venv/bin" / program).exists()
+
+
+def test_the_factory_that_uvicorn_is_given_exists() -> None:
+    module, _, factory = OURS["api"]["command"][3].partition(":")
+    assert callable(getattr(importlib.import_module(module), factory))
+    in_the_image = re.findall(r"^CMD (.*)$", DOCKERFILE, re.MULTILINE)
+    assert [json.loads(command) for command in in_the_image] == [OURS["api"]["command"]]
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_each_variable_given_to_our_processes_is_one_that_they_read(service: str) -> None:
+    given = {name for name in OURS[service].get("environment", {}) if name.startswith("CHARGING_")}
+    assert given <= known_variables()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_secret_stands_in_the_file_and_a_missing_one_stops_the_start(service: str) -> None:
+    for name, value in (SERVICES[service].get("environment") or {}).items():
+        if value is not None and re.search(r"PASSWORD|PWD|SECRET|TOKEN|KEY|DATABASE_URL", name):
+            assert re.search(r"\$\{[A-Z_]+:\?\}", str(value)), f"{name} must come from the environment"
+
+
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - ONE_OFF - NO_PORT - {"temporal-ui"}))
+def test_each_server_has_a_health_check(service: str) -> None:
+    assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_each_dependency_is_a_service_that_can_meet_its_condition(service: str) -> None:
+    for other, wanted in SERVICES[service].get("depends_on", {}).items():
+        if wanted["condition"] == "service_healthy":
+            assert "healthcheck" in SERVICES[other]
+        else:
+            assert wanted["condition"] == "service_completed_successfully"
+            assert SERVICES[other]["restart"] == "no"
+
+
+def test_all_search_attributes_are_registered_and_no_others() -> None:
+    command = OURS["search-attributes"]["command"]
+    registered = [word.removeprefix("--name=") for word in command if word.startswith("--name=")]
+    assert sorted(registered) == sorted(names.SearchAttribute)
+    assert command.count("--type=Keyword") == len(registered)
+
+
+def test_the_sandbox_runs_only_when_it_is_asked_for() -> None:
+    asked_for = {name for name, service in SERVICES.items() if service.get("profiles") == ["sandbox"]}
+    assert asked_for == {"sandbox", "connect-sandbox"}
+
+
+def test_every_volume_that_is_used_is_declared() -> None:
+    used = {v.partition(":")[0] for service in SERVICES.values() for v in service.get("volumes", [])}
+    assert used == set(COMPOSE["volumes"])
+
+
+def test_the_image_copies_what_exists_and_all_that_is_packaged() -> None:
+    copied = [
+        word.removeprefix("./")
+        for line in re.findall(r"^COPY (?!--from)(.*) \S+$", DOCKERFILE, re.MULTILINE)
+        for word in line.split()
+    ]
+    assert all((ROOT / path).exists() for path in copied)
+    packaged = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert set(packaged["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"]) <= set(copied)
+    let_in = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    assert let_in == set(copied)
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    assert re.search(r"^USER (?!0|root)", DOCKERFILE, re.MULTILINE)

@@ -1,0 +1,56 @@
+"""A store that does not answer for a while: decisions go on, and the store catches up."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import psycopg
+
+from charging import names
+from tests.stack import Stack
+from tests.waiting import eventually
+
+
+@asynccontextmanager
+async def store_away(stack: Stack) -> AsyncIterator[None]:
+    """Nobody can write, as while a disk hangs: another connection holds everything."""
+    if stack.database.is_sqlite:
+        lock = sqlite3.connect(str(stack.database.engine.url.database), isolation_level=None)
+        lock.execute("BEGIN IMMEDIATE")
+        yield
+        lock.execute("ROLLBACK")
+        lock.close()
+        return
+    url = stack.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    async with await psycopg.AsyncConnection.connect(url) as holder:
+        await holder.execute("LOCK TABLE sessions, events, commands IN EXCLUSIVE MODE")
+        yield
+        await holder.rollback()
+
+
+async def test_a_stop_is_decided_while_the_store_is_away_and_shown_when_it_is_back(stack: Stack) -> None:
+    session_id, session = await stack.charging()
+    handle = stack.workflow(session_id)
+
+    async def decided() -> bool:
+        return bool((await handle.query(names.Query.STATUS))["status"] == "stopping")
+
+    async def catching_up() -> bool:
+        history = await handle.fetch_history()
+        scheduled = [e.activity_task_scheduled_event_attributes.activity_type.name for e in history.events]
+        return "publish" in scheduled
+
+    async with store_away(stack):
+        await handle.signal(names.Signal.STOP)
+        await eventually(decided)
+        assert (await stack.status(session_id))["status"] == "active"
+        await eventually(catching_up)
+    await stack.until(session_id, "stopping")
+    await eventually(lambda: stack.cpo.stops, within_s=20)
+    ended = {**session, "status": "COMPLETED", "kwh": 1}
+    answered = await asyncio.gather(*(stack.cpo.push_session(ended) for _ in range(2)))
+    assert {answer.status_code for answer in answered} == {200}
+    await stack.cpo.post_cdr(stack.cpo.cdr(ended))
+    await stack.until(session_id, "completed")
+    assert "stop_requested" in await stack.events(session_id)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from api import admin, documentation, health, ocpi, problems, sessions
 from api.auth import Authenticator
@@ -17,8 +17,8 @@ from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
 from charging.sweeper import Sweeper
 
-# A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have their own, smaller limit.
-MAX_BODY_BYTES = 8 * 1024 * 1024
+# A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
+MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
 _RESTART_S = 1
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=version("charging-sessions"),
         description="Charge this car: durable charging sessions at OCPI networks, for robots.",
         lifespan=_lifespan,
-        max_body_size=MAX_BODY_BYTES,
         redirect_slashes=False,
     )
     app.state.settings = settings
@@ -40,7 +39,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
-    for router in (sessions.router, health.router, ocpi.router, admin.router):
+    partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
+    partners.include_router(ocpi.router)
+    partners.include_router(admin.router)
+    for router in (sessions.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

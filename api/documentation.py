@@ -77,6 +77,7 @@ def status_extra(max_wait_s: int) -> dict[str, Any]:
     whole = {"type": "integer", "minimum": 0}
     return {
         "parameters": [
+            {**_parameter("session_id", "path", {"type": "string"}, "As the start answered it."), "required": True},
             _parameter("wait", "query", {**whole, "maximum": max_wait_s}, "Long poll: answer within so many seconds."),
             _parameter("after", "query", whole, "Answer at once when `revision` is above this one."),
             _parameter("Cache-Control", "header", {"type": "string"}, "`no-cache` asks the workflow itself."),

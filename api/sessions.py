@@ -76,6 +76,32 @@ class HistoryQuery(BaseModel):
     cursor: Annotated[Text, Field(max_length=200, description="`next_cursor` of the page before.")] | None = None
 
 
+@router.get(
+    "/{session_id}/status",
+    response_model=StatusAnswer,
+    summary="Where a session stands",
+    responses=doc.problems("session_not_found", "validation_error"),
+    openapi_extra=doc.status_extra(MAX_WAIT_S),
+)
+async def read_status(request: Request) -> Response:
+    """One indexed row. `?wait=20&after={revision}` answers as soon as something changed.
+
+    `Cache-Control: no-cache` asks the workflow itself, for 2 s at most.
+    """
+    # The most called endpoint by far, and the first route to be matched: parameters that the framework reads and
+    # dependencies would cost more than the read itself.
+    user = await request.app.state.authenticator.user(request)
+    user.require(READ)
+    desk = desk_of(request)
+    row = await _own(desk, request.path_params["session_id"], user)
+    if request.query_params:
+        row = await _awaited(desk, row, user, request)
+    if "no-cache" in request.headers.get("cache-control", ""):
+        state = await ask_state(desk.services.temporal, row.id)
+        row = _decided(row, state) if state else row
+    return _json(_status(desk, row, datetime.now(UTC)))
+
+
 @router.post(
     "/start",
     status_code=201,
@@ -145,31 +171,6 @@ async def list_sessions(request: Request, user: Reader, query: Annotated[History
     now = datetime.now(UTC)
     answers = [_status(desk, row, now) for row in page.rows]
     return _json({"sessions": answers, "next_cursor": page.next_cursor})
-
-
-@router.get(
-    "/{session_id}/status",
-    response_model=StatusAnswer,
-    summary="Where a session stands",
-    responses=doc.problems("session_not_found", "validation_error"),
-    openapi_extra=doc.status_extra(MAX_WAIT_S),
-)
-async def read_status(request: Request, session_id: str) -> Response:
-    """One indexed row. `?wait=20&after={revision}` answers as soon as something changed.
-
-    `Cache-Control: no-cache` asks the workflow itself, for 2 s at most.
-    """
-    # The most called endpoint by far: dependencies and query models would double its cost.
-    user = await request.app.state.authenticator.user(request)
-    user.require(READ)
-    desk = desk_of(request)
-    row = await _own(desk, session_id, user)
-    if request.query_params:
-        row = await _awaited(desk, row, user, request)
-    if "no-cache" in request.headers.get("cache-control", ""):
-        state = await ask_state(desk.services.temporal, row.id)
-        row = _decided(row, state) if state else row
-    return _json(_status(desk, row, datetime.now(UTC)))
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """From a user's order to a started session: find the charger, fix the facts, store them once, start the workflow."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -23,6 +24,7 @@ from charging.store.locations import EvseMatch, LocationStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
 
+STARTS_AT_ONCE = 8
 OUT_OF_SERVICE = frozenset({"INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
 
 # OCPP 1.6 gives an idTag 20 characters, and CPOs copy the token's uid into it (ocpi.md §15.2).
@@ -37,20 +39,27 @@ class Starter:
         self._services = services
         self._starts = starts
         self._locations = LocationStore(services.database, services.connections)
+        # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
+        self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
     async def start(self, user: User, order: StartRequest, key: str | None) -> Started:
         """The session of ``order``: a new one, or the one that ``key`` has started before.
 
         Raises ``Problem`` 404, 409, 422, or 503 when Temporal is away; after a 503 nothing is left behind.
         """
-        digest = body_hash(order)
-        started = await self._starts.repeat_of(user.sub, key, digest) if key else None
-        if started is None:
-            match = await self._locations.find_evse(order.evse_id)
-            new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
-            started = await self._starts.begin(new, key, digest)
+        async with self._gate:
+            started = await self._store(user, order, key)
         await self._ensure_workflow(started)
         return started
+
+    async def _store(self, user: User, order: StartRequest, key: str | None) -> Started:
+        digest = body_hash(order)
+        repeated = await self._starts.repeat_of(user.sub, key, digest) if key else None
+        if repeated is not None:
+            return repeated
+        match = await self._locations.find_evse(order.evse_id)
+        new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
+        return await self._starts.begin(new, key, digest)
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":

@@ -34,9 +34,9 @@ class Charge:
     async def begin(cls, stack: Stack, number: int, **wishes: Any) -> Self:
         """POST /start, and wait for START_SESSION to arrive."""
         connection = await Connection.open(stack.api)
-        answer = await connection.ask(start_request(number, **wishes))
+        answer = (await connection.ask(start_request(number, **wishes))).json()
         start = await stack.cpo.arrived("START_SESSION", str(number))
-        return cls(stack, number, connection, answer.json()["session_id"], start, _session(number, start))
+        return cls(stack, number, connection, answer["session_id"], start, _session(number, start))
 
     async def accept_start(self) -> None:
         """The charge point acknowledged START_SESSION."""

@@ -19,6 +19,7 @@ from tests.peer import ENDPOINTS, ROLE, evse, location, tariff
 
 EVSES = 2000
 _PER_LOCATION = 100
+_PATIENCE_S = 60
 # The shortest tick of the limit check is a minute of such a car, so a second of ours.
 POWER_FACTOR = 60
 
@@ -38,7 +39,7 @@ class LeanCpo:
     async def arrived(self, step: str, about: str) -> Body:
         """Wait for a command; each is handed out once."""
         try:
-            return await self._arrivals[step, about]
+            return await asyncio.wait_for(self._arrivals[step, about], _PATIENCE_S)
         finally:
             del self._arrivals[step, about]
 

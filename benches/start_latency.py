@@ -34,7 +34,7 @@ async def _round(stack: Stack) -> tuple[float, float]:
         began = time.perf_counter()
         answer = await connection.ask(start_request(number))
         ours.append((time.perf_counter() - began) * 1000)
-        answer.json()
+        assert answer.status == 201, answer
         await stack.cpo.arrived("START_SESSION", str(number))
         await asyncio.sleep(_REST_S)
         began = time.perf_counter()

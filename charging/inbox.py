@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -87,10 +88,10 @@ class Inbox:
         self.kick()
 
     async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._kicked.wait(), POLL_S)
-        except TimeoutError:
-            pass
+        # Not asyncio.wait_for: in Python 3.11 it loses a cancellation that comes together with a kick.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(POLL_S):
+                await self._kicked.wait()
 
     async def _deliver(self, mail: Mail) -> None:
         """All of one session's mail, in order. Session snapshots coalesce into one: the newest."""

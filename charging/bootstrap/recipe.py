@@ -89,9 +89,11 @@ class Recipe:
     def environment(self) -> dict[str, str]:
         """What all processes of this stack share: the caller's environment, with ours laid over it.
 
-        ``TEMPORAL_*`` of the caller is left out: it would lead the stack to somebody else's server.
+        ``TEMPORAL_*`` of the caller is left out: it would lead the stack to somebody else's server. So is the wish
+        for no compiled modules: a process that is started again shall not have to compile everything again.
         """
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+        unwanted = ("TEMPORAL_", "PYTHONDONTWRITEBYTECODE")
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(unwanted)}
         return {
             "CHARGING_SILENCE_S": SILENCE_S,
             **inherited,

@@ -72,9 +72,11 @@ class Api:
 @asynccontextmanager
 async def connect(target: Target) -> AsyncIterator[Api]:
     """The API of ``target``, as its user; the admin's key goes along where there is one."""
-    headers = {"Authorization": f"Bearer {target.token}"} | (
-        {"X-API-Key": target.admin_key} if target.admin_key else {}
-    )
+    headers = {}
+    if target.token:
+        headers["Authorization"] = f"Bearer {target.token}"
+    if target.admin_key:
+        headers["X-API-Key"] = target.admin_key
     async with httpx.AsyncClient(base_url=target.api, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
         yield Api(http)
 

@@ -3,6 +3,7 @@
 import asyncio
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.table import Table
@@ -44,11 +45,11 @@ def list_connections(as_json: AsJson = False, data: Data = None) -> None:
 
 @app.command()
 def remove(
-    connection: Annotated[str, typer.Argument(help="The connection's id, as `charging cpo list` shows it.")],
+    connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
     data: Data = None,
 ) -> None:
     """Disconnect an operator: both sides' tokens become invalid."""
-    _admin(data, "DELETE", f"/ocpi/connections/{connection}")
+    _admin(data, "DELETE", f"/ocpi/connections/{quote(connection, safe='')}")
 
 
 def _admin(data: Path | None, method: str, path: str, **request: Any) -> Json:

@@ -77,7 +77,7 @@ async def _own_stack(speed: int) -> AsyncIterator[DataDirectory]:
 
 
 def need_kwh(speed: int) -> float:
-    """What the car takes in about twelve seconds at ``speed`` times the charger's power; at most what it has room for."""
+    """What the car takes in about twelve seconds at ``speed`` times the power; at most what it has room for."""
     return round(min(MOST_KWH, CHARGER_KW * speed * SECONDS_OF_CHARGING / 3600), 2)
 
 

@@ -37,7 +37,8 @@ class _Lines:
         self._last = ""
 
     def show(self, status: Json) -> None:
-        line = f"{self._view.line()}  {'; '.join(self._view.news)}".rstrip()
-        if line != self._last:
-            console.print(f"{datetime.now().astimezone():%H:%M:%S}  {line}", markup=False, soft_wrap=True)
+        line = self._view.line()
+        if self._view.news or line != self._last:
+            words = f"{datetime.now().astimezone():%H:%M:%S}  {line}  {'; '.join(self._view.news)}".rstrip()
+            console.print(words, markup=False, soft_wrap=True)
         self._last = line

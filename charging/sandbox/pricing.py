@@ -75,7 +75,7 @@ class Amount:
 
 @dataclass(frozen=True)
 class Bill:
-    """What a session costs. Parts are exact to a hundredth of a cent, the total is rounded to cents."""
+    """What a session costs. Everything in cents, and the parts add up to the total."""
 
     periods: tuple[Period, ...]
     energy_kwh: Decimal
@@ -102,15 +102,17 @@ def bill(tariff: DayNightTariff, marks: Sequence[Mark], end: datetime, wh: int) 
     cut = periods(tariff, marks, end, wh)
     parking_hours = sum((p.hours for p in cut if p.parking), Decimal(0))
     energy = sum((p.energy_kwh * p.price for p in cut), Decimal(0))
-    parking = _billed_hours(parking_hours, tariff.parking_step_s) * tariff.parking if tariff.parking else None
+    parking = _billed_hours(parking_hours, tariff.parking_step_s) * tariff.parking if tariff.parking else Decimal(0)
+    total, parking_cost = _amount(energy + parking, _CENT), _amount(parking, _CENT)
     return Bill(
         periods=cut,
         energy_kwh=sum((p.energy_kwh for p in cut), Decimal(0)),
         hours=sum((p.hours for p in cut), Decimal(0)),
         parking_hours=parking_hours,
-        energy_cost=_amount(energy, _FINE),
-        parking_cost=None if parking is None else _amount(parking, _FINE),
-        total=_amount(energy + (parking or 0), _CENT),
+        # The rest, not a sum rounded by itself: a bill whose parts miss its total by a cent is an annoyance.
+        energy_cost=Amount(total.excl_vat - parking_cost.excl_vat, total.incl_vat - parking_cost.incl_vat),
+        parking_cost=parking_cost if tariff.parking else None,
+        total=total,
     )
 
 

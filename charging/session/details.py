@@ -1,23 +1,34 @@
 """What an operator reads in Temporal UI without opening an event: markdown of a session's state. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from charging.session.answers import Publication
-from charging.session.model import SessionState
+from charging.session.model import Meter, Phase, SessionState
 from charging.session.rules import LIVE
 from charging.session.steps import wake_at
+
+_PHASE_WORDS: Final[Mapping[Phase | None, str]] = {
+    Phase.RESERVING_FUNDS: "The hold is made before the CPO hears of it.",
+    Phase.AWAITING_CPO: "START_SESSION is sent; neither a result nor a Session is here.",
+    Phase.AWAITING_PLUG: "The charge point is ready; a car must be plugged in.",
+    Phase.CHARGING: "The CPO's Session is ACTIVE.",
+    Phase.PAUSED: "The CPO's Session is ACTIVE, and no power flows.",
+}
 
 
 def current_details(state: SessionState, now: datetime) -> str:
     """A small table (status, reason, energy, cost, limits, what comes next) and the last few happenings."""
     spec, meter = state.spec, state.meter
     waiting = wake_at(state, now)
+    need = f" of {spec.need_kwh} kWh" if spec.need_kwh is not None else ""
     rows = {
         "Status": f"**{state.status}**" + (f" · {state.phase}" if state.phase else ""),
-        "Why": f"`{state.reason.code}` {state.reason.detail}" if state.reason else "-",
+        "Why": f"`{state.reason.code}` {state.reason.detail}" if state.reason else _PHASE_WORDS.get(state.phase, "-"),
         "EVSE": f"{spec.evse_id} · {spec.network} · {spec.max_power_kw} kW",
         "CPO Session": f"{meter.ocpi_session_id or '-'} · {meter.cpo_status or 'unknown'} (START {state.start})",
-        "Energy": f"{meter.kwh} kWh" + (f" of {spec.need_kwh} kWh" if spec.need_kwh is not None else ""),
+        "Energy": f"{meter.kwh} kWh{need}{_seen(meter)}",
         "Cost": f"{_or_dash(meter.known_cost)} of at most {spec.cost_limit} {spec.currency}",
         "Profile": str(state.profile.in_force.limit_w(now)) + " W" if state.profile.in_force else "no limit",
         "Stop": f"asked by {state.stop.by}, sent {state.stop.attempts} times" if state.stop.by else "not asked",
@@ -52,6 +63,11 @@ def publication(state: SessionState, *, length: int, n: int) -> Publication:
         answers=state.answers,
         entries=state.unpublished,
     )
+
+
+def _seen(meter: Meter) -> str:
+    """Pushes that change nothing do not come here: say of when the figures are; the store has the newest."""
+    return f" (as of {_clock(meter.updated_at)}; status and store know later ones)" if meter.updated_at else ""
 
 
 def _or_dash(value: object | None) -> str:

@@ -1,9 +1,13 @@
 """The database: SQLite embedded, PostgreSQL in production, one code for both (design: docs/architecture.md).
 
 SQLite rules that keep a kill or two writers from hurting: WAL, ``synchronous=FULL``, a busy timeout, and every
-writing transaction begun with ``BEGIN IMMEDIATE`` so that it never has to upgrade a read lock.
+writing transaction begun with ``BEGIN IMMEDIATE`` so that it never has to upgrade a read lock. Within a process the
+writers queue up: SQLite lets one write at a time, and lets those that wait sleep and try again, in no order, so that
+one of twenty could go without for longer than its busy timeout.
 """
 
+import asyncio
+import builtins
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +19,8 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from charging.errors import StoreUnavailable
+
+_TURN_S = 15  # to wait for one's turn to write
 
 
 class Database:
@@ -30,6 +36,7 @@ class Database:
         self.engine: AsyncEngine = create_async_engine(
             url, json_serializer=_to_json, json_deserializer=_from_json, **self._options()
         )
+        self._writing = asyncio.Lock()
         if self.is_sqlite:
             event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
@@ -48,11 +55,25 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A writing transaction, committed at the end, rolled back on any error."""
-        async with self._translated(), self.engine.connect() as connection:
+        async with self._turn(), self._translated(), self.engine.connect() as connection:
             # The execution option is how the "begin" listener knows that this one writes.
             await connection.execution_options(writes=True)
             async with connection.begin():
                 yield connection
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        if not self.is_sqlite:
+            yield
+            return
+        try:
+            await asyncio.wait_for(self._writing.acquire(), _TURN_S)
+        except builtins.TimeoutError as error:
+            raise StoreUnavailable("no turn to write") from error
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     @asynccontextmanager
     async def _translated(self) -> AsyncIterator[None]:

@@ -5,12 +5,14 @@ converts the columns. Measured in benches/.
 """
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 import psycopg
-from sqlalchemy import Select, TypeDecorator
+from sqlalchemy import JSON, Select, TypeDecorator
 
 from charging.errors import StoreUnavailable
 from charging.store.engine import Database
@@ -19,6 +21,9 @@ Values = Sequence[Any]
 
 _POSTGRES_CONNECTIONS = 8
 _POSTGRES_WAIT_S = 5
+
+# As charging.store.engine reads JSON, with one decoder for all reads: making it costs more than a small document.
+_from_json = json.JSONDecoder(parse_float=Decimal).decode
 
 
 class _Driver(Protocol):
@@ -64,6 +69,8 @@ class QuickRead:
 
 
 def _converter(column_type: Any, dialect: Any) -> Callable[[Any], Any] | None:
+    if isinstance(column_type, JSON):
+        return None if dialect.name == "postgresql" else _from_json
     if dialect.name == "postgresql":
         # psycopg makes Python values of everything; only our own types have something to add.
         ours = isinstance(column_type, TypeDecorator)

@@ -101,7 +101,10 @@ async def running_api(
         stack.push_async_callback(_terminate_sessions, database, temporal.client)
         url = await stack.enter_async_context(serve(create_app(chosen), port))
         headers = {"Authorization": f"Bearer {user_token()}"}
-        http = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
+        # A kept connection may be closed by the server just when it is used again.
+        limits = httpx.Limits(max_keepalive_connections=0)
+        client = httpx.AsyncClient(base_url=url, headers=headers, timeout=40, limits=limits)
+        http = await stack.enter_async_context(client)
         yield RunningApi(chosen, database, temporal.client, friend, url, http)
 
 

@@ -1,11 +1,14 @@
 """A stack to kill, and kills that hit a session at every point at once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
+from charging.store import tables
 from tests.embedded import Embedded, embedded
 from tests.kill.points import POINTS, Point
 
@@ -17,23 +20,37 @@ EVERYTHING = "everything"
 
 
 @pytest.fixture(scope="module")
-async def struck(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[dict[str, Point]]:
+async def take_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callable[[], Awaitable[Embedded]]]:
+    """A stack with all chargers free: the one before, unless a session was left on it."""
+    taken: list[Embedded] = []
+    async with AsyncExitStack() as running:
+
+        async def take() -> Embedded:
+            if not taken or await taken[-1].rows(select(tables.evse_claims)):
+                await running.aclose()
+                data = tmp_path_factory.mktemp("stack") / "data"
+                taken.append(await running.enter_async_context(embedded(data)))
+                await taken[-1].sandbox("car", SLOW_CAR)
+            return taken[-1]
+
+        yield take
+
+
+@pytest.fixture(scope="module")
+async def struck(request: pytest.FixtureRequest, take_stack: Callable[[], Awaitable[Embedded]]) -> dict[str, Point]:
     """A session for each point, all at theirs when ``request.param`` was killed; everything runs again."""
-    async with embedded(tmp_path_factory.mktemp("stack") / "data") as stack:
-        await stack.sandbox("car", SLOW_CAR)
-        points = [point(stack, evse) for point, evse in zip(POINTS, EVSES, strict=True)]
-        await _all(point.prepare() for point in points)
-        await _all(point.approach() for point in points)
-        async with stack.frozen("worker"):
-            await _all(point.arrive() for point in points)
-            async with stack.frozen("temporal"):
-                await _all(point.ask() for point in points)
-                await kill(stack, request.param)
-        await revived(stack, request.param)
-        await _all(point.proceed() for point in points)
-        yield {point.name: point for point in points}
+    stack = await take_stack()
+    points = [point(stack, evse) for point, evse in zip(POINTS, EVSES, strict=True)]
+    await _all(point.prepare() for point in points)
+    await _all(point.approach() for point in points)
+    async with stack.frozen("worker"):
+        await _all(point.arrive() for point in points)
+        async with stack.frozen("temporal"):
+            await _all(point.ask() for point in points)
+            await kill(stack, request.param)
+    await revived(stack, request.param)
+    await _all(point.proceed() for point in points)
+    return {point.name: point for point in points}
 
 
 async def kill(stack: Embedded, target: str) -> None:

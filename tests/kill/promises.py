@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from charging.money import to_minor
 from charging.store import tables
 from tests.embedded import Embedded, Json
+from tests.waiting import eventually
 
 COMPLETED_WITHIN_S = 90
 
@@ -30,6 +31,7 @@ async def assert_completed_and_paid(stack: Embedded, session_id: str) -> None:
 
 async def assert_failed_for_nothing(stack: Embedded, session_id: str) -> None:
     """The CPO never got START: nobody may send it again, and nobody pays."""
+    await eventually(lambda: _is_released(stack, session_id), within_s=COMPLETED_WITHIN_S)
     session = await _session(stack, session_id)
     records = await stack.records()
     assert session.authorization_reference not in [s["authorization_reference"] for s in records["starts"]]
@@ -52,6 +54,11 @@ async def assert_same_session(stack: Embedded, session_id: str, evse_id: str, ke
     starts = len((await stack.records())["starts"])
     assert await stack.start(evse_id, key=key, **order) == session_id
     assert len((await stack.records())["starts"]) == starts
+
+
+async def _is_released(stack: Embedded, session_id: str) -> bool:
+    keys = select(tables.ledger.c.transfer_key).where(tables.ledger.c.transfer_key == f"release/{session_id}")
+    return bool(await stack.rows(keys))
 
 
 async def _session(stack: Embedded, session_id: str) -> Any:

@@ -166,7 +166,7 @@ async def test_after_a_restart_every_open_session_is_asked_for(desk: Desk, cpo: 
 
 async def test_a_session_of_which_nothing_was_ever_heard_is_asked_for(desk: Desk) -> None:
     spec = await desk.start(created_at=NOW - timedelta(minutes=6))
-    young = await desk.start(created_at=NOW)
+    young = await desk.start(created_at=datetime.now(UTC))
     async with sweeping(desk) as sweeper:
         await sweeper.sweep()
     assert (await desk.row(spec)).poll_at is not None
@@ -175,7 +175,7 @@ async def test_a_session_of_which_nothing_was_ever_heard_is_asked_for(desk: Desk
 
 async def test_a_start_that_never_began_is_abandoned(desk: Desk) -> None:
     spec = await desk.start(created_at=NOW - timedelta(minutes=1), admission="accepted")
-    young = await desk.start(created_at=NOW, admission="accepted")
+    young = await desk.start(created_at=datetime.now(UTC), admission="accepted")
     async with sweeping(desk) as sweeper:
         await sweeper.sweep()
     assert (await desk.row(spec)).admission == "abandoned"

@@ -227,9 +227,9 @@ def plain_http() -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def sandbox(data: Path, **changes: Any) -> AsyncIterator[Emsp]:
-    """A running sandbox and an eMSP that is registered with it."""
-    async with plain_http() as http, serve(create_app(quick(**changes), data)) as url:
-        emsp = Emsp(url, http)
-        async with serve(emsp.app) as emsp.url:
+    """A running sandbox and an eMSP that is registered with it, and that is there until the sandbox has ended."""
+    async with plain_http() as http:
+        emsp = Emsp("", http)
+        async with serve(emsp.app) as emsp.url, serve(create_app(quick(**changes), data)) as emsp.cpo_url:
             await emsp.register()
             yield emsp

@@ -19,8 +19,7 @@ def test_by_day_energy_costs_the_day_price() -> None:
     paid = bill(DC_TARIFF, [Mark(at=NOON, wh=0)], NOON + timedelta(minutes=10), 12_345)
     assert paid.total.excl_vat == Decimal("4.94")
     assert paid.total.incl_vat == Decimal("6.20")
-    assert paid.energy_cost.excl_vat == Decimal("4.9380")
-    assert paid.energy_cost.incl_vat == Decimal("6.1972")
+    assert paid.energy_cost == paid.total
     assert paid.energy_kwh == Decimal("12.345")
 
 
@@ -44,8 +43,19 @@ def test_parking_is_billed_per_started_minute_and_never_driving_power() -> None:
     paid = bill(DC_TARIFF, marks, full + timedelta(seconds=90), 10_000)
     assert paid.parking_hours == Decimal("0.0250")
     assert paid.parking_cost is not None
-    assert paid.parking_cost.excl_vat == Decimal("0.2000")
+    assert paid.parking_cost.excl_vat == Decimal("0.20")
+    assert paid.energy_cost.excl_vat == Decimal("4.00")
     assert paid.total.excl_vat == Decimal("4.20")
+
+
+def test_the_parts_of_a_bill_add_up_to_its_total() -> None:
+    """2.51 kWh x 0.40 = 1.004 and 0.10 of parking: 1.2600 + 0.1255 with VAT round to 1.39, of which parking is 0.13."""
+    marks = [Mark(at=NOON, wh=0), Mark(at=NOON + timedelta(minutes=1), wh=2_510, parking=True)]
+    paid = bill(DC_TARIFF, marks, NOON + timedelta(minutes=1, seconds=5), 2_510)
+    assert paid.parking_cost is not None
+    assert (paid.energy_cost.excl_vat, paid.parking_cost.excl_vat) == (Decimal("1.00"), Decimal("0.10"))
+    assert paid.total.incl_vat == Decimal("1.39")
+    assert paid.energy_cost.incl_vat + paid.parking_cost.incl_vat == paid.total.incl_vat
 
 
 def test_where_parking_is_free_there_is_no_parking_cost() -> None:

@@ -1,13 +1,18 @@
-"""While Temporal is away: nothing is half done, reads go on, and what was refused may be tried again."""
+"""While Temporal or the store is away: nothing is half done, and what was refused may be tried again."""
 
+import uuid
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from api.app import create_app
+from charging.settings import Settings
 from charging.store import tables
 from tests.api.conftest import RunningApi, new_key, running_api
-from tests.serving import free_port
+from tests.serving import free_port, serve
+from tests.stack import EVSE, user_token
 
 
 @pytest.fixture
@@ -71,3 +76,22 @@ async def test_readiness_says_that_temporal_is_away_and_liveness_does_not_care(c
     ready = await cut_off.http.get("/readyz")
     assert (ready.status_code, ready.json()) == (503, {"status": "not_ready", "store": True, "temporal": False})
     assert (await cut_off.http.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("url", ["sqlite+aiosqlite:////no/such/directory/x.db", "postgresql+psycopg://x@127.0.0.1:1/x"])
+async def test_without_a_store_everything_is_503_and_liveness_does_not_care(url: str) -> None:
+    headers = {"Authorization": f"Bearer {user_token()}"}
+    async with (
+        serve(create_app(Settings(database_url=url))) as base,
+        httpx.AsyncClient(base_url=base, headers=headers) as http,
+    ):
+        answers = [
+            await http.post("/v1/sessions/start", json={"evse_id": EVSE}, headers={"Idempotency-Key": "k"}),
+            await http.get(f"/v1/sessions/{uuid.uuid4()}/status"),
+            await http.get("/v1/sessions"),
+        ]
+        assert (await http.get("/healthz")).status_code == 200
+        assert (await http.get("/readyz")).json()["store"] is False
+    for answer in answers:
+        assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
+        assert "Retry-After" in answer.headers

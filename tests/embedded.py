@@ -225,9 +225,11 @@ class Embedded:
 
 
 @asynccontextmanager
-async def embedded(data: Path, *, speed: int = 600, **environment: str) -> AsyncIterator[Embedded]:
+async def embedded(
+    data: Path, *, speed: int = 600, environment: Mapping[str, str] | None = None
+) -> AsyncIterator[Embedded]:
     """A ready stack on ``data``, ended and gone when the block is left."""
-    stack = Embedded(data, speed, environment)
+    stack = Embedded(data, speed, environment or {})
     try:
         await stack.up()
         yield stack

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.errors import UnusableMessage
 from charging.ocpi import session_object
 from charging.ocpi.wire import fold
-from charging.session.metering import Reading, advance
+from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
 from charging.session.wakes import WakeRow, wakes
 from charging.store.cpo_sessions import (
@@ -137,8 +137,19 @@ class _Batch:
         if wakes(WakeRow(meter=own.meter, wake_kwh=own.wake_kwh, wake_cost=own.wake_cost), meter):
             self.wakes.add(own.id)
         changed = meter.seq != own.meter.seq or (own.id in self.meters and self.meters[own.id].changed)
-        self.meters[own.id] = MeterChange(own.id, meter, changed, now + self.silence)
+        self.meters[own.id] = MeterChange(own.id, meter, changed, self._poll_at(own, meter, now))
         self.own[own.id] = replace(own, meter=meter)
+
+    def _poll_at(self, own: OwnSession, meter: Meter, now: datetime) -> datetime | None:
+        """When to ask the CPO: when it has been silent for long. At once where it says less than it should.
+
+        Pushes that go on saying so do not put the question off, nor hurry it: None leaves the date as it stands.
+        """
+        if not has_missed_active(meter):
+            return now + self.silence
+        if not has_missed_active(own.meter):
+            return now
+        return self.meters[own.id].poll_at if own.id in self.meters else None
 
 
 async def store_pushes(

@@ -120,7 +120,8 @@ class Driver:
             moment = update_at if moment is None else min(moment, update_at)
         seconds = None if moment is None else max(0.0, (moment - clock.now()).total_seconds())
         try:
-            await asyncio.wait_for(waker.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await waker.wait()
         except TimeoutError:
             return
 

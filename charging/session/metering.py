@@ -73,6 +73,14 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
     return after.model_copy(update=changes), anomalies
 
 
+def has_missed_active(meter: Meter) -> bool:
+    """Whether energy flows in a Session that is not ACTIVE yet: the push that said so was lost.
+
+    The updates that follow it need not carry ``status``, and OCPI 2.2.1 §9.1 has nobody repeat what was missed.
+    """
+    return meter.kwh > 0 and meter.cpo_status in (CpoStatus.PENDING, CpoStatus.RESERVATION)
+
+
 def _anomalies(meter: Meter, reading: Reading, spec: SessionSpec, received_at: datetime) -> set[Anomaly]:
     found = set()
     if reading.kwh is not None and reading.kwh < meter.kwh:

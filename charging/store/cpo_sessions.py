@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.wire import parse_datetime
@@ -55,12 +55,15 @@ class OwnSession:
 
 @dataclass(frozen=True)
 class MeterChange:
-    """What to write to the meter columns of one session. ``changed``: readers should notice."""
+    """What to write to the meter columns of one session. ``changed``: readers should notice.
+
+    ``poll_at`` None: it stays as it is.
+    """
 
     session_id: str
     meter: Meter
     changed: bool
-    poll_at: datetime
+    poll_at: datetime | None
 
 
 _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
@@ -185,7 +188,7 @@ def _column(field: str) -> str:
 
 _METER_VALUES: dict[str, Any] = {
     _column(field): bindparam(f"new_{field}", type_=sessions.c[_column(field)].type) for field in Meter.model_fields
-} | {"poll_at": bindparam("new_poll_at", type_=sessions.c.poll_at.type)}
+} | {"poll_at": func.coalesce(bindparam("new_poll_at", type_=sessions.c.poll_at.type), sessions.c.poll_at)}
 _TOUCH = update(sessions).where(sessions.c.id == bindparam("key_id")).values(_METER_VALUES)
 _CHANGE = _TOUCH.values(
     revision=sessions.c.revision + 1, updated_at=bindparam("new_row_updated_at", type_=sessions.c.updated_at.type)

@@ -67,7 +67,9 @@ class Database:
             yield
             return
         try:
-            await asyncio.wait_for(self._writing.acquire(), _TURN_S)
+            # Not asyncio.wait_for: in Python 3.11 it may lose a cancellation, and the turn with it.
+            async with asyncio.timeout(_TURN_S):
+                await self._writing.acquire()
         except builtins.TimeoutError as error:
             raise StoreUnavailable("no turn to write") from error
         try:

@@ -24,7 +24,7 @@ PATIENCE = {"CHARGING_POLICY__CONFIRM_S": "60", "CHARGING_POLICY__TOMBSTONE_S": 
 async def test_sessions_survive_kills_at_random_moments(tmp_path: Path, seed: int) -> None:
     """Every session is completed and paid, or the CPO never heard of it and nobody pays."""
     dice = random.Random(seed)
-    async with embedded(tmp_path / "data", **PATIENCE) as stack:
+    async with embedded(tmp_path / "data", environment=PATIENCE) as stack:
         await stack.sandbox("car", SLOW_CAR)
         async with asyncio.TaskGroup() as group:
             group.create_task(vandalise(stack, random.Random(dice.random())))

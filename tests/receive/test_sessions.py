@@ -1,6 +1,7 @@
 """Session pushes over OCPI: stored first, acknowledged after, and never believed beyond reason."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -101,6 +102,26 @@ async def test_a_patch_of_an_unknown_session_is_404_and_asks_for_the_list(desk: 
     answer = await desk.patch("S1", kwh=1, last_updated=at(1))
     assert (answer.status_code, answer.json()["status_code"]) == (404, 2001)
     assert (await desk.row(spec)).poll_at.year != 2099
+
+
+async def test_energy_without_active_means_a_lost_push_and_asks_for_the_list(desk: Desk) -> None:
+    """Patches need not carry `status`: they alone would keep the session from being asked about for ever."""
+    spec = await desk.start()
+    await desk.put(session_body(authorization_reference=spec.authorization_reference, status="PENDING"))
+    assert (await desk.row(spec)).poll_at > datetime.now(UTC)
+    await desk.patch("S1", kwh=1, last_updated=at(1))
+    assert (await desk.row(spec)).poll_at <= datetime.now(UTC)
+
+
+async def test_pushes_that_still_lack_active_do_not_put_the_question_off(desk: Desk) -> None:
+    spec = await desk.start()
+    await desk.put(session_body(authorization_reference=spec.authorization_reference, status="PENDING", kwh=1))
+    next_question = START.replace(year=2099)
+    await desk.change(spec, poll_at=next_question)
+    await desk.patch("S1", kwh=2, last_updated=at(1))
+    assert (await desk.row(spec)).poll_at == next_question
+    await desk.patch("S1", kwh=3, status="ACTIVE", last_updated=at(2))
+    assert (await desk.row(spec)).poll_at < next_question
 
 
 async def test_an_older_push_is_acknowledged_and_ignored(desk: Desk) -> None:

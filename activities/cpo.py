@@ -6,7 +6,7 @@ Everything else here is safe to repeat.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,7 +15,15 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
-from charging.ocpi.models import ChargingProfile, ChargingProfilePeriod, SetChargingProfile, StartSession, StopSession
+from charging.ocpi.client import CpoClient
+from charging.ocpi.models import (
+    ChargingProfile,
+    ChargingProfilePeriod,
+    ChargingProfileResponse,
+    SetChargingProfile,
+    StartSession,
+    StopSession,
+)
 from charging.ocpi.peers import Peers
 from charging.planning.profile import ocpi_periods
 from charging.receiver import Receiver
@@ -26,6 +34,8 @@ from charging.store.commands import CommandStore
 from charging.store.decisions import DecisionStore
 
 HEARTBEAT_S = 1.5
+
+ASK_AHEAD_S = 60  # of the active profile only what holds now matters
 
 # How far behind a session's beginning its CPO is asked: clocks differ by minutes (ocpi.md §15.5).
 CLOCK_SKEW = timedelta(minutes=30)
@@ -137,30 +147,40 @@ class CpoActivities:
     @activity.defn
     async def set_charging_profile(self, command: SendProfile) -> ProfileSent:
         """PUT the plan as a ChargingProfile (OCPI 2.2.1 §11.2.1.2): it replaces the one before, so it may repeat."""
-        await self._commands.note(command.command_id, command.session_id, command.connection_id, "SET_PROFILE")
-        body = SetChargingProfile.model_validate(
-            {
-                "charging_profile": _charging_profile(command.plan, command),
-                "response_url": self._profile_url("SET_PROFILE", command.command_id),
-            }
-        )
-        return await self._profile_call(command, body)
+
+        async def put(client: CpoClient, response_url: str) -> ChargingProfileResponse:
+            profile = _charging_profile(command)
+            body = SetChargingProfile(charging_profile=profile, response_url=response_url)
+            return await client.set_charging_profile(command.ocpi_session_id, body)
+
+        return await self._profile_call("SET_PROFILE", command, put)
 
     @activity.defn
     async def clear_charging_profile(self, command: CpoCommand) -> ProfileSent:
         """DELETE the ChargingProfile (OCPI 2.2.1 §11.2.1.3): full speed again."""
-        await self._commands.note(command.command_id, command.session_id, command.connection_id, "CLEAR_PROFILE")
-        return await self._profile_call(command, None)
 
-    async def _profile_call(self, command: CpoCommand, body: SetChargingProfile | None) -> ProfileSent:
+        async def delete(client: CpoClient, response_url: str) -> ChargingProfileResponse:
+            return await client.clear_charging_profile(command.ocpi_session_id, response_url)
+
+        return await self._profile_call("CLEAR_PROFILE", command, delete)
+
+    @activity.defn
+    async def ask_active_profile(self, command: CpoCommand) -> ProfileSent:
+        """GET the ActiveChargingProfile (OCPI 2.2.1 §11.2.1.1); it comes as an asynchronous result."""
+
+        async def get(client: CpoClient, response_url: str) -> ChargingProfileResponse:
+            return await client.active_charging_profile(command.ocpi_session_id, ASK_AHEAD_S, response_url)
+
+        return await self._profile_call("ACTIVE_PROFILE", command, get)
+
+    async def _profile_call(
+        self, kind: str, command: CpoCommand, call: Callable[[CpoClient, str], Awaitable[ChargingProfileResponse]]
+    ) -> ProfileSent:
+        await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
         try:
             async with _heartbeats():
                 client = await self._peers.client(command.connection_id)
-                if body is None:
-                    url = self._profile_url("CLEAR_PROFILE", command.command_id)
-                    response = await client.clear_charging_profile(command.ocpi_session_id, url)
-                else:
-                    response = await client.set_charging_profile(command.ocpi_session_id, body)
+                response = await call(client, self._profile_url(kind, command.command_id))
         except PeerRefused as error:
             return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
         except PeerError:
@@ -190,7 +210,8 @@ def _start_refused(error: PeerRefused) -> StartAnswer:
     return StartAnswer(outcome=StartOutcome.REFUSED, code=code, detail=str(error), retryable=False)
 
 
-def _charging_profile(plan: ChargingPlan, command: SendProfile) -> ChargingProfile:
+def _charging_profile(command: SendProfile) -> ChargingProfile:
+    plan = command.plan
     periods = ocpi_periods(plan.periods, unit=command.rate_unit, phases=command.phases, voltage=command.voltage)
     return ChargingProfile(
         start_date_time=_whole_second(plan.starts_at),

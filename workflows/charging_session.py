@@ -87,6 +87,7 @@ class ChargingSessionWorkflow:
             Step.STOP: self._stop,
             Step.SEND_PROFILE: self._send_profile,
             Step.CLEAR_PROFILE: self._clear_profile,
+            Step.ASK_PROFILE: self._ask_profile,
             Step.ASK_CPO: self._ask_cpo,
             Step.RELEASE: self._release,
         }[step]
@@ -158,15 +159,24 @@ class ChargingSessionWorkflow:
         rules.profile_sent(state, command_id, plan, workflow.now())
         unit = {"rate_unit": spec.rate_unit, "phases": spec.phases, "voltage": spec.voltage}
         command = SendProfile(**self._about(command_id), plan=plan, **unit)
-        await self._profile_call(CpoActivities.set_charging_profile, command, "Set charging profile")
+        sent = await self._profile_call(CpoActivities.set_charging_profile, command, "Set charging profile")
+        rules.profile_answered(state, sent, workflow.now())
 
     async def _clear_profile(self) -> None:
         command_id = _unguessable()
         rules.profile_sent(self._state, command_id, None, workflow.now())
         command = CpoCommand(**self._about(command_id))
-        await self._profile_call(CpoActivities.clear_charging_profile, command, "Clear charging profile")
+        sent = await self._profile_call(CpoActivities.clear_charging_profile, command, "Clear charging profile")
+        rules.profile_answered(self._state, sent, workflow.now())
 
-    async def _profile_call(self, call: Any, command: CpoCommand, summary: str) -> None:
+    async def _ask_profile(self) -> None:
+        command_id = _unguessable()
+        rules.profile_asked(self._state, command_id, workflow.now())
+        command = CpoCommand(**self._about(command_id))
+        sent = await self._profile_call(CpoActivities.ask_active_profile, command, "Ask for the active profile")
+        rules.profile_ask_answered(self._state, sent, workflow.now())
+
+    async def _profile_call(self, call: Any, command: CpoCommand, summary: str) -> ProfileSent:
         try:
             sent: ProfileSent = await workflow.execute_activity_method(
                 call,
@@ -178,7 +188,7 @@ class ChargingSessionWorkflow:
             )
         except ActivityError:
             sent = ProfileSent(command_id=command.command_id, result="UNREACHABLE")
-        rules.profile_answered(self._state, sent, workflow.now())
+        return sent
 
     def _about(self, command_id: str) -> dict[str, Any]:
         spec = self._state.spec

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import UnusableMessage
 from charging.ocpi import wire
-from charging.ocpi.models import Cdr, DisplayText
+from charging.ocpi.models import Cdr, ChargingProfileResult, DisplayText
 from charging.receiver.group import GroupCommit
 from charging.receiver.pushes import Outcome, Push, store_pushes
 from charging.settings import Settings
@@ -34,9 +34,6 @@ from charging.store.received_cdrs import (
 from charging.store.results import keep_result, session_of_command, session_of_profile
 
 logger = logging.getLogger(__name__)
-
-# What the workflow waits for; the result of asking for the active profile is only kept.
-_SIGNALLED = frozenset({"START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE"})
 
 
 @dataclass(frozen=True)
@@ -177,9 +174,11 @@ class Receiver:
         self, store: AsyncConnection, kind: str, command_id: str, session_id: str, body: dict[str, Any]
     ) -> None:
         now = datetime.now(UTC)
-        if not await keep_result(store, command_id, body, now) or kind not in _SIGNALLED:
+        if not await keep_result(store, command_id, body, now):
             return
         payload = {"command": kind, "command_id": command_id, "result": body["result"], "detail": _words(body)}
+        if kind == "ACTIVE_PROFILE":
+            payload |= _active_limit(body)
         await add_message(store, session_id, Kind.COMMAND_RESULT, payload, now)
 
     # --- CDRs ---
@@ -247,6 +246,18 @@ def _check_identity(connection: Connection, key: SessionKey, body: dict[str, Any
     country_code, party_id = body.get("country_code", key.country_code), body.get("party_id", key.party_id)
     if not (isinstance(country_code, str) and isinstance(party_id, str) and connection.owns(country_code, party_id)):
         raise UnusableMessage("not a Session of this peer")
+
+
+def _active_limit(body: dict[str, Any]) -> dict[str, Any]:
+    """What an ActiveChargingProfileResult (§14.3.2) allows now; nothing where it cannot be read."""
+    try:
+        active = ChargingProfileResult.model_validate(body).profile
+    except ValidationError:
+        return {}
+    if active is None or not active.charging_profile.charging_profile_period:
+        return {}
+    first = active.charging_profile.charging_profile_period[0]
+    return {"active_limit": str(first.limit), "active_unit": active.charging_profile.charging_rate_unit}
 
 
 def _words(body: dict[str, Any]) -> str | None:

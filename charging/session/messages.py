@@ -3,6 +3,7 @@
 All fields have defaults: operators send these from Temporal UI, and a handler must never throw (docs/adr/0002).
 """
 
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -36,14 +37,17 @@ class ClearProfileRequest(_Message):
 class CommandResultMessage(_Message):
     """``command_result``: the asynchronous result of a command or a charging profile (OCPI 2.2.1 §13.2, §11.2).
 
-    ``command`` is ``START_SESSION``, ``STOP_SESSION``, ``SET_PROFILE`` or ``CLEAR_PROFILE``; ``result`` is the
-    CommandResultType or ChargingProfileResultType as received.
+    ``command`` is ``START_SESSION``, ``STOP_SESSION``, ``SET_PROFILE``, ``CLEAR_PROFILE`` or ``ACTIVE_PROFILE``;
+    ``result`` is the CommandResultType or ChargingProfileResultType as received. ``active_limit`` (W, or A per phase,
+    as ``active_unit`` says) is what an ActiveChargingProfileResult allows now.
     """
 
     command: str = ""
     command_id: str = ""
     result: str = ""
     detail: str | None = None
+    active_limit: Decimal | None = None
+    active_unit: str | None = None
 
 
 class SessionUpdated(_Message):

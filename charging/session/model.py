@@ -184,6 +184,8 @@ class ProfileProgress(BaseModel):
     next_at: datetime | None = None
     attempts: int = 0
     command_id: str | None = None
+    asked: bool = True  # since the last send: which profile is active (nothing was sent yet, so nothing to ask)
+    ask_id: str | None = None
     in_force: ChargingPlan | None = None
 
 

@@ -8,6 +8,7 @@ Only a Session makes a session active.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Final, Literal
 
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
@@ -125,6 +126,7 @@ def profile_sent(state: SessionState, command_id: str, plan: ChargingPlan | None
     profile = state.profile
     profile.command_id, profile.plan, profile.sent_at = command_id, plan, now
     profile.attempts += 1
+    profile.asked = False
     profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s)
     _note(state, "profile_sent", _wish_words(profile), now)
 
@@ -133,12 +135,26 @@ def profile_answered(state: SessionState, sent: ProfileSent, now: datetime) -> N
     """The synchronous ChargingProfileResponse (OCPI 2.2.1 §11.3.5), or that there was none."""
     if sent.command_id != state.profile.command_id or state.profile.request_id is None:
         return
-    if sent.result == "TOO_OFTEN":
-        state.profile.next_at = now + timedelta(seconds=30 * state.profile.attempts)
-    elif sent.result == "UNREACHABLE":
-        state.profile.next_at = now + timedelta(seconds=10 * state.profile.attempts)
+    pauses = {"TOO_OFTEN": 30, "UNREACHABLE": 10}
+    if sent.result in pauses:
+        state.profile.asked = True  # it did not arrive: there is nothing to ask
+        state.profile.next_at = now + timedelta(seconds=pauses[sent.result] * state.profile.attempts)
     elif sent.result != "ACCEPTED":
         _answer_profile(state, "rejected", sent.result, now)
+
+
+def profile_asked(state: SessionState, command_id: str, now: datetime) -> None:
+    """No result came in time: the CPO is asked under ``command_id`` which profile is active (§11.2.1.1)."""
+    profile = state.profile
+    profile.asked, profile.ask_id = True, command_id
+    profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s)
+    _note(state, "profile_asked", "which charging profile is active", now)
+
+
+def profile_ask_answered(state: SessionState, sent: ProfileSent, now: datetime) -> None:
+    """The synchronous answer to that question; where no result will follow, the profile is sent again at once."""
+    if sent.command_id == state.profile.ask_id and state.profile.request_id and sent.result != "ACCEPTED":
+        state.profile.next_at = now
 
 
 def hold_released(state: SessionState, now: datetime) -> None:
@@ -190,6 +206,8 @@ def command_resulted(state: SessionState, message: CommandResultMessage, now: da
         _stop_resulted(state, message, now)
     elif message.command in ("SET_PROFILE", "CLEAR_PROFILE"):
         _profile_resulted(state, message, now)
+    elif message.command == "ACTIVE_PROFILE":
+        _profile_seen(state, message, now)
 
 
 def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
@@ -242,7 +260,9 @@ def time_passed(state: SessionState, now: datetime) -> None:
             if state.status is Status.STOPPING:
                 state.phase = Phase.STOP_OVERDUE
             _note(state, "stop_overdue", "The CPO has not confirmed the stop", now)
-    if state.profile.request_id and state.profile.attempts >= PROFILE_ATTEMPTS and _due(state.profile.next_at, now):
+    profile = state.profile
+    tried_all = profile.attempts >= PROFILE_ATTEMPTS and profile.asked
+    if profile.request_id and tried_all and _due(profile.next_at, now):
         _answer_profile(state, "rejected", "NO_RESULT", now)
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
@@ -345,6 +365,28 @@ def _profile_resulted(state: SessionState, message: CommandResultMessage, now: d
     if message.command_id != state.profile.command_id or state.profile.request_id is None:
         return
     _answer_profile(state, "accepted" if message.result == "ACCEPTED" else "rejected", message.result, now)
+
+
+def _profile_seen(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
+    """The active profile stands for the result that got lost, where it is the one that was sent."""
+    profile = state.profile
+    if message.command_id != profile.ask_id or profile.request_id is None:
+        return
+    if message.result == "ACCEPTED" and _is_in_force(state, message, now):
+        _answer_profile(state, "accepted", message.result, now)
+    else:
+        profile.next_at = now
+
+
+def _is_in_force(state: SessionState, message: CommandResultMessage, now: datetime) -> bool:
+    if message.active_limit is None:
+        return False
+    spec, plan = state.spec, state.profile.plan
+    watts = message.active_limit * (spec.phases * spec.voltage if message.active_unit == "A" else 1)
+    wanted = plan.limit_w(now) if plan else spec.max_power_kw * 1000
+    # A per phase with one decimal, rounded by either side: within a tenth of an ampere, or above when cleared.
+    tolerance = Decimal(spec.phases * spec.voltage) / 5
+    return watts >= wanted - tolerance and (plan is None or watts <= wanted + tolerance)
 
 
 def _cpo_status_changed(state: SessionState, status: CpoStatus, now: datetime) -> None:

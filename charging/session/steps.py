@@ -22,6 +22,7 @@ class Step(StrEnum):
     STOP = "stop"
     SEND_PROFILE = "send_profile"
     CLEAR_PROFILE = "clear_profile"
+    ASK_PROFILE = "ask_profile"
     RELEASE = "release"
     WAIT = "wait"
     END = "end"
@@ -34,8 +35,9 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.HOLD, state.admitted and not state.held and state.status is Status.PENDING),
         (Step.START, _start_is_due(state)),
         (Step.STOP, stop_is_due(state, now)),
-        (Step.CLEAR_PROFILE, _profile_is_due(state, now) and state.profile.wish is None),
-        (Step.SEND_PROFILE, _profile_is_due(state, now) and state.profile.wish is not None),
+        (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
+        (Step.CLEAR_PROFILE, _send_is_due(state, now) and state.profile.wish is None),
+        (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
         (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
         (Step.RELEASE, _release_is_due(state, now)),
     ):
@@ -75,9 +77,14 @@ def _start_is_due(state: SessionState) -> bool:
 
 def _profile_is_due(state: SessionState, now: datetime) -> bool:
     profile = state.profile
-    if profile.request_id is None or state.status is not Status.ACTIVE or profile.attempts >= rules.PROFILE_ATTEMPTS:
+    if profile.request_id is None or state.status is not Status.ACTIVE:
         return False
     return profile.next_at is None or now >= profile.next_at
+
+
+def _send_is_due(state: SessionState, now: datetime) -> bool:
+    sent_all = state.profile.attempts >= rules.PROFILE_ATTEMPTS
+    return state.profile.asked and not sent_all and _profile_is_due(state, now)
 
 
 def _release_is_due(state: SessionState, now: datetime) -> bool:

@@ -25,7 +25,7 @@ STEPS_PER_WAKE = 50
 WAKES_TO_THE_END = 2000
 OUTCOMES = [StartOutcome.UNDERSTOOD, StartOutcome.UNKNOWN, StartOutcome.REFUSED]
 RESULTS = ["ACCEPTED", "REJECTED", "TIMEOUT", "EVSE_OCCUPIED", "UNKNOWN", "odd"]
-COMMANDS = ["START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE", "odd"]
+COMMANDS = ["START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE", "ACTIVE_PROFILE", "odd"]
 
 
 class SessionMachine(RuleBasedStateMachine):
@@ -55,6 +55,8 @@ class SessionMachine(RuleBasedStateMachine):
             rules.stop_sent(self.state, self.now)
         elif step in (Step.SEND_PROFILE, Step.CLEAR_PROFILE):
             rules.profile_sent(self.state, f"c{self.state.noted}", None, self.now)
+        elif step is Step.ASK_PROFILE:
+            rules.profile_asked(self.state, f"a{self.state.noted}", self.now)
 
     @rule(data=st.data(), well=st.booleans())
     def answer_a_step(self, data: st.DataObject, well: bool) -> None:
@@ -75,6 +77,9 @@ class SessionMachine(RuleBasedStateMachine):
             rules.asked_cpo(state)
         elif step is Step.RELEASE:
             rules.hold_released(state, now)
+        elif step is Step.ASK_PROFILE:
+            result = "ACCEPTED" if well else "UNREACHABLE"
+            rules.profile_ask_answered(state, ProfileSent(command_id=state.profile.ask_id or "", result=result), now)
         else:
             result = data.draw(st.sampled_from(["ACCEPTED", "REJECTED", "TOO_OFTEN", "UNREACHABLE"]))
             rules.profile_answered(state, ProfileSent(command_id=state.profile.command_id or "", result=result), now)
@@ -169,9 +174,11 @@ class SessionMachine(RuleBasedStateMachine):
                 assert wake_at(self.state, self.now)
 
     def teardown(self) -> None:
-        """Nobody says anything any more: time alone brings every session to its end, no hold left open."""
+        """The CPO ends what runs, then nobody says anything: time alone ends every session, no hold left open."""
         if not hasattr(self, "state"):
             return
+        if self.meters and not (self.meters[-1].cpo_status or CpoStatus.PENDING).is_final:
+            self.push(CpoStatus.COMPLETED, 0, None)
         for _ in range(WAKES_TO_THE_END):
             for _ in range(STEPS_PER_WAKE):
                 self._run_out()
@@ -202,6 +209,8 @@ class SessionMachine(RuleBasedStateMachine):
                 rules.stop_sent(state, now)
             case Step.SEND_PROFILE | Step.CLEAR_PROFILE:
                 rules.profile_sent(state, "last", None, now)
+            case Step.ASK_PROFILE:
+                rules.profile_asked(state, "last", now)
             case Step.ASK_CPO:
                 rules.asked_cpo(state)
             case Step.RELEASE:

@@ -1,6 +1,9 @@
 """Charging profiles in the life of a session (trust items 31, 32), and how plans become OCPI periods."""
 
 from decimal import Decimal
+from typing import Any
+
+import pytest
 
 from charging.planning.profile import make_plan, ocpi_periods
 from charging.session import rules
@@ -94,15 +97,55 @@ def test_too_often_waits_and_sends_again() -> None:
     assert next_step(state, at(30)) is Step.SEND_PROFILE
 
 
-def test_silence_sends_three_times_and_then_says_so() -> None:
+def test_silence_asks_for_the_active_profile_sends_three_times_and_then_says_so() -> None:
     state = active()
     rules.profile_requested(state, wish(), T0)
     for attempt in range(3):
-        assert next_step(state, at(60 * attempt)) is Step.SEND_PROFILE
-        rules.profile_sent(state, f"c{attempt}", PLAN, at(60 * attempt))
-    rules.time_passed(state, at(180))
+        now = at(120 * attempt)
+        assert next_step(state, now) is Step.SEND_PROFILE
+        rules.profile_sent(state, f"c{attempt}", PLAN, now)
+        assert next_step(state, at(120 * attempt + 60)) is Step.ASK_PROFILE
+        rules.profile_asked(state, f"a{attempt}", at(120 * attempt + 60))
+    rules.time_passed(state, at(360))
     assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="NO_RESULT")]
-    assert next_step(state, at(180)) is Step.WAIT
+    assert next_step(state, at(360)) is Step.WAIT
+
+
+def asked(**changes: Any) -> SessionState:
+    """A profile of 7.4 kW was sent, no result came, and the CPO is asked for the active one."""
+    state = active(**changes)
+    rules.profile_requested(state, wish(), T0)
+    sent(state)
+    rules.profile_asked(state, "a1", at(60))
+    return state
+
+
+def seen(limit: str | None, unit: str = "W") -> CommandResultMessage:
+    active_limit = Decimal(limit) if limit else None
+    return CommandResultMessage(
+        command="ACTIVE_PROFILE", command_id="a1", result="ACCEPTED", active_limit=active_limit, active_unit=unit
+    )
+
+
+@pytest.mark.parametrize(("limit", "unit"), [("7400", "W"), ("10.7", "A")])
+def test_the_active_profile_stands_for_a_result_that_got_lost(limit: str, unit: str) -> None:
+    state = asked(phases=3, voltage=230)
+    rules.command_resulted(state, seen(limit, unit), at(61))
+    assert state.answers == [ProfileAnswer(request_id="r1", state="accepted", result="ACCEPTED")]
+    assert state.profile.in_force == PLAN
+
+
+@pytest.mark.parametrize("limit", ["22000", "3700", None])
+def test_another_active_profile_means_that_ours_is_sent_again(limit: str | None) -> None:
+    state = asked()
+    rules.command_resulted(state, seen(limit), at(61))
+    assert (state.answers, next_step(state, at(61))) == ([], Step.SEND_PROFILE)
+
+
+def test_a_cpo_that_cannot_say_which_profile_is_active_gets_ours_again() -> None:
+    state = asked()
+    rules.profile_ask_answered(state, ProfileSent(command_id="a1", result="NOT_SUPPORTED"), at(61))
+    assert next_step(state, at(61)) is Step.SEND_PROFILE
 
 
 def test_an_evse_without_profiles_rejects_at_once() -> None:

@@ -234,5 +234,20 @@ async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stay
     await stack.until(session_id, "active", limit_kw=11.0)
 
 
+async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: Stack) -> None:
+    stack = impatient
+    session_id, _ = await stack.charging()
+    wish = asyncio.create_task(
+        stack.api.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 11.0})
+    )
+    await eventually(lambda: stack.cpo.received("ACTIVE_PROFILE"))
+    profile = stack.cpo.received("SET_PROFILE")[0].body["charging_profile"]
+    question = stack.cpo.received("ACTIVE_PROFILE")[0].query
+    active = {"start_date_time": profile["start_date_time"], "charging_profile": profile}
+    await stack.cpo.send_result(question["response_url"], "ACCEPTED", profile=active)
+    assert (await wish).json()["profile_set"] is True
+    assert len(stack.cpo.received("SET_PROFILE")) == 1
+
+
 def _has_profiles(stack: Stack, count: int) -> bool:
     return len(stack.cpo.received("SET_PROFILE")) >= count

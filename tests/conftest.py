@@ -11,6 +11,7 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -20,6 +21,11 @@ from charging import names
 from charging.store.engine import Database
 from charging.store.migrate import upgrade
 from tests.programs import program
+
+# In CI a property test runs the same examples every time: what lands must not depend on luck.
+hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 SQLITE_PRAGMAS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def program(name: str) -> str:
-    """The path of ``temporal`` or ``temporal-test-server``: beside this Python, else on the PATH."""
+    """The path of a program (``temporal``, ``charging``, ``curl`` …): beside this Python, else on the PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     found = shutil.which(name, path=path)
     assert found, f"{name} is not installed: run `make setup`"

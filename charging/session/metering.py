@@ -76,7 +76,7 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
 def has_missed_active(meter: Meter) -> bool:
     """Whether energy flows in a Session that is not ACTIVE yet: the push that said so was lost.
 
-    The updates that follow it need not carry ``status``, and OCPI 2.2.1 §9.1 has nobody repeat what was missed.
+    The updates that follow need not carry ``status``, and OCPI wants nothing repeated that was missed (ocpi.md §2.5).
     """
     return meter.kwh > 0 and meter.cpo_status in (CpoStatus.PENDING, CpoStatus.RESERVATION)
 

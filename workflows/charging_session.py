@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.records import RecordActivities
     from charging import names
     from charging.planning.profile import make_plan
-    from charging.session import rules
+    from charging.session import profile_rules, rules
     from charging.session.answers import ProfileSent, Publication, StartAnswer, StopAnswer
     from charging.session.details import current_details, publication
     from charging.session.messages import (
@@ -156,25 +156,25 @@ class ChargingSessionWorkflow:
         plan = state.profile.plan or make_plan(
             state.profile.wish or ProfileWish(), max_power_kw=spec.max_power_kw, now=workflow.now()
         )
-        rules.profile_sent(state, command_id, plan, workflow.now())
+        profile_rules.profile_sent(state, command_id, plan, workflow.now())
         unit = {"rate_unit": spec.rate_unit, "phases": spec.phases, "voltage": spec.voltage}
         command = SendProfile(**self._about(command_id), plan=plan, **unit)
         sent = await self._profile_call(CpoActivities.set_charging_profile, command, "Set charging profile")
-        rules.profile_answered(state, sent, workflow.now())
+        profile_rules.profile_answered(state, sent, workflow.now())
 
     async def _clear_profile(self) -> None:
         command_id = _unguessable()
-        rules.profile_sent(self._state, command_id, None, workflow.now())
+        profile_rules.profile_sent(self._state, command_id, None, workflow.now())
         command = CpoCommand(**self._about(command_id))
         sent = await self._profile_call(CpoActivities.clear_charging_profile, command, "Clear charging profile")
-        rules.profile_answered(self._state, sent, workflow.now())
+        profile_rules.profile_answered(self._state, sent, workflow.now())
 
     async def _ask_profile(self) -> None:
         command_id = _unguessable()
-        rules.profile_asked(self._state, command_id, workflow.now())
+        profile_rules.profile_asked(self._state, command_id, workflow.now())
         command = CpoCommand(**self._about(command_id))
         sent = await self._profile_call(CpoActivities.ask_active_profile, command, "Ask for the active profile")
-        rules.profile_ask_answered(self._state, sent, workflow.now())
+        profile_rules.profile_ask_answered(self._state, sent, workflow.now())
 
     async def _profile_call(self, call: Any, command: CpoCommand, summary: str) -> ProfileSent:
         try:
@@ -374,13 +374,13 @@ class ChargingSessionWorkflow:
     def change_profile(self, message: Any = None, *_junk: Any) -> None:
         """Limit the charging rate; a newer wish supersedes an open one."""
         if taken := self._take(ProfileRequest, message):
-            rules.profile_requested(self._state, taken, workflow.now())
+            profile_rules.profile_requested(self._state, taken, workflow.now())
 
     @workflow.signal(name=names.Signal.CLEAR_PROFILE, description="Full speed again. Needs no input.")
     def clear_profile(self, message: Any = None, *_junk: Any) -> None:
         """Remove the charging profile."""
         if taken := self._take(ClearProfileRequest, message):
-            rules.profile_requested(self._state, taken, workflow.now())
+            profile_rules.profile_requested(self._state, taken, workflow.now())
 
     @workflow.signal(
         name=names.Signal.COMMAND_RESULT,

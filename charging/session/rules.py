@@ -8,30 +8,25 @@ Only a Session makes a session active.
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Final, Literal
 
-from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
+from charging.session import profile_rules
+from charging.session.answers import StartAnswer, StopAnswer
 from charging.session.messages import (
     CdrReceived,
-    ClearProfileRequest,
     CommandResultMessage,
-    ProfileRequest,
     StopRequest,
 )
 from charging.session.model import (
     CpoStatus,
     Meter,
     Phase,
-    ProfileAnswer,
-    ProfileProgress,
     Reason,
     SessionState,
     StartOutcome,
     Status,
-    TimelineEntry,
 )
-from charging.session.profile import ChargingPlan
+from charging.session.notes import changed, note
 
 ALLOWED: Final[Mapping[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.ACTIVE, Status.STOPPING, Status.FAILED}),
@@ -45,8 +40,6 @@ ALLOWED: Final[Mapping[Status, frozenset[Status]]] = {
 LIVE: Final = frozenset({Status.PENDING, Status.ACTIVE, Status.STOPPING})
 
 SEEN_KEPT: Final = 200
-TIMELINE_KEPT: Final = 50
-PROFILE_ATTEMPTS: Final = 3
 
 # Seconds after the first STOP_SESSION at which it is sent again; then every 5 min up to 30 min, then hourly.
 _STOP_REPEATS: Final = (10, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800)
@@ -76,20 +69,20 @@ def funds_answered(state: SessionState, held: bool, detail: str, now: datetime) 
     """The hold was made, or declined: then nothing is sent to the CPO."""
     if state.status not in LIVE:  # stopped while we asked
         state.held = held
-        _changed(state)
+        changed(state)
         return
     if not held:
         _fail(state, Reason(code="funds_declined", detail=detail, retryable=True, party="payments"), now)
         return
     state.held = True
     state.phase = Phase.AWAITING_CPO
-    _note(state, "funds_held", f"{state.spec.hold} {state.spec.currency}", now)
+    note(state, "funds_held", f"{state.spec.hold} {state.spec.currency}", now)
 
 
 def start_sent(state: SessionState, now: datetime) -> None:
     """START_SESSION goes out now, this once."""
     state.start, state.start_sent_at = StartOutcome.SENT, now
-    _note(state, "start_sent", f"START_SESSION to {state.spec.network}", now)
+    note(state, "start_sent", f"START_SESSION to {state.spec.network}", now)
 
 
 def start_answered(state: SessionState, answer: StartAnswer, now: datetime) -> None:
@@ -97,7 +90,7 @@ def start_answered(state: SessionState, answer: StartAnswer, now: datetime) -> N
     if state.start is not StartOutcome.SENT:
         return  # the CommandResult or the Session beat this answer
     state.start = answer.outcome
-    _note(state, f"start_{answer.outcome}", answer.detail, now)
+    note(state, f"start_{answer.outcome}", answer.detail, now)
     if answer.outcome is StartOutcome.REFUSED and state.meter.cpo_status is None and state.status in LIVE:
         _fail(state, Reason(code=answer.code, detail=answer.detail, retryable=answer.retryable, party="cpo"), now)
     elif answer.outcome is StartOutcome.UNKNOWN:
@@ -112,7 +105,7 @@ def stop_sent(state: SessionState, now: datetime) -> None:
     stop.next_at = next_stop(stop.first_sent_at, now)
     if state.status is Status.STOPPING and not stop.overdue:
         state.phase = Phase.LIMIT_REACHED if stop.by == "limit" else Phase.STOP_SENT
-    _note(state, "stop_sent", f"STOP_SESSION, attempt {stop.attempts}", now)
+    note(state, "stop_sent", f"STOP_SESSION, attempt {stop.attempts}", now)
 
 
 def stop_answered(state: SessionState, answer: StopAnswer, now: datetime) -> None:
@@ -121,46 +114,10 @@ def stop_answered(state: SessionState, answer: StopAnswer, now: datetime) -> Non
         _stop_refused(state, answer.detail, now)
 
 
-def profile_sent(state: SessionState, command_id: str, plan: ChargingPlan | None, now: datetime) -> None:
-    """The charging profile goes out now under ``command_id``, which its result will name. No plan: it is cleared."""
-    profile = state.profile
-    profile.command_id, profile.plan, profile.sent_at = command_id, plan, now
-    profile.attempts += 1
-    profile.asked = False
-    profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s)
-    _note(state, "profile_sent", _wish_words(profile), now)
-
-
-def profile_answered(state: SessionState, sent: ProfileSent, now: datetime) -> None:
-    """The synchronous ChargingProfileResponse (OCPI 2.2.1 §11.3.5), or that there was none."""
-    if sent.command_id != state.profile.command_id or state.profile.request_id is None:
-        return
-    pauses = {"TOO_OFTEN": 30, "UNREACHABLE": 10}
-    if sent.result in pauses:
-        state.profile.asked = True  # it did not arrive: there is nothing to ask
-        state.profile.next_at = now + timedelta(seconds=pauses[sent.result] * state.profile.attempts)
-    elif sent.result != "ACCEPTED":
-        _answer_profile(state, "rejected", sent.result, now)
-
-
-def profile_asked(state: SessionState, command_id: str, now: datetime) -> None:
-    """No result came in time: the CPO is asked under ``command_id`` which profile is active (§11.2.1.1)."""
-    profile = state.profile
-    profile.asked, profile.ask_id = True, command_id
-    profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s)
-    _note(state, "profile_asked", "which charging profile is active", now)
-
-
-def profile_ask_answered(state: SessionState, sent: ProfileSent, now: datetime) -> None:
-    """The synchronous answer to that question; where no result will follow, the profile is sent again at once."""
-    if sent.command_id == state.profile.ask_id and state.profile.request_id and sent.result != "ACCEPTED":
-        state.profile.next_at = now
-
-
 def hold_released(state: SessionState, now: datetime) -> None:
     """What was set aside for this session is the user's again."""
     state.hold_released = True
-    _note(state, "hold_released", f"{state.spec.hold} {state.spec.currency}", now)
+    note(state, "hold_released", f"{state.spec.hold} {state.spec.currency}", now)
 
 
 # --- what others said ----------------------------------------------------------------------------------------
@@ -182,32 +139,17 @@ def stop_requested(state: SessionState, message: StopRequest, now: datetime) -> 
         _want_stop(state, message.by, now)
 
 
-def profile_requested(state: SessionState, message: ProfileRequest | ClearProfileRequest, now: datetime) -> None:
-    """A wish for a charging profile, or for none. The newest one counts; an older open one is superseded."""
-    if state.profile.request_id is not None:
-        _answer_profile(state, "superseded", None, now)
-    in_force = state.profile.in_force
-    wish = message.wish if isinstance(message, ProfileRequest) else None
-    request_id = message.message_id or f"operator-{state.noted}"
-    state.profile = ProfileProgress(request_id=request_id, wish=wish, in_force=in_force)
-    _note(state, "profile_requested", _wish_words(state.profile), now)
-    if state.status not in (Status.PENDING, Status.ACTIVE):
-        _answer_profile(state, "session_over", None, now)
-    elif not state.spec.profile_capable:
-        _answer_profile(state, "rejected", "NOT_SUPPORTED", now)
-
-
 def command_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
     """An asynchronous result. It acknowledges a request; it is no proof of charging or of its end."""
-    _note(state, "command_result", f"{message.command}: {message.result}", now)
+    note(state, "command_result", f"{message.command}: {message.result}", now)
     if message.command == "START_SESSION":
         _start_resulted(state, message, now)
     elif message.command == "STOP_SESSION":
         _stop_resulted(state, message, now)
     elif message.command in ("SET_PROFILE", "CLEAR_PROFILE"):
-        _profile_resulted(state, message, now)
+        profile_rules.profile_resulted(state, message, now)
     elif message.command == "ACTIVE_PROFILE":
-        _profile_seen(state, message, now)
+        profile_rules.profile_seen(state, message, now)
 
 
 def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
@@ -215,9 +157,9 @@ def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
     if meter.seq <= state.meter.seq:
         return
     before, state.meter = state.meter, meter
-    _changed(state)
+    changed(state)
     if meter.cpo_status != before.cpo_status and meter.cpo_status is not None:
-        _note(state, "session", f"CPO Session {meter.ocpi_session_id} is {meter.cpo_status}", now)
+        note(state, "session", f"CPO Session {meter.ocpi_session_id} is {meter.cpo_status}", now)
         _cpo_status_changed(state, meter.cpo_status, now)
     _rest_or_go_on(state)
     _check_limits(state, now)
@@ -227,17 +169,17 @@ def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> No
     """A CDR is stored, or all CDRs are settled and the receipt exists. Either ends the CPO's transaction."""
     if state.cdr_at is None:
         state.cdr_at = now
-        _note(state, "cdr_received", "The CPO's CDR is here", now)
+        note(state, "cdr_received", "The CPO's CDR is here", now)
     state.closed_at = state.closed_at or now
     state.stop.next_at = None
     if state.status in (Status.PENDING, Status.ACTIVE):
         _move(state, Status.STOPPING)
     if state.status is Status.STOPPING:
         state.phase = Phase.SETTLING
-        _drop_open_profile(state, now)
+        profile_rules.drop_open_profile(state, now)
     if message.settled and state.settled_at is None:
         state.settled_at = now
-        _note(state, "settled", f"payment {message.payment_status or 'unknown'}", now)
+        note(state, "settled", f"payment {message.payment_status or 'unknown'}", now)
         if state.status is Status.STOPPING:
             _move(state, Status.COMPLETED)
             _end(state, now)
@@ -246,7 +188,7 @@ def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> No
 def asked_cpo(state: SessionState) -> None:
     """The CPO's sessions were listed because a deadline has come; what it said is in the meter."""
     state.asked_at_deadline = True
-    _changed(state)
+    changed(state)
 
 
 def time_passed(state: SessionState, now: datetime) -> None:
@@ -259,11 +201,8 @@ def time_passed(state: SessionState, now: datetime) -> None:
             stop.overdue = True
             if state.status is Status.STOPPING:
                 state.phase = Phase.STOP_OVERDUE
-            _note(state, "stop_overdue", "The CPO has not confirmed the stop", now)
-    profile = state.profile
-    tried_all = profile.attempts >= PROFILE_ATTEMPTS and profile.asked
-    if profile.request_id and tried_all and _due(profile.next_at, now):
-        _answer_profile(state, "rejected", "NO_RESULT", now)
+            note(state, "stop_overdue", "The CPO has not confirmed the stop", now)
+    profile_rules.give_up_silence(state, now)
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
 
@@ -358,35 +297,7 @@ def _stop_resulted(state: SessionState, message: CommandResultMessage, now: date
 def _stop_refused(state: SessionState, detail: str, now: datetime) -> None:
     state.stop.refusals += 1
     state.ask_cpo = True  # UNKNOWN_SESSION and REJECTED often mean that it has ended already
-    _note(state, "stop_refused", detail, now)
-
-
-def _profile_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
-    if message.command_id != state.profile.command_id or state.profile.request_id is None:
-        return
-    _answer_profile(state, "accepted" if message.result == "ACCEPTED" else "rejected", message.result, now)
-
-
-def _profile_seen(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
-    """The active profile stands for the result that got lost, where it is the one that was sent."""
-    profile = state.profile
-    if message.command_id != profile.ask_id or profile.request_id is None:
-        return
-    if message.result == "ACCEPTED" and _is_in_force(state, message, now):
-        _answer_profile(state, "accepted", message.result, now)
-    else:
-        profile.next_at = now
-
-
-def _is_in_force(state: SessionState, message: CommandResultMessage, now: datetime) -> bool:
-    if message.active_limit is None:
-        return False
-    spec, plan = state.spec, state.profile.plan
-    watts = message.active_limit * (spec.phases * spec.voltage if message.active_unit == "A" else 1)
-    wanted = plan.limit_w(now) if plan else spec.max_power_kw * 1000
-    # A per phase with one decimal, rounded by either side: within a tenth of an ampere, or above when cleared.
-    tolerance = Decimal(spec.phases * spec.voltage) / 5
-    return watts >= wanted - tolerance and (plan is None or watts <= wanted + tolerance)
+    note(state, "stop_refused", detail, now)
 
 
 def _cpo_status_changed(state: SessionState, status: CpoStatus, now: datetime) -> None:
@@ -415,7 +326,7 @@ def _transaction_runs(state: SessionState, now: datetime) -> None:
 def _transaction_over(state: SessionState, status: CpoStatus, now: datetime) -> None:
     state.closed_at = state.closed_at or now
     state.stop.next_at = None
-    _drop_open_profile(state, now)
+    profile_rules.drop_open_profile(state, now)
     if state.status not in LIVE:
         return
     if status is CpoStatus.INVALID:
@@ -455,7 +366,7 @@ def _want_stop(
     if stop.requested_at is not None:
         return
     stop.requested_at, stop.by = now, by
-    _note(state, "stop_requested", f"by {by}", now)
+    note(state, "stop_requested", f"by {by}", now)
     if state.start is StartOutcome.NOT_SENT and state.status in LIVE:
         _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
         return
@@ -463,7 +374,7 @@ def _want_stop(
         _move(state, Status.STOPPING)
         if by in ("user", "operator"):
             state.reason = Reason(code="stop_requested", detail=f"The {by} asked to stop.", party="user")
-    _drop_open_profile(state, now)
+    profile_rules.drop_open_profile(state, now)
     if state.meter.ocpi_session_id is not None:
         stop.next_at = now
 
@@ -488,32 +399,12 @@ def _give_up_start(state: SessionState, now: datetime) -> None:
         _want_stop(state, "deadline", now)
 
 
-def _answer_profile(
-    state: SessionState,
-    answer: Literal["accepted", "rejected", "superseded", "session_over"],
-    result: str | None,
-    now: datetime,
-) -> None:
-    profile = state.profile
-    if profile.request_id is None:
-        return
-    state.answers = [*state.answers, ProfileAnswer(request_id=profile.request_id, state=answer, result=result)]
-    if answer == "accepted":
-        profile.in_force = profile.plan  # None after a clear
-    profile.request_id = profile.next_at = None
-    _note(state, f"profile_{answer}", result or "", now)
-
-
-def _drop_open_profile(state: SessionState, now: datetime) -> None:
-    _answer_profile(state, "session_over", None, now)
-
-
 def _fail(state: SessionState, reason: Reason, now: datetime, *, closed: bool = True) -> None:
     _move(state, Status.FAILED)
     state.reason = reason
     if closed:
         state.closed_at = state.closed_at or now
-    _drop_open_profile(state, now)
+    profile_rules.drop_open_profile(state, now)
     _end(state, now)
 
 
@@ -525,26 +416,14 @@ def _unbilled(state: SessionState) -> Reason:
 
 def _end(state: SessionState, now: datetime) -> None:
     state.phase, state.ended_at = None, now
-    _note(state, str(state.status), state.reason.detail if state.reason else "", now)
+    note(state, str(state.status), state.reason.detail if state.reason else "", now)
 
 
 def _move(state: SessionState, status: Status) -> None:
     if status not in ALLOWED[state.status]:
         raise AssertionError(f"{state.status} never becomes {status}")
     state.status = status
-    _changed(state)
-
-
-def _note(state: SessionState, kind: str, detail: str, now: datetime) -> None:
-    entry = TimelineEntry(n=state.noted, at=now, type=kind, detail=detail)
-    state.noted += 1
-    state.timeline = [*state.timeline[-TIMELINE_KEPT + 1 :], entry]
-    state.unpublished = [*state.unpublished, entry]
-    _changed(state)
-
-
-def _changed(state: SessionState) -> None:
-    state.changes += 1
+    changed(state)
 
 
 def _energised(state: SessionState) -> bool:
@@ -558,13 +437,3 @@ def _is_over(state: SessionState) -> bool:
 
 def _due(at: datetime | None, now: datetime) -> bool:
     return at is not None and now >= at
-
-
-def _wish_words(profile: ProfileProgress) -> str:
-    if profile.wish is None:
-        return "no limit"
-    if profile.wish.periods:
-        return f"a schedule of {len(profile.wish.periods)} periods"
-    cap, departure = profile.wish.max_charge_rate_kw, profile.wish.departure_time
-    words = f"at most {cap} kW" if cap is not None else "full power"
-    return words + (f", departure {departure.isoformat()}" if departure else "")

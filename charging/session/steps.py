@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from charging.session import rules
+from charging.session import profile_rules, rules
 from charging.session.model import SessionState, StartOutcome, Status
 
 _TICK_MIN_S = 60
@@ -83,7 +83,7 @@ def _profile_is_due(state: SessionState, now: datetime) -> bool:
 
 
 def _send_is_due(state: SessionState, now: datetime) -> bool:
-    sent_all = state.profile.attempts >= rules.PROFILE_ATTEMPTS
+    sent_all = state.profile.attempts >= profile_rules.PROFILE_ATTEMPTS
     return state.profile.asked and not sent_all and _profile_is_due(state, now)
 
 

@@ -7,7 +7,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from charging.session import rules
+from charging.session import profile_rules, rules
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
 from charging.session.messages import (
     CdrReceived,
@@ -54,9 +54,9 @@ class SessionMachine(RuleBasedStateMachine):
         elif step is Step.STOP:
             rules.stop_sent(self.state, self.now)
         elif step in (Step.SEND_PROFILE, Step.CLEAR_PROFILE):
-            rules.profile_sent(self.state, f"c{self.state.noted}", None, self.now)
+            profile_rules.profile_sent(self.state, f"c{self.state.noted}", None, self.now)
         elif step is Step.ASK_PROFILE:
-            rules.profile_asked(self.state, f"a{self.state.noted}", self.now)
+            profile_rules.profile_asked(self.state, f"a{self.state.noted}", self.now)
 
     @rule(data=st.data(), well=st.booleans())
     def answer_a_step(self, data: st.DataObject, well: bool) -> None:
@@ -79,10 +79,14 @@ class SessionMachine(RuleBasedStateMachine):
             rules.hold_released(state, now)
         elif step is Step.ASK_PROFILE:
             result = "ACCEPTED" if well else "UNREACHABLE"
-            rules.profile_ask_answered(state, ProfileSent(command_id=state.profile.ask_id or "", result=result), now)
+            profile_rules.profile_ask_answered(
+                state, ProfileSent(command_id=state.profile.ask_id or "", result=result), now
+            )
         else:
             result = data.draw(st.sampled_from(["ACCEPTED", "REJECTED", "TOO_OFTEN", "UNREACHABLE"]))
-            rules.profile_answered(state, ProfileSent(command_id=state.profile.command_id or "", result=result), now)
+            profile_rules.profile_answered(
+                state, ProfileSent(command_id=state.profile.command_id or "", result=result), now
+            )
 
     @rule(seconds=st.sampled_from([1, 60, 200, 700, 90_000, 36 * 86_400]))
     def time_passes(self, seconds: int) -> None:
@@ -133,7 +137,7 @@ class SessionMachine(RuleBasedStateMachine):
             if clear
             else ProfileRequest(message_id=message_id, wish=ProfileWish(max_charge_rate_kw=Decimal(7)))
         )
-        rules.profile_requested(self.state, message, self.now)
+        profile_rules.profile_requested(self.state, message, self.now)
 
     # --- what always holds ---
 
@@ -208,9 +212,9 @@ class SessionMachine(RuleBasedStateMachine):
             case Step.STOP:
                 rules.stop_sent(state, now)
             case Step.SEND_PROFILE | Step.CLEAR_PROFILE:
-                rules.profile_sent(state, "last", None, now)
+                profile_rules.profile_sent(state, "last", None, now)
             case Step.ASK_PROFILE:
-                rules.profile_asked(state, "last", now)
+                profile_rules.profile_asked(state, "last", now)
             case Step.ASK_CPO:
                 rules.asked_cpo(state)
             case Step.RELEASE:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from charging.planning.profile import make_plan, ocpi_periods
-from charging.session import rules
+from charging.session import profile_rules, rules
 from charging.session.answers import ProfileSent
 from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest, StopRequest
 from charging.session.model import ProfileAnswer, SessionState
@@ -27,13 +27,13 @@ def resulted(command_id: str, result: str) -> CommandResultMessage:
 
 
 def sent(state: SessionState, command_id: str = "c1", plan: ChargingPlan | None = PLAN) -> SessionState:
-    rules.profile_sent(state, command_id, plan, T0)
+    profile_rules.profile_sent(state, command_id, plan, T0)
     return state
 
 
 def test_a_profile_wished_while_pending_is_kept_and_sent_once_active() -> None:
     state = started()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     assert next_step(state, T0) is Step.WAIT
     rules.session_updated(state, meter(state), at(5))
     assert next_step(state, at(5)) is Step.SEND_PROFILE
@@ -41,9 +41,9 @@ def test_a_profile_wished_while_pending_is_kept_and_sent_once_active() -> None:
 
 def test_only_the_asynchronous_accepted_puts_a_profile_in_force() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     sent(state)
-    rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(1))
+    profile_rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(1))
     assert (state.profile.in_force, state.answers) == (None, [])
     rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2))
     assert state.profile.in_force == PLAN
@@ -52,18 +52,18 @@ def test_only_the_asynchronous_accepted_puts_a_profile_in_force() -> None:
 
 def test_a_result_that_beats_the_response_counts() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     sent(state)
     rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(1))
-    rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(2))
+    profile_rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED"), at(2))
     assert state.profile.in_force == PLAN
 
 
 def test_a_rejected_profile_leaves_the_one_in_force() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     rules.command_resulted(sent(state), resulted("c1", "ACCEPTED"), at(1))
-    rules.profile_requested(state, wish("r2", ProfileWish(max_charge_rate_kw=Decimal(11))), at(2))
+    profile_rules.profile_requested(state, wish("r2", ProfileWish(max_charge_rate_kw=Decimal(11))), at(2))
     rules.command_resulted(sent(state, "c2"), resulted("c2", "REJECTED"), at(3))
     assert state.profile.in_force == PLAN
     assert state.answers[-1] == ProfileAnswer(request_id="r2", state="rejected", result="REJECTED")
@@ -71,9 +71,9 @@ def test_a_rejected_profile_leaves_the_one_in_force() -> None:
 
 def test_a_newer_wish_supersedes_an_open_one_whose_late_result_means_nothing() -> None:
     state = active()
-    rules.profile_requested(state, wish("r1"), T0)
+    profile_rules.profile_requested(state, wish("r1"), T0)
     sent(state)
-    rules.profile_requested(state, wish("r2"), at(1))
+    profile_rules.profile_requested(state, wish("r2"), at(1))
     assert state.answers == [ProfileAnswer(request_id="r1", state="superseded", result=None)]
     rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2))
     assert (state.profile.in_force, next_step(state, at(2))) == (None, Step.SEND_PROFILE)
@@ -81,9 +81,9 @@ def test_a_newer_wish_supersedes_an_open_one_whose_late_result_means_nothing() -
 
 def test_clearing_puts_no_profile_in_force() -> None:
     state = active()
-    rules.profile_requested(state, wish("r1"), T0)
+    profile_rules.profile_requested(state, wish("r1"), T0)
     rules.command_resulted(sent(state), resulted("c1", "ACCEPTED"), at(1))
-    rules.profile_requested(state, ClearProfileRequest(message_id="r2"), at(2))
+    profile_rules.profile_requested(state, ClearProfileRequest(message_id="r2"), at(2))
     assert next_step(state, at(2)) is Step.CLEAR_PROFILE
     rules.command_resulted(sent(state, "c2", None), resulted("c2", "ACCEPTED"), at(3))
     assert state.profile.in_force is None
@@ -91,21 +91,21 @@ def test_clearing_puts_no_profile_in_force() -> None:
 
 def test_too_often_waits_and_sends_again() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
-    rules.profile_answered(sent(state), ProfileSent(command_id="c1", result="TOO_OFTEN"), T0)
+    profile_rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_answered(sent(state), ProfileSent(command_id="c1", result="TOO_OFTEN"), T0)
     assert next_step(state, at(29)) is Step.WAIT
     assert next_step(state, at(30)) is Step.SEND_PROFILE
 
 
 def test_silence_asks_for_the_active_profile_sends_three_times_and_then_says_so() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     for attempt in range(3):
         now = at(120 * attempt)
         assert next_step(state, now) is Step.SEND_PROFILE
-        rules.profile_sent(state, f"c{attempt}", PLAN, now)
+        profile_rules.profile_sent(state, f"c{attempt}", PLAN, now)
         assert next_step(state, at(120 * attempt + 60)) is Step.ASK_PROFILE
-        rules.profile_asked(state, f"a{attempt}", at(120 * attempt + 60))
+        profile_rules.profile_asked(state, f"a{attempt}", at(120 * attempt + 60))
     rules.time_passed(state, at(360))
     assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="NO_RESULT")]
     assert next_step(state, at(360)) is Step.WAIT
@@ -114,9 +114,9 @@ def test_silence_asks_for_the_active_profile_sends_three_times_and_then_says_so(
 def asked(**changes: Any) -> SessionState:
     """A profile of 7.4 kW was sent, no result came, and the CPO is asked for the active one."""
     state = active(**changes)
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     sent(state)
-    rules.profile_asked(state, "a1", at(60))
+    profile_rules.profile_asked(state, "a1", at(60))
     return state
 
 
@@ -144,19 +144,19 @@ def test_another_active_profile_means_that_ours_is_sent_again(limit: str | None)
 
 def test_a_cpo_that_cannot_say_which_profile_is_active_gets_ours_again() -> None:
     state = asked()
-    rules.profile_ask_answered(state, ProfileSent(command_id="a1", result="NOT_SUPPORTED"), at(61))
+    profile_rules.profile_ask_answered(state, ProfileSent(command_id="a1", result="NOT_SUPPORTED"), at(61))
     assert next_step(state, at(61)) is Step.SEND_PROFILE
 
 
 def test_an_evse_without_profiles_rejects_at_once() -> None:
     state = active(profile_capable=False)
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="NOT_SUPPORTED")]
 
 
 def test_a_stop_closes_an_open_wish() -> None:
     state = active()
-    rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_requested(state, wish(), T0)
     rules.stop_requested(state, StopRequest(), at(1))
     assert state.answers == [ProfileAnswer(request_id="r1", state="session_over", result=None)]
 

@@ -1,0 +1,22 @@
+"""Notes of what happened to a session, for people and for the workflow, which publishes when something changed."""
+
+from datetime import datetime
+from typing import Final
+
+from charging.session.model import SessionState, TimelineEntry
+
+TIMELINE_KEPT: Final = 50
+
+
+def note(state: SessionState, kind: str, detail: str, now: datetime) -> None:
+    """Something worth knowing happened at ``now``; it goes to the timeline and to the ``events`` table."""
+    entry = TimelineEntry(n=state.noted, at=now, type=kind, detail=detail)
+    state.noted += 1
+    state.timeline = [*state.timeline[-TIMELINE_KEPT + 1 :], entry]
+    state.unpublished = [*state.unpublished, entry]
+    changed(state)
+
+
+def changed(state: SessionState) -> None:
+    """The state is another one now."""
+    state.changes += 1

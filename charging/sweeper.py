@@ -7,7 +7,6 @@ seconds.
 
 import asyncio
 import logging
-from collections import defaultdict
 from collections.abc import Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -95,25 +94,24 @@ class Sweeper:
 
     async def look(self) -> None:
         """Start asking the CPOs of silent sessions, each in a task of its own: one that hangs holds up no other."""
-        by_connection: dict[str, list[Watched]] = defaultdict(list)
-        for session in await self._watch.silent(datetime.now(UTC)):
-            by_connection[session.connection_id].append(session)
-        for connection_id, sessions in by_connection.items():
-            if connection_id not in self._asking:
-                self._asking[connection_id] = asyncio.create_task(self._ask_alone(connection_id, sessions))
+        silent = await self._watch.silent(datetime.now(UTC))
+        for connection_id in {session.connection_id for session in silent} - self._asking.keys():
+            self._asking[connection_id] = asyncio.create_task(self._ask_alone(connection_id))
 
-    async def _ask_alone(self, connection_id: str, sessions: Sequence[Watched]) -> None:
+    async def _ask_alone(self, connection_id: str) -> None:
         try:
-            await self._quietly(self._ask(connection_id, sessions))
+            await self._quietly(self._ask(connection_id))
         finally:
             del self._asking[connection_id]
 
-    async def _ask(self, connection_id: str, sessions: Sequence[Watched]) -> None:
+    async def _ask(self, connection_id: str) -> None:
         lease, now = f"ask/{connection_id}", datetime.now(UTC)
         if not await self._leases.take(lease, now=now, until=now + _LEASE):
             return
         try:
-            await self._ask_about(connection_id, sessions, now)
+            # Read under the lease: whoever had it before may just have asked about them.
+            silent = [session for session in await self._watch.silent(now) if session.connection_id == connection_id]
+            await self._ask_about(connection_id, silent, now)
         finally:
             await self._leases.give_back(lease, datetime.now(UTC) + ASK_EVERY)
 

@@ -156,8 +156,7 @@ def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
     """The CPO's Session, as stored. Older snapshots are dropped, a final CPO status is never left."""
     if meter.seq <= state.meter.seq:
         return
-    before, state.meter = state.meter, meter
-    changed(state)
+    before, state.meter = state.meter, meter  # in itself no change of ours: the store has it already
     if meter.cpo_status != before.cpo_status and meter.cpo_status is not None:
         note(state, "session", f"CPO Session {meter.ocpi_session_id} is {meter.cpo_status}", now)
         _cpo_status_changed(state, meter.cpo_status, now)
@@ -343,7 +342,10 @@ def _rest_or_go_on(state: SessionState) -> None:
     if state.status is not Status.ACTIVE:
         return
     power = state.meter.power_kw
-    state.phase = Phase.PAUSED if power is not None and power <= 0 else Phase.CHARGING
+    phase = Phase.PAUSED if power is not None and power <= 0 else Phase.CHARGING
+    if phase is not state.phase:
+        state.phase = phase
+        changed(state)
 
 
 def _check_limits(state: SessionState, now: datetime) -> None:

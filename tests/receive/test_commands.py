@@ -1,5 +1,7 @@
 """Asynchronous results of commands and charging profiles: the first one counts, from the right peer only."""
 
+from typing import Any
+
 import pytest
 
 from charging.session.answers import StartAnswer
@@ -80,13 +82,32 @@ async def test_the_result_of_a_profile_is_told_with_its_kind(desk: Desk, kind: s
     assert (mail.payload["command"], mail.payload["result"]) == (kind, "REJECTED")
 
 
-async def test_the_active_profile_is_kept_and_wakes_nobody(desk: Desk) -> None:
+ACTIVE = {
+    "start_date_time": "2026-03-30T12:00:00Z",
+    "charging_profile": {
+        "charging_rate_unit": "A",
+        "charging_profile_period": [{"start_period": 0, "limit": 10.7}, {"start_period": 60, "limit": 16}],
+    },
+}
+
+
+async def test_the_active_profile_is_kept_whole_and_told_as_what_it_allows_now(desk: Desk) -> None:
     spec = await desk.start()
     command = await desk.command(spec, "ACTIVE_PROFILE")
-    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED)
+    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED | {"profile": ACTIVE})
     (row,) = await desk.rows(tables.commands, id=command)
-    assert row.result == ACCEPTED
-    assert await desk.mail(spec) == []
+    assert row.result["profile"]["charging_profile"]["charging_rate_unit"] == "A"
+    (mail,) = await desk.rows(tables.inbox)
+    assert (mail.payload["active_limit"], mail.payload["active_unit"]) == ("10.7", "A")
+
+
+@pytest.mark.parametrize("profile", [{}, {"profile": None}, {"profile": {"charging_profile": "?"}}])
+async def test_an_active_profile_that_cannot_be_read_is_told_without_a_limit(desk: Desk, profile: Any) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "ACTIVE_PROFILE")
+    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED | profile)
+    (mail,) = await desk.rows(tables.inbox)
+    assert "active_limit" not in mail.payload
 
 
 async def test_an_unknown_result_is_kept_as_it_is(desk: Desk) -> None:

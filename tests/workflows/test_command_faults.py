@@ -1,12 +1,14 @@
 """Commands that go wrong at a real (scripted) CPO: trust items 15 to 32, by number."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from tests.peer import answer, refuse, reset
-from tests.stack import EVSE, Stack
+from tests.stack import EVSE, Stack, running_stack
 from tests.waiting import eventually
 
 
@@ -232,6 +234,13 @@ async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stay
     assert (answered.status_code, answered.json()["code"]) == (409, "profile_rejected")
     assert answered.json()["result"] == "REJECTED"
     await stack.until(session_id, "active", limit_kw=11.0)
+
+
+@pytest.fixture
+async def impatient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """An engine that waits one second for the result of a charging profile."""
+    async with running_stack(temporal, store_url, profile_result_s=1) as stack:
+        yield stack
 
 
 async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: Stack) -> None:

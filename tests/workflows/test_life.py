@@ -1,9 +1,12 @@
 """The life of a session through the running engine: robot, API, workflow, CPO, receipt."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+from temporalio.testing import WorkflowEnvironment
 
 from charging import names
-from tests.stack import Stack
+from tests.stack import Stack, running_stack
 from tests.waiting import eventually
 
 
@@ -33,13 +36,32 @@ async def test_one_session_from_start_to_paid_receipt(stack: Stack) -> None:
     assert await stack.workflow(session_id).result() == "completed"
 
 
-async def test_pushes_that_change_nothing_cost_no_history_event(stack: Stack) -> None:
+async def settled_history(stack: Stack, session_id: str) -> int:
+    """The number of history events once the answer to START is in and the workflow rests."""
+
+    async def start_is_answered() -> bool:
+        return "start_understood" in await stack.events(session_id)
+
+    await eventually(start_is_answered)
+    await stack.workflow(session_id).query(names.Query.STATUS)  # answered after the task that is under way
+    return (await stack.workflow(session_id).describe()).history_length
+
+
+@pytest.fixture
+async def patient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """The engine with deadlines as in production: no timer rings within a test."""
+    async with running_stack(temporal, store_url) as stack:
+        yield stack
+
+
+async def test_pushes_that_change_nothing_cost_no_history_event(patient: Stack) -> None:
+    stack = patient
     session_id, session = await stack.charging()
-    before = (await stack.workflow(session_id).describe()).history_length
+    before = await settled_history(stack, session_id)
     for tenth in range(1, 31):
         await stack.cpo.patch_session(session, {"kwh": tenth / 10})
     await stack.until(session_id, "active", energy_kwh=3.0)
-    assert (await stack.workflow(session_id).describe()).history_length == before
+    assert await settled_history(stack, session_id) == before
 
 
 async def test_junk_in_any_signal_is_dropped_and_the_session_goes_on(stack: Stack) -> None:

@@ -1,6 +1,6 @@
 # Every target sets up what it needs: `make demo` on a machine with Python 3.11 and make is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check soak bench lock clean
+.PHONY: help setup demo run test again check soak bench lock clean
 
 # Where a machine forbids compiled modules, each start of each process would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -32,6 +32,9 @@ run: setup ## run the whole stack on this machine until Ctrl-C
 
 test: setup ## all tests but the slow ones, with the branches that they reach
 	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" --cov --cov-report=term
+
+again: setup ## what failed last time, once more, one after the other
+	$(PYTEST) -m "not soak" --last-failed --last-failed-no-failures none
 
 check: setup ## format, lint, types, architecture
 	$(BIN)/ruff format --check .

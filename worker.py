@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.worker import Worker
@@ -39,13 +41,15 @@ def build_worker(client: Client, database: Database, peers: Peers, settings: Set
         task_queue=names.TASK_QUEUE,
         workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow],
         activities=[*_activities(cpo), *_activities(records), *_activities(payments)],
+        # What a CPO is asked while we are told to end is waited for: a START cut off would be of unknown outcome.
+        graceful_shutdown_timeout=timedelta(seconds=settings.cpo_timeout_s + 2),
         # A worker that was killed is found out sooner; see docs/operations.md.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=settings.max_cached_workflows,
     )
 
 
-def _activities(partner: object) -> list[object]:
+def _activities(partner: object) -> list[Callable[..., Any]]:
     methods = (getattr(partner, name) for name in dir(partner))
     return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
 

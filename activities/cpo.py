@@ -81,6 +81,10 @@ class CpoActivities:
     @activity.defn
     async def start_session(self, session_id: str) -> StartAnswer:
         """Send the one START_SESSION (OCPI 2.2.1 §13.2.2). Raises ``PeerNotReached`` where nothing left: retry."""
+        async with _heartbeats():
+            return await self._start_once(session_id)
+
+    async def _start_once(self, session_id: str) -> StartAnswer:
         start = await self._commands.begin_start(session_id)
         if start.answer is not None:
             return start.answer  # an earlier attempt got it before its worker died
@@ -106,9 +110,8 @@ class CpoActivities:
 
     async def _send_start(self, connection_id: str, command: StartSession) -> StartAnswer:
         try:
-            async with _heartbeats():
-                client = await self._peers.client(connection_id)
-                response = await client.start_session(command)
+            client = await self._peers.client(connection_id)
+            response = await client.start_session(command)
         except PeerOutcomeUnknown as error:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
         except PeerRefused as error:

@@ -9,7 +9,7 @@ import logging
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +34,14 @@ _FRAMEWORK_CODES = {
 # RFC 9110 has renamed these; older Pythons do not know.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
+
+# Rules about several fields at once, by code: the one to change. The rest is about the body as a whole.
+_FIELD_OF_RULE: Final = {
+    "target_not_above_level": "battery_target_kwh",
+    "mixed_profile": "periods",
+    "first_period_not_at_0": "periods",
+    "periods_not_ascending": "periods",
+}
 
 
 def title(status: int) -> str:
@@ -67,7 +75,7 @@ def unavailable(detail: str) -> Problem:
 
 def invalid(errors: Iterable[Mapping[str, Any]]) -> Problem:
     """422 for what pydantic found: field, code and words; ``input`` and ``ctx`` may be secret and stay out."""
-    found = [{"field": _field(e["loc"]), "code": str(e["type"]), "detail": str(e["msg"])} for e in errors]
+    found = [{"field": _field(e), "code": str(e["type"]), "detail": str(e["msg"])} for e in errors]
     fields = ", ".join(dict.fromkeys(f["field"] for f in found))
     return Problem(422, "validation_error", f"The request is not valid: {fields}.", errors=found)
 
@@ -77,10 +85,11 @@ def invalid_field(field: str, code: str, detail: str) -> Problem:
     return invalid([{"loc": (field,), "type": code, "msg": detail}])
 
 
-def _field(location: Iterable[Any]) -> str:
+def _field(error: Mapping[str, Any]) -> str:
     """``metadata.colour``, ``periods.0.limit``: the path of a field. A name that is no identifier is not repeated."""
-    parts = [str(part) for part in location if part not in ("body", "query", "path", "header")]
-    return ".".join(part if _FIELD_NAME.fullmatch(part) else "?" for part in parts) or "body"
+    parts = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+    path = ".".join(part if _FIELD_NAME.fullmatch(part) else "?" for part in parts)
+    return path or _FIELD_OF_RULE.get(str(error["type"]), "body")
 
 
 def install(app: FastAPI) -> None:

@@ -35,7 +35,9 @@ LOOK_EVERY_S: Final = 1.0  # a workflow that wants its CPO asked writes a date: 
 ASK_EVERY: Final = timedelta(seconds=3)  # the least time between two lists from one CPO
 NEVER_BEGUN_AFTER: Final = timedelta(seconds=30)
 KEEP_DELIVERED: Final = timedelta(days=1)
-_LEASE: Final = timedelta(seconds=60)  # of one connection, in case its process dies half-way
+# Of one connection while it is asked: short, since a process that dies half-way must not silence its successor.
+_LEASE: Final = timedelta(seconds=10)
+_KEEP_EVERY_S: Final = 3.0
 
 
 class Sweeper:
@@ -58,18 +60,22 @@ class Sweeper:
 
     async def run(self) -> None:
         """Look every second and sweep every ``sweep_s``, for ever. Cancel to stop."""
-        loop = asyncio.get_running_loop()
-        swept_at = float("-inf")
+        sweeping = asyncio.create_task(self._sweep_for_ever())
         try:
             await self._quietly(self._watch.ask_all(datetime.now(UTC)))
             while True:
-                if loop.time() >= swept_at + self._sweep_s:
-                    await self._quietly(self.sweep())
-                    swept_at = loop.time()
                 await self._quietly(self.look())
                 await asyncio.sleep(LOOK_EVERY_S)
         finally:
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
             await self._stop_asking()
+
+    async def _sweep_for_ever(self) -> None:
+        """In a task of its own: it may have to ask a CPO that does not answer, and silence is watched meanwhile."""
+        while True:
+            await self._quietly(self.sweep())
+            await asyncio.sleep(self._sweep_s)
 
     async def _quietly(self, work: Coroutine[Any, Any, None]) -> None:
         try:
@@ -108,12 +114,20 @@ class Sweeper:
         lease, now = f"ask/{connection_id}", datetime.now(UTC)
         if not await self._leases.take(lease, now=now, until=now + _LEASE):
             return
+        keeping = asyncio.create_task(self._keep(lease))
         try:
             # Read under the lease: whoever had it before may just have asked about them.
             silent = [session for session in await self._watch.silent(now) if session.connection_id == connection_id]
             await self._ask_about(connection_id, silent, now)
         finally:
+            keeping.cancel()
+            await asyncio.gather(keeping, return_exceptions=True)
             await self._leases.give_back(lease, datetime.now(UTC) + ASK_EVERY)
+
+    async def _keep(self, lease: str) -> None:
+        while True:
+            await asyncio.sleep(_KEEP_EVERY_S)
+            await self._quietly(self._leases.keep(lease, datetime.now(UTC) + _LEASE))
 
     async def _ask_about(self, connection_id: str, sessions: Sequence[Watched], now: datetime) -> None:
         wanted = {session.id: questions(session, now, self._cdr_wait) for session in sessions}

@@ -53,7 +53,8 @@ class ChargingSessionWorkflow:
         self._state = state
         self._busy: dict[Step, asyncio.Task[None]] = {}
         self._awake = True
-        self._published = -1
+        self._published = -1  # the state's changes that were shown, or are being shown in the background
+        self._stored = -1  # those that the store has
         self._publications = 0
         self._catching_up: asyncio.Task[None] | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -72,9 +73,17 @@ class ChargingSessionWorkflow:
             except asyncio.CancelledError:
                 # An operator's cancellation is a wish like any other: the car is stopped, the bill is settled.
                 rules.stop_requested(self._state, StopRequest(by="operator"), workflow.now())
-        await self._publish()
-        await self._all_published()
-        return self._state.status
+        return await self._leave()
+
+    async def _leave(self) -> str:
+        """Go once the store has it all; an operator's cancellation comes too late to change anything."""
+        while True:
+            try:
+                await self._publish()
+                await self._all_published()
+            except asyncio.CancelledError:
+                continue
+            return self._state.status
 
     # --- steps: each asks an activity and hands the answer to the rules --------------------------------------
 
@@ -212,7 +221,7 @@ class ChargingSessionWorkflow:
             rules.session_updated(self._state, meter, workflow.now())
         except ActivityError:
             workflow.logger.warning("the CPO could not be asked")
-        rules.asked_cpo(self._state)
+        rules.asked_cpo(self._state, workflow.now())
 
     async def _release(self) -> None:
         await workflow.execute_activity_method(
@@ -302,7 +311,7 @@ class ChargingSessionWorkflow:
             self._catch_up()
             return False
         self._published = changes
-        self._confirmed(snapshot)
+        self._confirmed(snapshot, changes)
         rules.session_updated(self._state, meter, workflow.now())
         return self._published != self._state.changes
 
@@ -320,8 +329,9 @@ class ChargingSessionWorkflow:
                 [pair.key.value_set(pair.value) for pair in wanted if shown.get(pair.key) != pair.value]
             )
 
-    def _confirmed(self, snapshot: Publication) -> None:
+    def _confirmed(self, snapshot: Publication, changes: int) -> None:
         state = self._state
+        self._stored = max(self._stored, changes)
         state.unpublished = [entry for entry in state.unpublished if entry not in snapshot.entries]
         state.answers = [answer for answer in state.answers if answer not in snapshot.answers]
         state.ask_cpo = state.ask_cpo and not snapshot.ask_cpo
@@ -331,21 +341,21 @@ class ChargingSessionWorkflow:
             self._catching_up = asyncio.create_task(self._publish_patiently())
 
     async def _publish_patiently(self) -> None:
-        while self._state.unpublished or self._state.answers:
-            snapshot = self._snapshot()
+        while self._stored != self._state.changes:
+            snapshot, changes = self._snapshot(), self._state.changes
             meter = await workflow.execute_activity_method(
                 RecordActivities.publish,
                 snapshot,
                 start_to_close_timeout=STORE_CALL,
                 summary=f"Publish {snapshot.status}: the store was away",
             )
-            self._confirmed(snapshot)
+            self._confirmed(snapshot, changes)
             rules.session_updated(self._state, meter, workflow.now())
         self._awake = True
 
     async def _all_published(self) -> None:
         if self._catching_up:
-            await self._catching_up
+            await asyncio.shield(self._catching_up)  # cancelling the wait must not cancel the publication
 
     # --- messages: a handler that throws would wedge the workflow for ever, so junk is dropped ---------------
 

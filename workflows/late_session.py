@@ -18,7 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from charging.session.messages import LateSession
     from charging.session.rules import next_stop
 
-# Then it is for people: the workflow fails, visibly, with the Session still open at the CPO.
+# Then it is for people: the workflow ends with words that say so, the Session still open at the CPO.
 GIVE_UP = timedelta(days=7)
 
 

@@ -14,7 +14,7 @@ from charging.bootstrap.processes import die_with_parent
 STABLE_S = 5.0  # a process that lived so long is restarted at once; one that dies young, after a pause
 PAUSES_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 LOG_LIMIT_BYTES = 20_000_000
-GRACE_S = 10.0
+GRACE_S = 25.0
 DEATHS_AT_START = 3  # so many before it was ever ready mean that it will never be
 
 

@@ -64,7 +64,8 @@ class DataDirectory:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the directory until the block ends or this process dies. Raises ``StackError`` when it is in use."""
-        (self.root / "logs").mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)  # users and one-time tokens are in the store
+        (self.root / "logs").mkdir(exist_ok=True)
         descriptor = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._lock(descriptor)

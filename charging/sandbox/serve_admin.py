@@ -41,9 +41,9 @@ class _NewCar(BaseModel):
 
     evse: str | None = None
     soc: float | None = Field(None, ge=0, le=1)
-    capacity_kwh: float | None = Field(None, gt=0)
-    max_dc_kw: float | None = Field(None, gt=0)
-    max_ac_kw: float | None = Field(None, gt=0)
+    capacity_kwh: float | None = Field(None, gt=0, le=1000)
+    max_dc_kw: float | None = Field(None, gt=0, le=2000)
+    max_ac_kw: float | None = Field(None, gt=0, le=100)
 
 
 class _End(BaseModel):

@@ -6,9 +6,13 @@ Pure. Times are aware UTC, ``start_period`` seconds, ``limit`` W of the whole co
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+# Bounds that operators' signals are held to as well: what lies beyond them is no charging profile.
+MAX_PERIOD_S: Final = 366 * 86_400
+MAX_LIMIT_W: Final = Decimal(100_000_000)
 
 
 class _Frozen(BaseModel):
@@ -18,8 +22,8 @@ class _Frozen(BaseModel):
 class ProfilePeriod(_Frozen):
     """From ``start_period`` s after the profile's start on, draw at most ``limit`` W."""
 
-    start_period: int
-    limit: Decimal
+    start_period: int = Field(ge=0, le=MAX_PERIOD_S)
+    limit: Decimal = Field(ge=0, le=MAX_LIMIT_W)
 
 
 class ProfileWish(_Frozen):
@@ -28,7 +32,7 @@ class ProfileWish(_Frozen):
     ``periods`` excludes the other two. Empty: no limit.
     """
 
-    max_charge_rate_kw: Decimal | None = None
+    max_charge_rate_kw: Decimal | None = Field(None, gt=0, le=MAX_LIMIT_W / 1000)
     departure_time: datetime | None = None
     periods: tuple[ProfilePeriod, ...] | None = None
 

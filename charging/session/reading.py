@@ -5,7 +5,9 @@ What a robot branches on, ``next_action``, in this order:
 ==========================================  =============================  ==============
 the session                                 and                            next_action
 ==========================================  =============================  ==============
-failed                                      not safe to unplug             ``call_human``
+failed                                      START acknowledged, no         ``move_on``
+                                            Session ever seen
+failed                                      else not safe to unplug        ``call_human``
 failed                                      safe, never took energy        ``move_on``
 failed                                      safe, took energy              ``unplug``
 completed, or stopping and safe                                            ``unplug``
@@ -196,6 +198,8 @@ def safe_to_unplug(row: StatusRow, now: datetime) -> bool:
 def next_action(row: StatusRow, now: datetime, *, safe: bool) -> NextAction:
     """What a robot should do now; the table is in this module's docstring."""
     if row.status == "failed":
+        if row.start_outcome == "acknowledged" and row.cpo_status is None:
+            return NextAction.MOVE_ON  # nobody plugged in: there is nothing here to wait for
         if not safe:
             return NextAction.CALL_HUMAN
         return NextAction.UNPLUG if energy_kwh(row) > 0 else NextAction.MOVE_ON

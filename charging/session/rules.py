@@ -184,9 +184,12 @@ def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> No
             _end(state, now)
 
 
-def asked_cpo(state: SessionState) -> None:
-    """The CPO's sessions were listed because a deadline has come; what it said is in the meter."""
-    state.asked_at_deadline = True
+def asked_cpo(state: SessionState, now: datetime) -> None:
+    """The CPO's sessions were listed because a deadline has come; what it said is in the meter.
+
+    Not where that, or a message meanwhile, has moved the deadline: then it is asked again at the new one.
+    """
+    state.asked_at_deadline = start_is_overdue(state, now)
     changed(state)
 
 
@@ -204,6 +207,9 @@ def time_passed(state: SessionState, now: datetime) -> None:
     profile_rules.give_up_silence(state, now)
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
+    if _due(claim_deadline(state), now):
+        state.closed_at = now
+        note(state, "evse_free", "No Session is expected any more; others may use the EVSE", now)
 
 
 # --- questions -----------------------------------------------------------------------------------------------
@@ -231,14 +237,29 @@ def start_is_overdue(state: SessionState, now: datetime) -> bool:
 
 def cdr_deadline(state: SessionState) -> datetime | None:
     """When a transaction that has ended is given up as unbilled, or None where a CDR is settled or not expected."""
-    if state.settled_at or not state.closed_at or not (state.meter.ocpi_session_id or state.cdr_at):
+    # A CPO that never confirms a stop must not keep the session, its hold and its EVSE for ever.
+    since = state.closed_at or (state.stop.first_sent_at if state.status is Status.STOPPING else None)
+    if state.settled_at or not since or not (state.meter.ocpi_session_id or state.cdr_at):
         return None
-    return state.closed_at + timedelta(seconds=state.spec.policy.cdr_s)
+    return since + timedelta(seconds=state.spec.policy.cdr_s)
 
 
 def cdr_is_overdue(state: SessionState, now: datetime) -> bool:
     """Whether the CDR deadline has come."""
     return _due(cdr_deadline(state), now)
+
+
+def claim_deadline(state: SessionState) -> datetime | None:
+    """When a failed session without a Session's end gives its EVSE back; None where that is settled.
+
+    Where the charge point said yes and no car came, its remote start lapses with the time to plug in; a START of
+    unknown outcome, or a Session that hangs, keeps the EVSE for as long as it is watched.
+    """
+    if state.status is not Status.FAILED or state.closed_at or state.ended_at is None:
+        return None
+    if state.start is StartOutcome.ACKNOWLEDGED and state.meter.cpo_status is None and state.start_sent_at:
+        return state.start_sent_at + timedelta(seconds=state.spec.policy.plug_in_s)
+    return _watched_until(state, state.ended_at)
 
 
 def is_finished(state: SessionState, now: datetime) -> bool:
@@ -277,6 +298,7 @@ def _start_resulted(state: SessionState, message: CommandResultMessage, now: dat
     if message.result == "ACCEPTED":
         state.start = StartOutcome.ACKNOWLEDGED
         state.phase = Phase.AWAITING_PLUG
+        state.asked_at_deadline = False  # there is a later deadline now
     elif message.result in _START_REFUSALS:
         code, words, retryable = _START_REFUSALS[message.result]
         state.start = StartOutcome.REFUSED
@@ -391,12 +413,9 @@ def _give_up_start(state: SessionState, now: datetime) -> None:
         )
     else:
         reason = Reason(code="start_timeout", detail="The CPO showed no Session in time.", retryable=True, party="cpo")
-    lapsed = state.start is StartOutcome.ACKNOWLEDGED and not known
     _fail(state, reason, now, closed=False)
     state.watch_until = now + timedelta(seconds=policy.tombstone_s)
-    if lapsed:
-        # The charge point said yes and no car came: its remote start lapses, so others may use the EVSE.
-        state.closed_at = now
+    state.ask_cpo = True  # silence is watched for as long as the tombstone stands
     if known:
         _want_stop(state, "deadline", now)
 

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 from charging.session import profile_rules, rules
 from charging.session.model import SessionState, StartOutcome, Status
@@ -28,6 +29,9 @@ class Step(StrEnum):
     END = "end"
 
 
+_PROFILE_STEPS: Final = frozenset({Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE})
+
+
 def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -> Step:
     """The most urgent step that is due and not in ``busy`` (under way already)."""
     for step, due in (
@@ -41,9 +45,14 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
         (Step.RELEASE, _release_is_due(state, now)),
     ):
-        if due and step not in busy:
+        if due and not _is_under_way(step, busy):
             return step
     return Step.WAIT if busy or not rules.is_finished(state, now) else Step.END
+
+
+def _is_under_way(step: Step, busy: Collection[Step]) -> bool:
+    """Calls about the charging profile go one after the other: the last one sent must be the last one to arrive."""
+    return step in busy or (step in _PROFILE_STEPS and not _PROFILE_STEPS.isdisjoint(busy))
 
 
 def stop_is_due(state: SessionState, now: datetime) -> bool:
@@ -65,6 +74,7 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
         (state.profile.next_at, "charging profile unanswered"),
         (state.watch_until if state.status is Status.FAILED else None, "tombstone ends"),
         (rules.cdr_deadline(state), "CDR deadline"),
+        (rules.claim_deadline(state), "the EVSE is given back"),
         (_limit_check_at(state, now), "limit check"),
     )
     due = [(at, why) for at, why in moments if at is not None and at > now]

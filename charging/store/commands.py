@@ -49,6 +49,8 @@ class CommandStore:
                     .join(sessions, sessions.c.id == commands.c.session_id)
                     .join(tokens, tokens.c.session_id == sessions.c.id)
                     .where(commands.c.session_id == session_id, commands.c.command == "START_SESSION")
+                    # Of two attempts at once (the first one stalled) the second must see that the first one sends.
+                    .with_for_update(of=commands)
                 )
             ).one()
             await connection.execute(

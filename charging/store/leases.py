@@ -28,6 +28,10 @@ class LeaseStore:
         async with self._database.write() as connection:
             return (await connection.execute(statement)).first() is not None
 
+    async def keep(self, name: str, until: datetime) -> None:
+        """Hold ``name`` for longer. Only for whoever holds it."""
+        await self.give_back(name, until)
+
     async def give_back(self, name: str, until: datetime) -> None:
         """Others may take ``name`` from ``until`` on."""
         async with self._database.write() as connection:

@@ -149,8 +149,9 @@ async def test_a_session_that_nobody_waits_for_is_not_asked_for(desk: Desk, cpo:
 
 
 async def test_after_a_restart_every_open_session_is_asked_for(desk: Desk, cpo: ScriptedCpo) -> None:
-    spec = await desk.start(created_at=NOW - timedelta(minutes=6), poll_at=NOW + timedelta(minutes=5))
-    other = await desk.start(created_at=NOW - timedelta(minutes=6))
+    # Young enough that nobody looks for their workflows yet, which would list the CPO's sessions as well.
+    spec = await desk.start(created_at=NOW - timedelta(minutes=2), poll_at=NOW + timedelta(minutes=5))
+    other = await desk.start(created_at=NOW - timedelta(minutes=2))
     cpo.sessions = [fresh(spec, kwh=1), fresh(other, id="S2", kwh=2)]
     async with sweeping(desk) as sweeper:
         task = asyncio.create_task(sweeper.run())

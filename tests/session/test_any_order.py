@@ -74,7 +74,7 @@ class SessionMachine(RuleBasedStateMachine):
         elif step is Step.STOP:
             rules.stop_answered(state, StopAnswer(accepted=well, refused=not well), now)
         elif step is Step.ASK_CPO:
-            rules.asked_cpo(state)
+            rules.asked_cpo(state, now)
         elif step is Step.RELEASE:
             rules.hold_released(state, now)
         elif step is Step.ASK_PROFILE:
@@ -216,7 +216,7 @@ class SessionMachine(RuleBasedStateMachine):
             case Step.ASK_PROFILE:
                 profile_rules.profile_asked(state, "last", now)
             case Step.ASK_CPO:
-                rules.asked_cpo(state)
+                rules.asked_cpo(state, now)
             case Step.RELEASE:
                 rules.hold_released(state, now)
 

@@ -164,3 +164,11 @@ def test_the_timer_is_the_earliest_moment_the_need_could_be_met_between_a_minute
     rules.session_updated(state, meter(state, kwh="59.9"), at(0))
     assert wake_at(state, T0) == (at(60), "limit check")
     assert wake_at(active(need_kwh=None), T0) == (at(3600), "limit check")
+
+
+def test_a_stop_that_is_never_confirmed_ends_after_the_time_that_a_cdr_may_take() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    rules.stop_sent(state, T0)
+    rules.time_passed(state, at(35 * 86400))
+    assert state.status is Status.FAILED

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from charging.planning.profile import make_plan, ocpi_periods
 from charging.session import profile_rules, rules
@@ -180,3 +181,25 @@ def test_amperes_are_per_phase_and_rounded_down_because_a_limit_is_a_maximum() -
     periods = (ProfilePeriod(start_period=0, limit=Decimal(7400)),)
     assert ocpi_periods(periods, unit="W", phases=3, voltage=230)[0].limit == Decimal("7400.0")
     assert ocpi_periods(periods, unit="A", phases=3, voltage=230)[0].limit == Decimal("10.7")
+
+
+def test_calls_about_the_profile_never_overlap() -> None:
+    state = active()
+    profile_rules.profile_requested(state, wish(), T0)
+    sent(state)
+    profile_rules.profile_requested(state, ClearProfileRequest(message_id="r2"), at(1))
+    assert next_step(state, at(1), {Step.SEND_PROFILE}) is Step.WAIT
+    assert next_step(state, at(1)) is Step.CLEAR_PROFILE
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"max_charge_rate_kw": -1},
+        {"periods": [{"start_period": 10**12, "limit": 1}]},
+        {"periods": [{"start_period": 0, "limit": -1}]},
+    ],
+)
+def test_a_wish_beyond_all_bounds_is_none(odd: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        ProfileWish.model_validate(odd)

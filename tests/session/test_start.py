@@ -6,7 +6,7 @@ from charging.session import rules
 from charging.session.answers import StartAnswer
 from charging.session.messages import CommandResultMessage, StopRequest
 from charging.session.model import CpoStatus, Phase, SessionState, StartOutcome, Status
-from charging.session.steps import Step, next_step
+from charging.session.steps import Step, next_step, wake_at
 from tests.session.factory import T0, at, meter, spec, started
 
 
@@ -108,7 +108,7 @@ def test_without_any_answer_the_cpo_is_asked_once_more_and_then_the_session_fail
     assert next_step(state, at(180)) is Step.ASK_CPO
     rules.time_passed(state, at(180))
     assert state.status is Status.PENDING
-    rules.asked_cpo(state)
+    rules.asked_cpo(state, at(181))
     rules.time_passed(state, at(181))
     assert (state.status, code(state)) == (Status.FAILED, "start_timeout")
     assert (state.closed_at, next_step(state, at(181))) == (None, Step.WAIT)  # EVSE claim and hold are kept
@@ -120,7 +120,7 @@ def test_a_charge_point_that_said_yes_waits_for_the_plug_for_ten_minutes() -> No
     rules.command_resulted(state, result("ACCEPTED"), at(3))
     assert next_step(state, at(599)) is Step.WAIT
     assert next_step(state, at(600)) is Step.ASK_CPO
-    rules.asked_cpo(state)
+    rules.asked_cpo(state, at(600))
     rules.time_passed(state, at(600))
     assert (state.status, code(state)) == (Status.FAILED, "plug_in_timeout")
     assert state.closed_at == at(600)  # the remote start has lapsed: others may use the EVSE
@@ -129,7 +129,7 @@ def test_a_charge_point_that_said_yes_waits_for_the_plug_for_ten_minutes() -> No
 def test_a_cpo_session_that_stays_pending_is_stopped_when_its_time_is_over() -> None:
     state = started()
     rules.session_updated(state, meter(state, CpoStatus.PENDING), at(5))
-    rules.asked_cpo(state)
+    rules.asked_cpo(state, at(600))
     rules.time_passed(state, at(600))
     assert (state.status, code(state)) == (Status.FAILED, "plug_in_timeout")
     assert next_step(state, at(600)) is Step.STOP
@@ -137,7 +137,7 @@ def test_a_cpo_session_that_stays_pending_is_stopped_when_its_time_is_over() -> 
 
 def test_a_session_that_appears_in_the_tombstone_is_stopped_at_once_and_its_cdr_awaited() -> None:
     state = started()
-    rules.asked_cpo(state)
+    rules.asked_cpo(state, at(180))
     rules.time_passed(state, at(180))
     rules.session_updated(state, meter(state), at(400))
     assert (state.status, next_step(state, at(400))) == (Status.FAILED, Step.STOP)
@@ -171,6 +171,42 @@ def test_a_stop_of_a_session_that_never_comes_fails_after_the_confirm_time_not_t
     state = started()
     rules.command_resulted(state, result("ACCEPTED"), at(3))
     rules.stop_requested(state, StopRequest(by="user"), at(5))
-    rules.asked_cpo(state)
+    rules.asked_cpo(state, at(180))
     rules.time_passed(state, at(180))
     assert (state.status, code(state)) == (Status.FAILED, "stopped_before_start")
+
+
+def test_a_tombstone_is_watched_by_listing_the_cpos_sessions() -> None:
+    state = started()
+    rules.asked_cpo(state, at(180))
+    rules.time_passed(state, at(180))
+    assert (state.status, state.ask_cpo) == (Status.FAILED, True)
+
+
+def test_the_claim_of_a_session_that_stays_pending_ends_with_its_tombstone() -> None:
+    state = started()
+    rules.session_updated(state, meter(state, CpoStatus.PENDING), at(5))
+    rules.asked_cpo(state, at(600))
+    rules.time_passed(state, at(600))
+    assert state.closed_at is None
+    rules.time_passed(state, at(600 + 86400))
+    assert state.closed_at == at(600 + 86400)
+
+
+def test_a_list_that_shows_a_pending_session_does_not_spare_the_list_at_the_later_deadline() -> None:
+    state = started()
+    rules.session_updated(state, meter(state, CpoStatus.PENDING), at(181))
+    rules.asked_cpo(state, at(181))
+    assert next_step(state, at(600)) is Step.ASK_CPO
+
+
+def test_a_stop_before_plugging_in_keeps_the_evse_until_the_remote_start_lapses() -> None:
+    state = started()
+    rules.command_resulted(state, result("ACCEPTED"), at(3))
+    rules.stop_requested(state, StopRequest(by="user"), at(300))
+    rules.asked_cpo(state, at(300))
+    rules.time_passed(state, at(300))
+    assert (state.status, state.closed_at) == (Status.FAILED, None)
+    assert wake_at(state, at(300)) == (at(600), "the EVSE is given back")
+    rules.time_passed(state, at(600))
+    assert state.closed_at == at(600)

@@ -148,21 +148,21 @@ async def test_a_session_that_nobody_waits_for_is_not_asked_for(desk: Desk, cpo:
     assert (await desk.row(spec)).poll_at is None
 
 
-async def test_after_a_restart_every_open_session_is_asked_for(desk: Desk, cpo: ScriptedCpo) -> None:
-    # Young enough that nobody looks for their workflows yet, which would list the CPO's sessions as well.
-    spec = await desk.start(created_at=NOW - timedelta(minutes=2), poll_at=NOW + timedelta(minutes=5))
-    other = await desk.start(created_at=NOW - timedelta(minutes=2))
-    cpo.sessions = [fresh(spec, kwh=1), fresh(other, id="S2", kwh=2)]
+async def test_after_a_restart_every_open_session_is_asked_for_together(desk: Desk, cpo: ScriptedCpo) -> None:
+    started: dict[str, Any] = {"created_at": NOW - timedelta(minutes=2), "poll_at": NOW + timedelta(minutes=5)}
+    specs = [await desk.start(**started) for _ in range(6)]
+    cpo.sessions = [fresh(spec, id=f"S{number}", kwh=1) for number, spec in enumerate(specs)]
     async with sweeping(desk) as sweeper:
         task = asyncio.create_task(sweeper.run())
 
         async def all_are_heard() -> bool:
-            return [(await desk.row(s)).kwh for s in (spec, other)] == [1, 2]
+            return all([(await desk.row(spec)).kwh == 1 for spec in specs])
 
         await eventually(all_are_heard)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert len(cpo.received("sessions")) == 1
+    # One list holds them all; on a slow machine a second one may have begun, but never one for each session.
+    assert len(cpo.received("sessions")) < len(specs) / 2
 
 
 async def test_a_session_of_which_nothing_was_ever_heard_is_asked_for(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from charging.session.model import CpoStatus
 Body = dict[str, Any]
 
 _FINAL: Final = frozenset(status.value for status in CpoStatus if status.is_final)
+_ORDER: Final = ("RESERVATION", "PENDING", "ACTIVE")  # and then the final ones
 _NEEDED: Final = ("status", "kwh", "last_updated")
 _REQUIRED: Final = frozenset(
     "country_code party_id id start_date_time kwh cdr_token auth_method location_id evse_uid connector_id currency "
@@ -36,7 +37,7 @@ def put(stored: Body | None, body: Body) -> Body | None:
     if stored is None:
         return body
     if _is_older(body, stored):
-        return _ended(stored, body)
+        return _overtaken(stored, body)
     return {**body, "status": _status(stored, body)}
 
 
@@ -50,7 +51,7 @@ def patch(stored: Body, changes: Body) -> Body | None:
         raise UnusableMessage("missing: last_updated")
     _check(changes)
     if _is_older(changes, stored):
-        return _ended(stored, changes)
+        return _overtaken(stored, changes)
     kept = {key: value for key, value in stored.items() if key not in changes or key in _REQUIRED}
     given = {key: value for key, value in changes.items() if value is not None}
     merged = {**kept, **given, "status": _status(stored, changes)}
@@ -116,16 +117,25 @@ def _status(stored: Body, body: Body) -> Any:
     return stored["status"] if stored["status"] in _FINAL else body.get("status") or stored["status"]
 
 
-def _ended(stored: Body, late: Body) -> Body | None:
-    """An older message is ignored, unless it says that the Session is over: then it is."""
-    if late.get("status") not in _FINAL or stored["status"] in _FINAL:
+def _overtaken(stored: Body, late: Body) -> Body | None:
+    """An older message is ignored, unless its status is ahead: a Session never goes back, so that one is still true.
+
+    The push that said ACTIVE may be lost, and the list that says it be overtaken by the next PATCH, which says nothing.
+    """
+    if not _is_ahead(late.get("status"), stored["status"]):
         return None
-    ended = {**stored, "status": late["status"]}
-    if late.get("end_date_time") is not None:
-        ended["end_date_time"] = late["end_date_time"]
+    moved = {**stored, "status": late["status"]}
+    # start_date_time changes when a Session becomes ACTIVE (§9.3.1).
+    moved |= {name: late[name] for name in ("start_date_time", "end_date_time") if late.get(name) is not None}
     if (wire.decimal(late.get("kwh")) or Decimal(0)) > (wire.decimal(stored.get("kwh")) or Decimal(0)):
-        ended["kwh"] = late["kwh"]
-    return ended
+        moved["kwh"] = late["kwh"]
+    return moved
+
+
+def _is_ahead(status: Any, stored: Any) -> bool:
+    if status in _FINAL:
+        return stored not in _FINAL
+    return status in _ORDER and stored in _ORDER and _ORDER.index(status) > _ORDER.index(stored)
 
 
 def _appended(stored: list[Body], new: Iterable[Body]) -> list[Body]:

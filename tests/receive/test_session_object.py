@@ -101,6 +101,19 @@ def test_an_older_message_that_ends_the_session_ends_it(final: str) -> None:
     assert patch(stored, late) == {**stored, "status": final, "end_date_time": at(6)}
 
 
+def test_an_older_message_whose_status_is_ahead_moves_the_session_on() -> None:
+    """The push that said ACTIVE was lost; a list that says it was read before the newest PATCH came."""
+    stored = session_body(status="PENDING", last_updated=at(5), kwh=5)
+    listed = session_body(status="ACTIVE", start_date_time=at(1), last_updated=at(4), kwh=4)
+    assert put(stored, listed) == {**stored, "status": "ACTIVE", "start_date_time": at(1)}
+
+
+def test_an_older_message_never_moves_the_session_back() -> None:
+    stored = session_body(status="ACTIVE", last_updated=at(5))
+    for status in ("PENDING", "RESERVATION", "SOMETHING_NEW"):
+        assert put(stored, session_body(status=status, last_updated=at(4))) is None
+
+
 def test_the_energy_of_a_late_end_counts_where_it_is_higher() -> None:
     after = put(session_body(last_updated=at(5), kwh=5), session_body(last_updated=at(4), kwh=6, status="COMPLETED"))
     assert after is not None

@@ -20,10 +20,6 @@ class Desk:
     starter: Starter
     profile_requests: ProfileRequestStore
 
-    async def close(self) -> None:
-        """Close what the services do not."""
-        await self.reader.close()
-
 
 def build_desk(services: Services) -> Desk:
     """A desk on top of ``services``."""

@@ -20,7 +20,7 @@ from charging.ocpi.evse_id import EvseConnector, choose_connector
 from charging.ocpi.models import Token, to_wire
 from charging.session.model import SessionSpec
 from charging.settings import Settings
-from charging.store.locations import EvseMatch, LocationStore
+from charging.store.evse_index import EvseIndex, EvseMatch
 from charging.store.starts import NewSession, Started, StartStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
 
@@ -38,7 +38,7 @@ class Starter:
     def __init__(self, services: Services, starts: StartStore) -> None:
         self._services = services
         self._starts = starts
-        self._locations = LocationStore(services.database, services.connections)
+        self._evses = EvseIndex(services.database, services.connections)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -57,7 +57,7 @@ class Starter:
         repeated = await self._starts.repeat_of(user.sub, key, digest) if key else None
         if repeated is not None:
             return repeated
-        match = await self._locations.find_evse(order.evse_id)
+        match = await self._evses.find(order.evse_id)
         new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
         return await self._starts.begin(new, key, digest)
 

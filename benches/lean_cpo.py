@@ -59,7 +59,7 @@ class LeanCpo:
             server_token=self.token,
         )
         await TariffStore(database).put_tariffs(connection.id, [tariff()])
-        await LocationStore(database, store).put_locations(connection.id, _locations())
+        await LocationStore(database).put_locations(connection.id, _locations())
 
     def take(self, method: str, path: str, body: Body) -> Any:
         """The data of the answer to one request."""

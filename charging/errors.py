@@ -9,6 +9,7 @@
     │   ├── PeerOutcomeUnknown  something may have arrived: never send START again
     │   └── PeerRefused         the CPO answered, and the answer is no
     ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
+    ├── NotUnique               a row of this key is there already
     └── StoreUnavailable        the database is locked, full or away
 
 Errors are translated once, at the boundary: activities turn ``PeerError`` into typed outcomes, the API turns
@@ -65,6 +66,10 @@ class PeerRefused(PeerError):
 
 class UnusableMessage(ChargingError):
     """A peer's message is JSON, but nothing can be done with it: OCPI status 2001. Says why, never echoes it."""
+
+
+class NotUnique(ChargingError):
+    """A row was not stored, because one of its key is there already."""
 
 
 class StoreUnavailable(ChargingError):

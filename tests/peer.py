@@ -274,7 +274,7 @@ class ScriptedCpo:
             server_token=self.emsp_token,
         )
         await TariffStore(database).put_tariffs(connection.id, self.tariffs)
-        await LocationStore(database, store).put_locations(connection.id, self.locations)
+        await LocationStore(database).put_locations(connection.id, self.locations)
         return connection
 
     async def register_at(self, versions_url: str, token_a: str) -> httpx.Response:

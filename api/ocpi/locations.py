@@ -58,7 +58,7 @@ Key = Annotated[ObjectKey, Depends(own_location)]
 
 
 def _store(request: Request) -> LocationStore:
-    return LocationStore(services(request).database, services(request).connections)
+    return LocationStore(services(request).database)
 
 
 # ---- GET: what we have of the CPO's (§8.2.2.1) --------------------------------------------------------------------

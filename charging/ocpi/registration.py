@@ -148,7 +148,7 @@ class Registrar:
         ``locations_synced_at`` of the connection that is returned says whether all locations are stored.
         """
         client = self._peers.of(connection)
-        tariffs, locations = TariffStore(self._database), LocationStore(self._database, self._connections)
+        tariffs, locations = TariffStore(self._database), LocationStore(self._database)
         started_at = datetime.now(UTC)
         try:
             if connection.endpoint("tariffs", "SENDER"):

@@ -99,11 +99,25 @@ class ConnectionStore:
         self._database = database
         keys = [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
         self._callers: dict[str, tuple[float, Caller]] = {}
+        self._recent: dict[str, tuple[float, Connection]] = {}
         self._fernet = MultiFernet([Fernet(_derive(key)) for key in keys])
 
     async def get(self, connection_id: str) -> Connection | None:
         """The connection with this id, whatever its status."""
         return await self._one(select(connections).where(connections.c.id == connection_id))
+
+    async def recent(self, connection_id: str) -> Connection | None:
+        """As ``get``, but up to ``CACHE_S`` old."""
+        expires, connection = self._recent.get(connection_id, (0.0, None))
+        if connection is None or expires < time.monotonic():
+            connection = await self.get(connection_id)
+            if connection is not None:
+                self._recent[connection_id] = (time.monotonic() + CACHE_S, connection)
+        return connection
+
+    def _forget(self) -> None:
+        self._callers.clear()
+        self._recent.clear()
 
     async def by_name(self, name: str) -> Connection | None:
         """The connection that the admin calls ``name``."""
@@ -149,7 +163,7 @@ class ConnectionStore:
 
     async def adopt(self, caller: Caller) -> None:
         """The peer has begun to use the token of its last rotation: the former one is dead."""
-        self._callers.clear()
+        self._forget()
         async with self._database.write() as store:
             await store.execute(
                 update(connections)
@@ -240,7 +254,7 @@ class ConnectionStore:
 
     async def unregister(self, connection_id: str) -> None:
         """Forget both tokens; the row stays, for its sessions and CDRs."""
-        self._callers.clear()
+        self._forget()
         values = {"status": "unregistered", "client_token": None, **NO_SERVER_TOKEN, **NO_NEXT_TOKEN}
         async with self._database.write() as store:
             await store.execute(
@@ -257,7 +271,7 @@ class ConnectionStore:
             )
 
     async def _save(self, name: str, **values: Any) -> str:
-        self._callers.clear()
+        self._forget()
         now = datetime.now(UTC)
         async with self._database.write() as store:
             row = (await store.execute(select(connections.c.id).where(connections.c.name == name))).first()

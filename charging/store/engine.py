@@ -8,10 +8,8 @@ one of twenty could go without for longer than its busy timeout.
 
 import asyncio
 import builtins
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import event
@@ -19,6 +17,8 @@ from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from charging.errors import StoreUnavailable
+from charging.store.driver import Driver, PostgresDriver, SqliteDriver, configure_sqlite
+from charging.store.exact_json import from_json, to_json
 
 _TURN_S = 15  # to wait for one's turn to write
 
@@ -26,19 +26,19 @@ _TURN_S = 15  # to wait for one's turn to write
 class Database:
     """One engine per process. ``read()`` and ``write()`` are its two kinds of transaction.
 
-    Never await anything but the store inside a transaction.
+    Never await anything but the store inside a transaction. ``driver`` is for ``charging.store.quick``.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
-        # Bodies keep their exact decimals: written as JSON numbers, read back as Decimal.
         self.engine: AsyncEngine = create_async_engine(
-            url, json_serializer=_to_json, json_deserializer=_from_json, **self._options()
+            url, json_serializer=to_json, json_deserializer=from_json, **self._options()
         )
         self._writing = asyncio.Lock()
+        self.driver: Driver = _driver(self.engine)
         if self.is_sqlite:
-            event.listen(self.engine.sync_engine, "connect", _configure_sqlite)
+            event.listen(self.engine.sync_engine, "connect", _autocommit)
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     def _options(self) -> dict[str, Any]:
@@ -55,14 +55,15 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
         """A writing transaction, committed at the end, rolled back on any error."""
-        async with self._turn(), self._translated(), self.engine.connect() as connection:
+        async with self.turn(), self._translated(), self.engine.connect() as connection:
             # The execution option is how the "begin" listener knows that this one writes.
             await connection.execution_options(writes=True)
             async with connection.begin():
                 yield connection
 
     @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
+    async def turn(self) -> AsyncIterator[None]:
+        """One's turn to write, where only one may. ``write`` takes it by itself."""
         if not self.is_sqlite:
             yield
             return
@@ -85,34 +86,21 @@ class Database:
             raise StoreUnavailable(type(error).__name__) from error
 
     async def close(self) -> None:
-        """Give all pooled connections back."""
+        """Give all connections back."""
+        await self.driver.close()
         await self.engine.dispose()
 
 
-def _to_json(value: Any) -> str:
-    return json.dumps(value, default=_plain, separators=(",", ":"))
+def _driver(engine: AsyncEngine) -> Driver:
+    if engine.dialect.name == "sqlite":
+        return SqliteDriver(engine.url.database or "")
+    return PostgresDriver(engine.url.set(drivername="postgresql").render_as_string(hide_password=False))
 
 
-def _plain(value: Any) -> int | float:
-    # A float's shortest text equals the decimal that it came from (up to 15 digits), so nothing is lost on the way.
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    raise TypeError(f"{type(value).__name__} has no JSON form here")
-
-
-def _from_json(text: str | bytes) -> Any:
-    return json.loads(text, parse_float=Decimal)
-
-
-def _configure_sqlite(connection: Any, _record: Any) -> None:
-    # Autocommit at the driver: we say BEGIN ourselves, in _begin_sqlite.
+def _autocommit(connection: Any, _record: Any) -> None:
+    # At the driver: we say BEGIN ourselves, in _begin_sqlite.
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA busy_timeout=5000")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+    configure_sqlite(connection)
 
 
 def _begin_sqlite(connection: Any) -> None:

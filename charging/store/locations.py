@@ -1,60 +1,26 @@
-"""Locations and EVSEs of all peers, and the way from an EVSE id to one of them.
+"""Locations and EVSEs of all peers.
 
 Every object is keyed by (connection, country_code, party_id, id). Bodies are kept as received; a Location's EVSEs have
 rows of their own. What is older than what is stored changes nothing.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Row, and_, select, update
+from sqlalchemy import Row, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi import location_object
-from charging.ocpi.evse_id import MAX_LENGTH, EvseConnector, lookup_key, read_connector, without_last_segment
+from charging.ocpi.evse_id import lookup_key
 from charging.ocpi.location_object import Body
 from charging.ocpi.models import Connector, Evse, Location
-from charging.ocpi.wire import fold, parse_datetime
-from charging.store.connections import Connection, ConnectionStore
+from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
 from charging.store.objects import ObjectKey, key_of, object_row, sorted_out
-from charging.store.tables import connections, evses, locations, tariffs
+from charging.store.tables import evses, locations
 from charging.store.upsert import upsert
 
 REMOVED = "REMOVED"
-
-
-@dataclass(frozen=True)
-class EvseMatch:
-    """One EVSE that an EVSE id means. ``status`` is OCPI's; ``tariffs`` are the Tariff objects of its connectors."""
-
-    connection: Connection
-    country_code: str
-    party_id: str
-    location_id: str
-    evse_uid: str
-    evse_id: str | None
-    status: str
-    capabilities: tuple[str, ...]
-    connectors: tuple[EvseConnector, ...]
-    time_zone: str | None
-    tariffs: dict[str, Body] = field(default_factory=dict)
-
-    def tariff_of(self, connector: EvseConnector, now: datetime) -> Body | None:
-        """The Tariff of a remote start at ``connector``: regular or untyped, valid at ``now`` (ocpi.md §13).
-
-        None: the price is unknown, which is not free.
-        """
-        known = [self.tariffs[fold(i)] for i in connector.tariff_ids if fold(i) in self.tariffs]
-        return next((t for t in known if t.get("type") in (None, "REGULAR") and _is_valid(t, now)), None)
-
-
-def _is_valid(tariff: Body, now: datetime) -> bool:
-    starts, ends = tariff.get("start_date_time"), tariff.get("end_date_time")
-    return (not starts or parse_datetime(starts) <= now) and (not ends or now < parse_datetime(ends))
 
 
 class LocationStore:
@@ -63,63 +29,8 @@ class LocationStore:
     Writers take bodies whose fields were checked (``charging.ocpi.models``) and answer whether the object is new.
     """
 
-    def __init__(self, database: Database, connection_store: ConnectionStore) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._connections = connection_store
-
-    # ---- Finding --------------------------------------------------------------------------------------------------
-
-    async def find_evse(self, evse_id: str) -> EvseMatch | None:
-        """The EVSE that ``evse_id`` means, in any spelling; None where nobody has it (ocpi.md §16).
-
-        A removed EVSE is found only where no other is. Ties: the exact spelling first, then a CPO before a hub, then
-        what was updated last.
-        """
-        if not evse_id.strip() or len(evse_id) > MAX_LENGTH:
-            return None
-        shorter = without_last_segment(evse_id)
-        conditions = [evses.c.lookup_key == lookup_key(evse_id)]
-        conditions += [evses.c.lookup_key == lookup_key(shorter)] if shorter else []
-        conditions += [evses.c.uid == evse_id.strip()]
-        removed: EvseMatch | None = None
-        for condition in conditions:
-            match = await self._best(condition, evse_id)
-            if match is not None and match.status != REMOVED:
-                return match
-            removed = removed or match
-        return removed
-
-    async def get_evse(self, key: ObjectKey, evse_uid: str) -> EvseMatch | None:
-        """The EVSE of a Location (``key``), for those without an EVSE id."""
-        return await self._best(and_(key.of(evses, "location_id"), evses.c.uid == evse_uid), evse_uid)
-
-    async def _best(self, condition: ColumnElement[bool], spelling: str) -> EvseMatch | None:
-        query = (
-            select(evses, locations.c.time_zone, connections.c.roles)
-            .join(connections, and_(connections.c.id == evses.c.connection_id, connections.c.status == "active"))
-            .outerjoin(locations, _same_location())
-            .where(condition)
-        )
-        async with self._database.read() as store:
-            rows = (await store.execute(query)).all()
-            if not rows:
-                return None
-            row = min(rows, key=lambda row: _rank(row, spelling))
-            prices = await self._tariffs_of(store, row)
-        connection = await self._connections.get(row.connection_id)
-        return None if connection is None else _match(row, connection, prices)
-
-    async def _tariffs_of(self, store: AsyncConnection, row: Row[Any]) -> dict[str, Body]:
-        ids = {str(i) for c in location_object.connectors(row.body) for i in c.get("tariff_ids") or []}
-        if not ids:
-            return {}
-        query = select(tariffs.c.id, tariffs.c.body).where(
-            tariffs.c.connection_id == row.connection_id,
-            tariffs.c.country_code == row.country_code,
-            tariffs.c.party_id == row.party_id,
-            tariffs.c.id.in_({spelling for i in ids for spelling in (i, fold(i), i.lower())}),
-        )
-        return {fold(found.id): found.body for found in await store.execute(query)}
 
     # ---- Locations ------------------------------------------------------------------------------------------------
 
@@ -298,43 +209,3 @@ class LocationStore:
 def _evse_body(row: Row[Any]) -> Body:
     # The column knows of a removal that no body told: a Location that was PUT without this EVSE.
     return {**row.body, "status": row.status}
-
-
-def _same_location() -> ColumnElement[bool]:
-    return and_(
-        locations.c.connection_id == evses.c.connection_id,
-        locations.c.country_code == evses.c.country_code,
-        locations.c.party_id == evses.c.party_id,
-        locations.c.id == evses.c.location_id,
-    )
-
-
-def _rank(row: Row[Any], spelling: str) -> tuple[bool, bool, bool, float]:
-    is_hub = any(role.get("role") == "HUB" for role in row.roles)
-    is_exact = fold(row.evse_id or row.uid) == fold(spelling)
-    return (row.status == REMOVED, not is_exact, is_hub, -row.last_updated.timestamp())
-
-
-def _match(row: Row[Any], connection: Connection, prices: dict[str, Body]) -> EvseMatch:
-    evse: Body = row.body
-    return EvseMatch(
-        connection=connection,
-        country_code=row.country_code,
-        party_id=row.party_id,
-        location_id=row.location_id,
-        evse_uid=row.uid,
-        evse_id=row.evse_id,
-        status=row.status,
-        capabilities=tuple(str(capability) for capability in evse.get("capabilities") or []),
-        connectors=tuple(_connectors(location_object.connectors(evse))),
-        time_zone=row.time_zone,
-        tariffs=prices,
-    )
-
-
-def _connectors(bodies: Sequence[Body]) -> Iterable[EvseConnector]:
-    for body in bodies:
-        try:
-            yield read_connector(Connector.model_validate(body))
-        except ValidationError:
-            continue  # one unusable connector must not hide the others

@@ -135,10 +135,6 @@ class SessionReader:
         page = rows[:limit]
         return Page(page, _cursor(page[-1]) if len(rows) > limit else None)
 
-    async def close(self) -> None:
-        """Close the connections that are kept for reading."""
-        await self._one.close()
-
 
 def _filtered(query: Select[Any], wanted: Filter) -> Select[Any]:
     exact = {_c.status: wanted.status, _c.job_id: wanted.job_id, _c.robot_id: wanted.robot_id}

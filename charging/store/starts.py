@@ -6,20 +6,33 @@ forgotten after Temporal's retention; these rows are not.
 
 import secrets
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Select, delete, insert, select, update
-from sqlalchemy.exc import IntegrityError
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import Table, bindparam, delete, select, update
 
-from charging.errors import Problem
+from charging.errors import NotUnique, Problem
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
+from charging.store.quick import QuickInsert, QuickRead, write_at_once
 from charging.store.tables import commands, evse_claims, idempotency_keys, sessions, tokens
 
 START_SESSION = "START_SESSION"
+
+_REPEAT = (
+    select(sessions.c.spec, sessions.c.status, sessions.c.admission, idempotency_keys.c.body_hash)
+    .join(idempotency_keys, idempotency_keys.c.session_id == sessions.c.id)
+    .where(idempotency_keys.c.user_id == bindparam("user_id"), idempotency_keys.c.key == bindparam("key"))
+)
+_COMMAND = ("id", "session_id", "connection_id", "command", "state", "created_at")
+_SESSION = (
+    "id user_id evse_id network robot_id job_id metadata target_kwh connection_id authorization_reference token_uid "
+    "currency tariff time_zone spec created_at admission status phase start_outcome updated_at"
+).split()
+
+
+def _all(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
 
 
 @dataclass(frozen=True)
@@ -50,21 +63,22 @@ class StartStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._repeat = QuickRead(database, _REPEAT)
+        self._session = QuickInsert(database, sessions, _SESSION)
+        self._key = QuickInsert(database, idempotency_keys, _all(idempotency_keys))
+        self._claim = QuickInsert(database, evse_claims, _all(evse_claims))
+        self._token = QuickInsert(database, tokens, _all(tokens))
+        self._command = QuickInsert(database, commands, _COMMAND)
 
     async def repeat_of(self, user_id: str, key: str, body_hash: str) -> Started | None:
         """The session that this key has started. Raises ``Problem`` 422 when it came with another body."""
-        query = (
-            _started_query(idempotency_keys.c.body_hash)
-            .join(idempotency_keys, idempotency_keys.c.session_id == sessions.c.id)
-            .where(idempotency_keys.c.user_id == user_id, idempotency_keys.c.key == key)
-        )
-        async with self._database.read() as connection:
-            row = (await connection.execute(query)).first()
+        row = await self._repeat.one(user_id=user_id, key=key)
         if row is None:
             return None
-        if row.body_hash != body_hash:
+        spec, status, admission, stored_hash = row
+        if stored_hash != body_hash:
             raise Problem(422, "idempotency_key_reused", "This Idempotency-Key was used with another request.")
-        return _started(row)
+        return Started(SessionSpec.model_validate(spec), Status(status), admission, repeated=True)
 
     async def begin(self, new: NewSession, key: str | None, body_hash: str) -> Started:
         """Store the session under the user's Idempotency-Key, or find the one that the same key stored a moment ago.
@@ -72,15 +86,24 @@ class StartStore:
         Raises ``Problem`` 409 ``evse_busy`` when another session has the EVSE.
         """
         try:
-            async with self._database.write() as connection:
-                await _insert(connection, new, key, body_hash)
-        except IntegrityError:
+            await write_at_once(self._database, self._inserts(new, key, body_hash))
+        except NotUnique:
             # Whoever was first has committed by now: it was this key, or somebody else has the EVSE.
             first = await self.repeat_of(new.user_id, key, body_hash) if key else None
             if first is None:
                 raise Problem(409, "evse_busy", "Another session has this EVSE.") from None
             return first
         return Started(new.spec, Status.PENDING, "accepted", repeated=False)
+
+    def _inserts(self, new: NewSession, key: str | None, body_hash: str) -> list[tuple[str, Any]]:
+        """Session, key, claim, token, command: in this order, so a second start waits at the first row it shares."""
+        spec = new.spec
+        inserts = [self._session.of(_session_row(new))]
+        if key is not None:
+            row = {"user_id": new.user_id, "key": key, "body_hash": body_hash, "session_id": spec.session_id}
+            inserts.append(self._key.of({**row, "created_at": spec.created_at}))
+        rest = (self._claim.of(_claim_row(spec)), self._token.of(_token_row(new)), self._command.of(_command_row(spec)))
+        return [*inserts, *rest]
 
     async def admission(self, session_id: str) -> str | None:
         """accepted, running or abandoned."""
@@ -106,48 +129,25 @@ class StartStore:
         return True
 
 
-def _started_query(*more: Any) -> Select[Any]:
-    return select(sessions.c.spec, sessions.c.status, sessions.c.admission, *more).select_from(sessions)
+def _command_row(spec: SessionSpec) -> dict[str, Any]:
+    return {
+        "id": secrets.token_urlsafe(24),
+        "session_id": spec.session_id,
+        "connection_id": spec.connection_id,
+        "command": START_SESSION,
+        "state": "ready",
+        "created_at": spec.created_at,
+    }
 
 
-def _started(row: Any) -> Started:
-    return Started(SessionSpec.model_validate(row.spec), Status(row.status), row.admission, repeated=True)
-
-
-async def _insert(connection: AsyncConnection, new: NewSession, key: str | None, body_hash: str) -> None:
-    """Session, key, claim, token, command: in this order, so that a second start waits at the first row it shares."""
-    spec, now = new.spec, new.spec.created_at
-    await connection.execute(insert(sessions).values(_session_row(new)))
-    if key is not None:
-        await connection.execute(
-            insert(idempotency_keys).values(
-                user_id=new.user_id,
-                key=key,
-                body_hash=body_hash,
-                session_id=spec.session_id,
-                created_at=now,
-            )
-        )
-    await connection.execute(
-        insert(evse_claims).values(
-            connection_id=spec.connection_id,
-            location_id=spec.location_id,
-            evse_uid=spec.evse_uid,
-            session_id=spec.session_id,
-            claimed_at=now,
-        )
-    )
-    await connection.execute(insert(tokens).values(_token_row(new, now)))
-    await connection.execute(
-        insert(commands).values(
-            id=secrets.token_urlsafe(24),
-            session_id=spec.session_id,
-            connection_id=spec.connection_id,
-            command=START_SESSION,
-            state="ready",
-            created_at=now,
-        )
-    )
+def _claim_row(spec: SessionSpec) -> dict[str, Any]:
+    return {
+        "connection_id": spec.connection_id,
+        "location_id": spec.location_id,
+        "evse_uid": spec.evse_uid,
+        "session_id": spec.session_id,
+        "claimed_at": spec.created_at,
+    }
 
 
 def _session_row(new: NewSession) -> dict[str, Any]:
@@ -177,12 +177,12 @@ def _session_row(new: NewSession) -> dict[str, Any]:
     }
 
 
-def _token_row(new: NewSession, now: datetime) -> dict[str, Any]:
+def _token_row(new: NewSession) -> dict[str, Any]:
     return {
         "uid": new.token["uid"],
         "type": new.token["type"],
         "session_id": new.spec.session_id,
         "valid": True,
         "body": new.token,
-        "last_updated": now,
+        "last_updated": new.spec.created_at,
     }

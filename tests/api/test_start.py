@@ -14,7 +14,7 @@ from charging import names
 from charging.session.model import SessionSpec
 from charging.store import tables
 from charging.store.connections import ConnectionStore
-from charging.store.locations import LocationStore
+from charging.store.evse_index import EvseIndex
 from charging.store.starts import StartStore
 from tests.api.conftest import RunningApi, new_key
 from tests.stack import EVSE, USER
@@ -184,8 +184,8 @@ async def test_without_a_key_every_start_is_a_fresh_session(lite: RunningApi) ->
 
 async def test_a_repeat_starts_the_workflow_that_a_killed_api_left_unstarted(lite: RunningApi) -> None:
     key, order = new_key(), StartRequest(evse_id=EVSE)
-    locations = LocationStore(lite.database, ConnectionStore(lite.database, lite.settings.secret_keys))
-    new = new_session(order, USER, await locations.find_evse(EVSE), lite.settings, datetime.now(UTC))
+    index = EvseIndex(lite.database, ConnectionStore(lite.database, lite.settings.secret_keys))
+    new = new_session(order, USER, await index.find(EVSE), lite.settings, datetime.now(UTC))
     await StartStore(lite.database).begin(new, key, body_hash(order))  # and here the API was killed
     again = await lite.start(key=key)
     assert (again.status_code, again.json()["session_id"]) == (201, new.spec.session_id)

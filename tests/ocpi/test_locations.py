@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from charging.store.connections import Connection
-from charging.store.locations import EvseMatch, LocationStore
+from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.locations import LocationStore
 from charging.store.objects import ObjectKey
 from charging.store.tables import odd_messages
 from charging.store.tariffs import TariffStore
@@ -19,18 +20,18 @@ EARLIER = "2025-01-01T00:00:00Z"
 
 
 @pytest.fixture
-def finder(emsp: Emsp, friend: Connection) -> LocationStore:
-    return LocationStore(emsp.services.database, emsp.services.connections)
+def finder(emsp: Emsp, friend: Connection) -> EvseIndex:
+    return EvseIndex(emsp.services.database, emsp.services.connections)
 
 
-async def found(finder: LocationStore, evse_id: str = "FI*VRT*E12345") -> EvseMatch:
-    match = await finder.find_evse(evse_id)
+async def found(finder: EvseIndex, evse_id: str = "FI*VRT*E12345") -> EvseMatch:
+    match = await finder.find(evse_id)
     assert match is not None
     return match
 
 
 class TestPut:
-    async def test_a_new_location_is_created_and_found(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_a_new_location_is_created_and_found(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         body = location(id="LOC2", evses=[evse(uid="u2", evse_id="FI*VRT*E99")], vendor_field={"a": 1.25})
         response = await cpo.call("PUT", "locations/FI/VRT/LOC2", body)
         assert (response.status_code, response.json()["status_code"]) == (201, 1000)
@@ -38,29 +39,27 @@ class TestPut:
         assert (await cpo.call("GET", "locations/FI/VRT/LOC2")).json()["data"] == body
         assert (await found(finder, "FI*VRT*E99")).evse_uid == "u2"
 
-    async def test_an_evse_that_the_list_leaves_out_is_removed(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_an_evse_that_the_list_leaves_out_is_removed(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         body = location(evses=[evse()], last_updated=LATER)
         assert (await cpo.call("PUT", "locations/FI/VRT/LOC1", body)).status_code == 200
         assert (await found(finder, "FI*VRT*E12346")).status == "REMOVED"
         assert (await cpo.call("GET", "locations/FI/VRT/LOC1/3257")).json()["data"]["status"] == "REMOVED"
 
-    async def test_a_location_without_a_list_keeps_its_evses(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_a_location_without_a_list_keeps_its_evses(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         body = location(last_updated=LATER, name="New name")
         del body["evses"]
         await cpo.call("PUT", "locations/FI/VRT/LOC1", body)
         assert (await found(finder)).status == "AVAILABLE"
         assert (await cpo.call("GET", "locations/FI/VRT/LOC1")).json()["data"]["name"] == "New name"
 
-    async def test_what_is_older_than_what_is_stored_changes_nothing(
-        self, finder: LocationStore, cpo: ScriptedCpo
-    ) -> None:
+    async def test_what_is_older_than_what_is_stored_changes_nothing(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         old = location(last_updated=EARLIER, name="Old", evses=[])
         response = await cpo.call("PUT", "locations/FI/VRT/LOC1", old)
         assert (response.status_code, response.json()["status_code"]) == (200, 1000)
         assert (await cpo.call("GET", "locations/FI/VRT/LOC1")).json()["data"]["name"] == "Test site"
         assert (await found(finder)).status == "AVAILABLE"
 
-    async def test_an_evse_and_a_connector_can_be_put_alone(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_an_evse_and_a_connector_can_be_put_alone(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         base = "locations/FI/VRT/LOC1/9"
         new = evse(uid="9", evse_id="FI*VRT*E9", last_updated=LATER)
         assert (await cpo.call("PUT", base, new)).status_code == 201
@@ -125,7 +124,7 @@ class TestPut:
 
     @on_sqlite
     async def test_parties_are_compared_without_regard_to_case(
-        self, friend: Connection, cpo: ScriptedCpo, finder: LocationStore
+        self, friend: Connection, cpo: ScriptedCpo, finder: EvseIndex
     ) -> None:
         body = location(country_code="fi", party_id="vrt", last_updated=LATER, name="lower")
         assert (await cpo.call("PUT", "locations/fi/Vrt/LOC1", body)).status_code == 200
@@ -133,7 +132,7 @@ class TestPut:
 
 
 class TestPatch:
-    async def test_the_status_of_an_evse_is_what_is_patched_most(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_the_status_of_an_evse_is_what_is_patched_most(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         changes = {"status": "CHARGING", "last_updated": LATER}
         response = await cpo.call("PATCH", "locations/FI/VRT/LOC1/3256", changes)
         assert (response.status_code, response.json()["status_code"]) == (200, 1000)
@@ -143,12 +142,12 @@ class TestPatch:
         whole = (await cpo.call("GET", "locations/FI/VRT/LOC1")).json()["data"]
         assert whole["last_updated"] == LATER
 
-    async def test_an_older_patch_changes_nothing(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_an_older_patch_changes_nothing(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         changes = {"status": "CHARGING", "last_updated": EARLIER}
         assert (await cpo.call("PATCH", "locations/FI/VRT/LOC1/3256", changes)).status_code == 200
         assert (await found(finder)).status == "AVAILABLE"
 
-    async def test_a_location_and_a_connector_can_be_patched(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_a_location_and_a_connector_can_be_patched(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         await cpo.call("PATCH", "locations/FI/VRT/LOC1", {"name": "New", "last_updated": LATER, "time_zone": "UTC"})
         changes = {"max_electric_power": 50_000, "last_updated": LATER, "tariff_ids": ["T2"]}
         await cpo.call("PATCH", "locations/FI/VRT/LOC1/3256/1", changes)
@@ -156,7 +155,7 @@ class TestPatch:
         assert match.time_zone == "UTC"
         assert (match.connectors[0].max_power_w, match.connectors[0].tariff_ids) == (50_000, ("T2",))
 
-    async def test_evses_in_a_patch_are_put_in_by_uid(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_evses_in_a_patch_are_put_in_by_uid(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         some = [{"uid": "3256", "status": "BLOCKED"}, evse(uid="77", evse_id="FI*VRT*E77")]
         response = await cpo.call("PATCH", "locations/FI/VRT/LOC1", {"evses": some, "last_updated": LATER})
         assert response.json()["status_code"] == 1000
@@ -165,9 +164,7 @@ class TestPatch:
         assert (await found(finder, "FI*VRT*E77")).evse_uid == "77"
 
     @on_sqlite
-    async def test_null_clears_what_may_be_absent_and_nothing_else(
-        self, finder: LocationStore, cpo: ScriptedCpo
-    ) -> None:
+    async def test_null_clears_what_may_be_absent_and_nothing_else(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         changes = {"name": None, "id": "STOLEN", "party_id": None, "last_updated": LATER}
         await cpo.call("PATCH", "locations/FI/VRT/LOC1", changes)
         body = (await cpo.call("GET", "locations/FI/VRT/LOC1")).json()["data"]
@@ -182,9 +179,7 @@ class TestPatch:
         response = await cpo.call("PATCH", f"locations/FI/VRT/{path}", {"status": "CHARGING", "name": "x"})
         assert (response.status_code, response.json()["status_code"]) == (200, 2001)
 
-    async def test_one_that_would_break_the_object_changes_nothing(
-        self, finder: LocationStore, cpo: ScriptedCpo
-    ) -> None:
+    async def test_one_that_would_break_the_object_changes_nothing(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         for path, changes in (
             ("LOC1/3256", {"connectors": [{"id": "1"}]}),
             ("LOC1/3256/1", {"max_voltage": "lots"}),
@@ -205,7 +200,7 @@ class TestPatch:
 
 class TestFindingAnEvse:
     @pytest.mark.parametrize("spelling", ["FI*VRT*E12345", "FI-VRT-E12345", "fivrte12345", "FI*VRT*E12345*1", "3256"])
-    async def test_in_any_spelling(self, finder: LocationStore, spelling: str) -> None:
+    async def test_in_any_spelling(self, finder: EvseIndex, spelling: str) -> None:
         match = await found(finder, spelling)
         assert (match.connection.network, match.country_code, match.party_id) == ("Virta", "FI", "VRT")
         assert (match.location_id, match.evse_uid, match.evse_id) == ("LOC1", "3256", "FI*VRT*E12345")
@@ -219,10 +214,10 @@ class TestFindingAnEvse:
 
     @on_sqlite
     @pytest.mark.parametrize("spelling", ["FI*VRT*E0", "", "  ", "*", "x" * 5000, "LOC1"])
-    async def test_that_nobody_has(self, finder: LocationStore, spelling: str) -> None:
-        assert await finder.find_evse(spelling) is None
+    async def test_that_nobody_has(self, finder: EvseIndex, spelling: str) -> None:
+        assert await finder.find(spelling) is None
 
-    async def test_a_removed_one_yields_to_one_that_is_there(self, finder: LocationStore, cpo: ScriptedCpo) -> None:
+    async def test_a_removed_one_yields_to_one_that_is_there(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         gone = {"status": "REMOVED", "last_updated": LATER}
         await cpo.call("PATCH", "locations/FI/VRT/LOC1/3256", gone)
         assert (await found(finder)).status == "REMOVED"
@@ -230,9 +225,7 @@ class TestFindingAnEvse:
         match = await found(finder)
         assert (match.location_id, match.status) == ("LOC2", "AVAILABLE")
 
-    async def test_ties_go_to_the_exact_spelling_then_to_the_newest(
-        self, finder: LocationStore, cpo: ScriptedCpo
-    ) -> None:
+    async def test_ties_go_to_the_exact_spelling_then_to_the_newest(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
         twins = [
             evse(uid="dashes", evse_id="FI-VRT-E5", last_updated=LATER),
             evse(uid="stars", evse_id="FI*VRT*E5"),
@@ -243,7 +236,7 @@ class TestFindingAnEvse:
         assert (await found(finder, "fi-vrt-e5")).evse_uid == "dashes"
         assert (await found(finder, "FIVRTE5")).evse_uid == "newest"
 
-    async def test_ties_go_to_a_cpo_before_a_hub(self, emsp: Emsp, finder: LocationStore) -> None:
+    async def test_ties_go_to_a_cpo_before_a_hub(self, emsp: Emsp, finder: EvseIndex) -> None:
         async with ScriptedCpo() as hub:
             hub.role = {**hub.role, "role": "HUB", "business_details": {"name": "Hub"}}
             hub.locations = [location(evses=[evse(last_updated=LATER)])]
@@ -251,19 +244,19 @@ class TestFindingAnEvse:
             assert (await found(finder)).connection.network == "Virta"
 
     async def test_by_its_keys_where_it_has_no_evse_id(
-        self, finder: LocationStore, friend: Connection, cpo: ScriptedCpo
+        self, finder: EvseIndex, friend: Connection, cpo: ScriptedCpo
     ) -> None:
         nameless = evse(uid="nameless", evse_id=None)
         await cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=[nameless]))
-        match = await finder.get_evse(ObjectKey(friend.id, "FI", "VRT", "LOC2"), "nameless")
+        match = await finder.at(ObjectKey(friend.id, "FI", "VRT", "LOC2"), "nameless")
         assert match is not None
         assert match.evse_id is None
 
     @on_sqlite
-    async def test_one_broken_connector_does_not_hide_the_others(self, finder: LocationStore, emsp: Emsp) -> None:
+    async def test_one_broken_connector_does_not_hide_the_others(self, finder: EvseIndex, emsp: Emsp) -> None:
         body = location(evses=[{**evse(), "last_updated": LATER, "connectors": [connector(), {"id": "2"}]}])
         connection = await emsp.connection()
-        await finder.put_location(connection.id, {**body, "last_updated": LATER})
+        await LocationStore(emsp.services.database).put_location(connection.id, {**body, "last_updated": LATER})
         assert [c.id for c in (await found(finder)).connectors] == ["1"]
 
 
@@ -302,7 +295,7 @@ class TestTariffs:
 
     @on_sqlite
     async def test_of_a_remote_start_is_regular_or_untyped_and_valid_now(
-        self, finder: LocationStore, cpo: ScriptedCpo
+        self, finder: EvseIndex, cpo: ScriptedCpo
     ) -> None:
         ids = ["T1", "GREEN", "OLD", "SOON", "gone"]
         changes = {"connectors": [connector(tariff_ids=list(reversed(ids)))], "last_updated": LATER}
@@ -321,7 +314,7 @@ class TestTariffs:
         assert (now["id"], later["id"]) == ("T1", "SOON")
 
     @on_sqlite
-    async def test_none_is_an_unknown_price(self, finder: LocationStore) -> None:
+    async def test_none_is_an_unknown_price(self, finder: EvseIndex) -> None:
         match = await found(finder)
         assert match.tariff_of(match.connectors[0], datetime(2026, 5, 1, tzinfo=UTC)) is not None
         nothing = EvseMatch(**{**vars(match), "tariffs": {}})

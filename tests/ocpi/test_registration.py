@@ -9,7 +9,7 @@ from sqlalchemy import select
 from charging.ocpi import wire
 from charging.settings import Settings
 from charging.store.connections import ConnectionStore
-from charging.store.locations import LocationStore
+from charging.store.evse_index import EvseIndex
 from charging.store.tables import connections, odd_messages
 from tests.ocpi.conftest import Emsp, on_sqlite
 from tests.peer import ENDPOINTS, ScriptedCpo, Step, answer, html, location, refuse
@@ -224,8 +224,8 @@ class TestTheAdmin:
         assert [r.method for r in cpo.received("credentials")] == ["POST", "DELETE"]
         assert (await emsp.connection()).status == "unregistered"
         assert (await cpo.call("GET", "tariffs/FI/VRT/T1")).status_code == 401
-        finder = LocationStore(emsp.services.database, emsp.services.connections)
-        assert await finder.find_evse("FI*VRT*E12345") is None
+        finder = EvseIndex(emsp.services.database, emsp.services.connections)
+        assert await finder.find("FI*VRT*E12345") is None
 
     async def test_parts_from_a_cpo_that_cannot_be_told(self, emsp: Emsp, cpo: ScriptedCpo) -> None:
         await emsp.register(cpo)

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.cpo import CpoActivities
 from activities.payments import PaymentActivities
@@ -27,8 +27,13 @@ from workflows.late_session import LateSessionWorkflow
 from workflows.settlement import SettlementWorkflow
 
 
-def build_worker(client: Client, database: Database, peers: Peers, settings: Settings) -> Worker:
-    """A worker for every workflow and activity of this engine; the caller closes ``database`` and ``peers``."""
+def build_worker(
+    client: Client, database: Database, peers: Peers, settings: Settings, runner: WorkflowRunner | None = None
+) -> Worker:
+    """A worker for every workflow and activity of this engine; the caller closes ``database`` and ``peers``.
+
+    ``runner``: workflows run outside of Temporal's sandbox unless another one is given (docs/adr/0007).
+    """
     connections = ConnectionStore(database, settings.secret_keys)
     decisions = DecisionStore(database)
     cpo = CpoActivities(
@@ -46,6 +51,7 @@ def build_worker(client: Client, database: Database, peers: Peers, settings: Set
         # A worker that was killed is found out sooner; see docs/operations.md.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=settings.max_cached_workflows,
+        workflow_runner=runner or UnsandboxedWorkflowRunner(),
     )
 
 

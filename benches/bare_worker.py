@@ -4,7 +4,7 @@ import asyncio
 import signal
 from datetime import timedelta
 
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from benches.bare_workflow import BARE_QUEUE, BareWorkflow, nothing
 from charging.settings import get_settings
@@ -22,6 +22,7 @@ async def main() -> None:
         activities=[nothing],
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=get_settings().max_cached_workflows,
+        workflow_runner=UnsandboxedWorkflowRunner(),
     ):
         await stopped.wait()
 

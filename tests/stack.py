@@ -20,6 +20,7 @@ from sqlalchemy import func, select, update
 from temporalio.client import Client, WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from api.app import create_app
 from charging import names
@@ -157,7 +158,9 @@ async def running_stack(
         cpo = await stack.enter_async_context(ScriptedCpo())
         await cpo.befriend(database, chosen)
         url = await stack.enter_async_context(serve(create_app(chosen), port))
-        worker = await stack.enter_async_context(build_worker(temporal.client, database, peers, chosen))
+        # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
+        in_sandbox = SandboxedWorkflowRunner()
+        worker = await stack.enter_async_context(build_worker(temporal.client, database, peers, chosen, in_sandbox))
         headers = {"Authorization": f"Bearer {user_token()}"}
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
         yield Stack(chosen, database, temporal.client, cpo, api, worker)

@@ -1,17 +1,56 @@
 """The workflow's columns of a session: its decisions, with events and profile answers, in one transaction."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import delete, func, insert, select, tuple_, update
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import BindParameter, Column, bindparam, delete, func, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from charging.session.answers import Publication
-from charging.session.model import Meter
+from charging.session.model import Meter, ProfileAnswer, TimelineEntry
 from charging.store.engine import Database
-from charging.store.meter_row import METER_COLUMNS, meter_of
+from charging.store.meter_row import METER_COLUMNS, meter_of_values
+from charging.store.quick import QuickRead, QuickWrite, write_at_once
 from charging.store.tables import events, evse_claims, ocpi_sessions, profile_requests, sessions
+
+
+def _new(column: Column[Any]) -> BindParameter[Any]:
+    # Prefixed: the bare names are SQLAlchemy's own for the columns of an UPDATE.
+    return bindparam(f"new_{column.name}", type_=column.type)
+
+
+_OF_SESSION: Final = sessions.c.id == bindparam("of")
+_METER: Final = select(*METER_COLUMNS).where(_OF_SESSION)
+_ADMISSION: Final = select(sessions.c.admission).where(_OF_SESSION)
+_ADMIT: Final = update(sessions).where(_OF_SESSION, sessions.c.admission == "accepted").values(admission="running")
+_FREE_EVSE: Final = delete(evse_claims).where(evse_claims.c.session_id == bindparam("of"))
+_ORDER: Final = (sessions.c.decided_run, sessions.c.decided_length, sessions.c.decided_n)
+_DECIDED: Final = (
+    "status phase reason start_outcome stop_sent_at stop_accepted_at closed_at watch_until wake_kwh wake_cost profile "
+    "ended_at decided_run decided_length decided_n updated_at"
+).split()
+_DECIDE: Final = (
+    update(sessions)
+    .where(_OF_SESSION, tuple_(*_ORDER) < tuple_(*(_new(column) for column in _ORDER)))
+    .values({name: _new(sessions.c[name]) for name in _DECIDED} | {"revision": sessions.c.revision + 1})
+)
+_ANSWER: Final = (
+    update(profile_requests)
+    .where(profile_requests.c.id == bindparam("request_id"), profile_requests.c.state == "open")
+    .values({name: _new(profile_requests.c[name]) for name in ("state", "result", "answered_at")})
+)
+
+
+def _append(database: Database) -> QuickWrite:
+    """Append an event under the session's next number, unless one of its id is there."""
+    make: Any = sqlite.insert if database.is_sqlite else postgresql.insert
+    last = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.session_id == bindparam("of"))
+    new = {name: _new(events.c[name]) for name in ("id", "type", "data", "at")}
+    of = bindparam("of", type_=events.c.session_id.type)
+    statement = make(events).values(session_id=of, seq=last.scalar_subquery() + 1, **new)
+    return QuickWrite(database, statement.on_conflict_do_nothing(index_elements=["id"]))
 
 
 class DecisionStore:
@@ -19,38 +58,37 @@ class DecisionStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._meter = QuickRead(database, _METER)
+        self._admission = QuickRead(database, _ADMISSION)
+        self._admit = QuickWrite(database, _ADMIT)
+        self._decide = QuickWrite(database, _DECIDE)
+        self._decide_and_ask = QuickWrite(database, _DECIDE.values(poll_at=_new(sessions.c.updated_at)))
+        self._append = _append(database)
+        self._answer = QuickWrite(database, _ANSWER)
+        self._free_evse = QuickWrite(database, _FREE_EVSE)
 
     async def admit(self, session_id: str) -> bool:
         """Turn ``accepted`` into ``running``, once; True also when it runs already, False when it was abandoned."""
-        async with self._database.write() as connection:
-            await connection.execute(
-                update(sessions)
-                .where(sessions.c.id == session_id, sessions.c.admission == "accepted")
-                .values(admission="running")
-            )
-            admission = await connection.scalar(select(sessions.c.admission).where(sessions.c.id == session_id))
-        return admission == "running"
+        await write_at_once(self._database, [self._admit.of({"of": session_id})])
+        return await self._admission.one(of=session_id) == ["running"]
 
     async def publish(self, publication: Publication) -> None:
         """Write the decisions unless newer ones are stored; events and answers are written once, whatever the order."""
         now = datetime.now(UTC)
-        async with self._database.write() as connection:
-            await _write_decisions(connection, publication, now)
-            await _write_events(connection, publication)
-            for answer in publication.answers:
-                await connection.execute(
-                    update(profile_requests)
-                    .where(profile_requests.c.id == answer.request_id, profile_requests.c.state == "open")
-                    .values(state=answer.state, result=answer.result, answered_at=now)
-                )
-            if publication.closed_at:
-                await connection.execute(delete(evse_claims).where(evse_claims.c.session_id == publication.session_id))
+        decide = self._decide_and_ask if publication.ask_cpo else self._decide
+        statements = [decide.of(_decisions(publication, now))]
+        statements += [self._append.of(_event(publication, entry)) for entry in publication.entries]
+        statements += [self._answer.of(_answered(answer, now)) for answer in publication.answers]
+        if publication.closed_at:
+            statements.append(self._free_evse.of({"of": publication.session_id}))
+        await write_at_once(self._database, statements)
 
     async def meter(self, session_id: str) -> Meter:
         """The stored meter."""
-        async with self._database.read() as connection:
-            row = (await connection.execute(select(*METER_COLUMNS).where(sessions.c.id == session_id))).one()
-        return meter_of(row)
+        values = await self._meter.one(of=session_id)
+        if values is None:
+            raise LookupError(f"no session {session_id}")
+        return meter_of_values(values)
 
     async def ocpi_session_is_over(self, connection_id: str, ocpi_session_id: str) -> bool:
         """Whether the CPO's Session is COMPLETED or INVALID in the store."""
@@ -62,9 +100,8 @@ class DecisionStore:
         return any(status in ("COMPLETED", "INVALID") for status in statuses)
 
 
-async def _write_decisions(connection: AsyncConnection, publication: Publication, now: datetime) -> None:
-    stored = tuple_(sessions.c.decided_run, sessions.c.decided_length, sessions.c.decided_n)
-    values: dict[str, Any] = {
+def _decisions(publication: Publication, now: datetime) -> dict[str, Any]:
+    values = {
         "status": publication.status,
         "phase": publication.phase,
         "reason": publication.reason.model_dump(mode="json") if publication.reason else None,
@@ -80,34 +117,22 @@ async def _write_decisions(connection: AsyncConnection, publication: Publication
         "decided_run": publication.run,
         "decided_length": publication.length,
         "decided_n": publication.n,
-        "revision": sessions.c.revision + 1,
         "updated_at": now,
     }
-    if publication.ask_cpo:
-        values["poll_at"] = now
-    newer = stored < tuple_(publication.run, publication.length, publication.n)
-    await connection.execute(update(sessions).where(sessions.c.id == publication.session_id, newer).values(values))
+    return {"of": publication.session_id, **_prefixed(values.items())}
 
 
-async def _write_events(connection: AsyncConnection, publication: Publication) -> None:
-    """Append the entries that are not there yet. An entry's id follows from its count, so a repeat is known."""
-    if not publication.entries:
-        return
-    session_id = publication.session_id
-    ids = {str(uuid.uuid5(uuid.UUID(session_id), f"workflow/{entry.n}")): entry for entry in publication.entries}
-    known = set((await connection.scalars(select(events.c.id).where(events.c.id.in_(ids)))).all())
-    last = await connection.scalar(select(func.max(events.c.seq)).where(events.c.session_id == session_id))
-    fresh = [(event_id, entry) for event_id, entry in ids.items() if event_id not in known]
-    rows = [
-        {
-            "session_id": session_id,
-            "seq": seq,
-            "id": event_id,
-            "type": entry.type,
-            "data": {"detail": entry.detail},
-            "at": entry.at,
-        }
-        for seq, (event_id, entry) in enumerate(fresh, start=(last or 0) + 1)
-    ]
-    if rows:
-        await connection.execute(insert(events), rows)
+def _event(publication: Publication, entry: TimelineEntry) -> dict[str, Any]:
+    # The id follows from the entry's count, so a repeat is known.
+    event_id = str(uuid.uuid5(uuid.UUID(publication.session_id), f"workflow/{entry.n}"))
+    values = {"id": event_id, "type": entry.type, "data": {"detail": entry.detail}, "at": entry.at}
+    return {"of": publication.session_id, **_prefixed(values.items())}
+
+
+def _answered(answer: ProfileAnswer, now: datetime) -> dict[str, Any]:
+    values = {"state": answer.state, "result": answer.result, "answered_at": now}
+    return {"request_id": answer.request_id, **_prefixed(values.items())}
+
+
+def _prefixed(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    return {f"new_{name}": value for name, value in values}

@@ -20,6 +20,7 @@ Result = TypeVar("Result")
 
 _POSTGRES_CONNECTIONS = 8
 _POSTGRES_WAIT_S = 5
+_NOT_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
 
 class Driver(Protocol):
@@ -78,6 +79,8 @@ class SqliteDriver:
                 for sql, parameters in statements:
                     self._writer.execute(sql, parameters)
         except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode not in _NOT_UNIQUE:
+                raise
             raise NotUnique from error
         except sqlite3.OperationalError as error:
             raise StoreUnavailable(type(error).__name__) from error
@@ -127,7 +130,7 @@ class PostgresDriver:
 
         try:
             await self._use(write)
-        except psycopg.IntegrityError as error:
+        except psycopg.errors.UniqueViolation as error:
             raise NotUnique from error
 
     async def _use(self, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:

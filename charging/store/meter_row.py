@@ -1,10 +1,11 @@
 """The meter columns of a session's row, and the ``Meter`` that they make."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row
 
-from charging.session.model import CpoStatus, Meter
+from charging.session.model import Meter
 from charging.store.tables import sessions
 
 METER_COLUMNS: Final = (
@@ -24,20 +25,18 @@ METER_COLUMNS: Final = (
 )
 
 
+# The field of a Meter that each of them is.
+_FIELDS: Final = tuple(
+    {"meter_seq": "seq", "cpo_ended_at": "ended_at"}.get(column.name, column.name.removeprefix("meter_"))
+    for column in METER_COLUMNS
+)
+
+
 def meter_of(row: Row[*tuple[Any, ...]]) -> Meter:
-    """The meter that ``row`` (with ``METER_COLUMNS``) holds."""
-    return Meter(
-        seq=row.meter_seq,
-        ocpi_session_id=row.ocpi_session_id,
-        cpo_status=CpoStatus(row.cpo_status) if row.cpo_status else None,
-        kwh=row.kwh,
-        cost=row.cost,
-        estimate=row.estimate,
-        power_kw=row.power_kw,
-        state_of_charge=row.state_of_charge,
-        started_at=row.started_at,
-        ended_at=row.cpo_ended_at,
-        updated_at=row.meter_updated_at,
-        received_at=row.meter_received_at,
-        kwh_changed_at=row.kwh_changed_at,
-    )
+    """The meter that ``row`` (with ``METER_COLUMNS`` among its columns) holds."""
+    return meter_of_values([row._mapping[column] for column in METER_COLUMNS])
+
+
+def meter_of_values(values: Sequence[Any]) -> Meter:
+    """The meter that these values of ``METER_COLUMNS`` make."""
+    return Meter(**dict(zip(_FIELDS, values, strict=True)))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Dialect, Select, Table, TypeDecorator, insert
+from sqlalchemy import JSON, Delete, Dialect, Insert, Select, TypeDecorator, Update
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from charging.store.engine import Database
@@ -44,31 +44,36 @@ class QuickRead:
         ]
 
 
-class QuickInsert:
-    """One INSERT of one row into ``table``; ``names`` are the columns that are given, the others keep their default."""
+class QuickWrite:
+    """One INSERT of one row, UPDATE or DELETE, whose bind parameters are given by name.
 
-    def __init__(self, database: Database, table: Table, names: Sequence[str]) -> None:
+    ``columns``: those of an INSERT that are given; the others keep their default.
+    """
+
+    def __init__(self, database: Database, statement: Insert | Update | Delete, columns: Sequence[str] = ()) -> None:
         dialect = database.engine.dialect
-        compiled = insert(table).compile(dialect=dialect, column_keys=list(names))
+        compiled = statement.compile(dialect=dialect, column_keys=list(columns) or None)
         self._sql = str(compiled)
         self._names = compiled.positiontup or []
         self._by_name = not self._names
-        self._defaults = {
-            column.name: column.default.arg
-            for column in table.columns
-            if column.name not in names and isinstance(column.default, ScalarElementColumnDefault)
-        }
-        self._writers = {name: _writing(table.c[name].type, dialect) for name in compiled.params}
+        self._literals = {**compiled.params, **_defaults(statement)}
+        self._writers = {name: _writing(bind.type, dialect) for bind, name in compiled.bind_names.items()}
 
-    def of(self, row: Mapping[str, Any]) -> tuple[str, Any]:
-        """The statement and its parameters for ``row``."""
-        values = {**self._defaults, **row}
+    def of(self, parameters: Mapping[str, Any]) -> tuple[str, Any]:
+        """The statement and what it is run with."""
+        values = {**self._literals, **parameters}
         named = {name: write(values[name]) if write else values[name] for name, write in self._writers.items()}
         return self._sql, named if self._by_name else [named[name] for name in self._names]
 
 
+def _defaults(statement: Insert | Update | Delete) -> dict[str, Any]:
+    columns = statement.table.columns if isinstance(statement, Insert) else ()
+    defaults = {column.name: column.default for column in columns}
+    return {name: default.arg for name, default in defaults.items() if isinstance(default, ScalarElementColumnDefault)}
+
+
 async def write_at_once(database: Database, statements: Sequence[tuple[str, Any]]) -> None:
-    """``statements`` of ``QuickInsert.of`` in one transaction. Raises ``NotUnique``, and then has written nothing."""
+    """``statements`` of ``QuickWrite.of`` in one transaction. Raises ``NotUnique``, and then has written nothing."""
     async with database.turn():
         await database.driver.write(statements)
 

@@ -5,16 +5,17 @@ forgotten after Temporal's retention; these rows are not.
 """
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Table, bindparam, delete, insert, select, update
 
 from charging.errors import NotUnique, Problem
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
-from charging.store.quick import QuickInsert, QuickRead, write_at_once
+from charging.store.quick import QuickRead, QuickWrite, write_at_once
 from charging.store.tables import commands, evse_claims, idempotency_keys, sessions, tokens
 
 START_SESSION = "START_SESSION"
@@ -31,8 +32,8 @@ _SESSION = (
 ).split()
 
 
-def _all(table: Table) -> list[str]:
-    return [column.name for column in table.columns]
+def _insert(database: Database, table: Table, columns: Sequence[str] = ()) -> QuickWrite:
+    return QuickWrite(database, insert(table), columns or table.columns.keys())
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,11 @@ class StartStore:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._repeat = QuickRead(database, _REPEAT)
-        self._session = QuickInsert(database, sessions, _SESSION)
-        self._key = QuickInsert(database, idempotency_keys, _all(idempotency_keys))
-        self._claim = QuickInsert(database, evse_claims, _all(evse_claims))
-        self._token = QuickInsert(database, tokens, _all(tokens))
-        self._command = QuickInsert(database, commands, _COMMAND)
+        self._session = _insert(database, sessions, _SESSION)
+        self._key = _insert(database, idempotency_keys)
+        self._claim = _insert(database, evse_claims)
+        self._token = _insert(database, tokens)
+        self._command = _insert(database, commands, _COMMAND)
 
     async def repeat_of(self, user_id: str, key: str, body_hash: str) -> Started | None:
         """The session that this key has started. Raises ``Problem`` 422 when it came with another body."""

@@ -35,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
     from charging.session.profile import ChargingPlan, ProfileWish
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
+    from workflows.quick_step import quick_step
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -53,8 +54,9 @@ class ChargingSessionWorkflow:
         self._state = state
         self._busy: dict[Step, asyncio.Task[None]] = {}
         self._awake = True
-        self._published = -1  # the state's changes that were shown, or are being shown in the background
-        self._stored = -1  # those that the store has
+        # The state's changes that were shown, or are being shown in the background; the API has stored the first ones.
+        self._published = -1 if state.run else state.changes
+        self._stored = self._published  # those that the store has
         self._publications = 0
         self._catching_up: asyncio.Task[None] | None = None
         self._alarm: asyncio.Task[None] | None = None
@@ -68,6 +70,7 @@ class ChargingSessionWorkflow:
             try:
                 if step is not Step.WAIT:
                     self._begin(step)
+                    await asyncio.sleep(0)  # what it notes before it waits goes into the same publication
                 elif not await self._publish():
                     await self._sleep()
             except asyncio.CancelledError:
@@ -119,12 +122,9 @@ class ChargingSessionWorkflow:
         rules.admitted(self._state, admission, workflow.now())
 
     async def _hold(self) -> None:
-        answer = await workflow.execute_activity_method(
-            PaymentActivities.hold,
-            self._state.spec.session_id,
-            start_to_close_timeout=STORE_CALL,
-            summary=f"Hold {self._state.spec.hold} {self._state.spec.currency}",
-        )
+        spec = self._state.spec
+        summary = f"Hold {spec.hold} {spec.currency}"
+        answer = await quick_step(PaymentActivities.hold, spec.session_id, summary)
         rules.funds_answered(self._state, answer.held, answer.detail, workflow.now())
 
     async def _start(self) -> None:
@@ -224,12 +224,7 @@ class ChargingSessionWorkflow:
         rules.asked_cpo(self._state, workflow.now())
 
     async def _release(self) -> None:
-        await workflow.execute_activity_method(
-            PaymentActivities.release,
-            self._state.spec.session_id,
-            start_to_close_timeout=STORE_CALL,
-            summary="Release what is held",
-        )
+        await quick_step(PaymentActivities.release, self._state.spec.session_id, "Release what is held")
         rules.hold_released(self._state, workflow.now())
 
     # --- waiting ---------------------------------------------------------------------------------------------

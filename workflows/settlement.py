@@ -1,22 +1,16 @@
 """``SettlementWorkflow``: all CDRs of one session → capture or refund → receipt. One run at a time per session."""
 
-from collections.abc import Callable, Coroutine
-from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import RetryPolicy
-from temporalio.exceptions import ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.payments import PaymentActivities
     from charging import names
     from charging.payments.answers import Settlement
     from charging.session.messages import CdrReceived
-
-STORE_CALL = timedelta(seconds=3)
-PAYMENT_CALL = timedelta(seconds=60)
-PATIENCE = RetryPolicy(maximum_interval=timedelta(minutes=5))  # without an end: money is never given up
+    from workflows.quick_step import quick_step
 
 
 @workflow.defn(name=names.Workflow.SETTLEMENT)
@@ -49,43 +43,14 @@ class SettlementWorkflow:
         self._messages += 1
 
     async def _settle(self) -> Settlement:
-        settlement = await self._store(PaymentActivities.assess, "Judge all CDRs")
+        settlement = await quick_step(PaymentActivities.assess, self._session_id, "Judge all CDRs")
         self._show(settlement)
         if not settlement.to_pay:
             return settlement
-        await workflow.execute_activity_method(
-            PaymentActivities.pay,
-            self._session_id,
-            start_to_close_timeout=PAYMENT_CALL,
-            retry_policy=PATIENCE,
-            summary=_payments(settlement),
-        )
-        settlement = await self._store(PaymentActivities.conclude, "Write receipt and payment status")
+        await quick_step(PaymentActivities.pay, self._session_id, _payments(settlement))
+        settlement = await quick_step(PaymentActivities.conclude, self._session_id, "Write receipt and payment status")
         self._show(settlement)
         return settlement
-
-    async def _store(
-        self, step: Callable[[PaymentActivities, str], Coroutine[Any, Any, Settlement]], summary: str
-    ) -> Settlement:
-        """One step in the store: once as a local activity, which costs less, else for as long as it takes."""
-        try:
-            return await workflow.execute_local_activity_method(
-                step,
-                self._session_id,
-                start_to_close_timeout=STORE_CALL,
-                retry_policy=RetryPolicy(maximum_attempts=1),
-                summary=summary,
-            )
-        except FailureError as error:  # a local activity's error comes without the ActivityError around it
-            if is_cancelled_exception(error):
-                raise
-        return await workflow.execute_activity_method(
-            step,
-            self._session_id,
-            start_to_close_timeout=PAYMENT_CALL,
-            retry_policy=PATIENCE,
-            summary=summary,
-        )
 
     async def _tell_session(self, settlement: Settlement) -> None:
         """The session's workflow ends by this; it may have ended long ago."""

@@ -11,7 +11,8 @@
         await cpo.send_result(cpo.starts[0]["response_url"], "ACCEPTED")
 
 Steps that ``on`` knows: versions, version, credentials, locations, tariffs, sessions, cdrs, START_SESSION,
-STOP_SESSION, SET_PROFILE, CLEAR_PROFILE, ACTIVE_PROFILE. Scripted answers are used in turn, the last one for ever.
+STOP_SESSION, RESERVE_NOW, CANCEL_RESERVATION, UNLOCK_CONNECTOR, SET_PROFILE, CLEAR_PROFILE, ACTIVE_PROFILE,
+PREFERENCES, PUT_TOKEN, PATCH_TOKEN. Scripted answers are used in turn, the last one for ever.
 """
 
 import asyncio
@@ -315,12 +316,17 @@ class ScriptedCpo:
         ]
         for module in ("locations", "tariffs", "sessions", "cdrs"):
             routes.append(Route(f"{base}/{module}", self._serve_list(module), methods=["GET"]))
-        for command in ("START_SESSION", "STOP_SESSION"):
+        for command in ("START_SESSION", "STOP_SESSION", "RESERVE_NOW", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"):
             handler = self._serve(command, lambda r, b: ACCEPTED)
             routes.append(Route(f"{base}/commands/{command}", handler, methods=["POST"]))
         for step, method in (("SET_PROFILE", "PUT"), ("CLEAR_PROFILE", "DELETE"), ("ACTIVE_PROFILE", "GET")):
             handler = self._serve(step, lambda r, b: ACCEPTED)
             routes.append(Route(f"{base}/chargingprofiles/{{session_id:path}}", handler, methods=[method]))
+        preferences = self._serve("PREFERENCES", lambda r, b: "ACCEPTED")
+        routes.append(Route(f"{base}/sessions/{{id}}/charging_preferences", preferences, methods=["PUT"]))
+        for step, method in (("PUT_TOKEN", "PUT"), ("PATCH_TOKEN", "PATCH")):
+            handler = self._serve(step, lambda r, b: None)
+            routes.append(Route(f"{base}/tokens/{{cc}}/{{party}}/{{uid}}", handler, methods=[method]))
         return Starlette(routes=routes)
 
     def _versions(self, request: Request, body: Any) -> Any:

@@ -11,12 +11,16 @@ from pydantic import ValidationError
 
 from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.models import (
+    CancelReservation,
+    ChargingPreferences,
     ChargingProfileResponse,
     CommandResponse,
     OcpiModel,
+    ReserveNow,
     SetChargingProfile,
     StartSession,
     StopSession,
+    UnlockConnector,
     to_wire,
 )
 from charging.ocpi.peer_url import same_host
@@ -52,6 +56,18 @@ class CpoClient:
         """STOP_SESSION (§13.2.1). Safe to repeat."""
         return await self._command("STOP_SESSION", command)
 
+    async def reserve_now(self, command: ReserveNow) -> CommandResponse:
+        """RESERVE_NOW (§13.2.1). Safe to repeat: the same ``reservation_id`` replaces."""
+        return await self._command("RESERVE_NOW", command)
+
+    async def cancel_reservation(self, command: CancelReservation) -> CommandResponse:
+        """CANCEL_RESERVATION (§13.2.1). Safe to repeat."""
+        return await self._command("CANCEL_RESERVATION", command)
+
+    async def unlock_connector(self, command: UnlockConnector) -> CommandResponse:
+        """UNLOCK_CONNECTOR (§13.2.1). Safe to repeat."""
+        return await self._command("UNLOCK_CONNECTOR", command)
+
     async def _command(self, name: str, command: OcpiModel) -> CommandResponse:
         url = join_url(self._endpoint("commands", "RECEIVER"), name)
         return _data(await self._call("POST", url, body=to_wire(command)), CommandResponse)
@@ -73,6 +89,28 @@ class CpoClient:
         params = {"duration": str(duration_s), "response_url": response_url}
         answer = await self._call("GET", self._profile_url(ocpi_session_id), params=params)
         return _data(answer, ChargingProfileResponse)
+
+    async def set_charging_preferences(self, ocpi_session_id: str, preferences: ChargingPreferences) -> str:
+        """PUT what the driver wants (§9.2.1.2): ACCEPTED, DEPARTURE_REQUIRED, ENERGY_NEED_REQUIRED, NOT_POSSIBLE or
+        PROFILE_TYPE_NOT_SUPPORTED. The last one sent counts.
+        """
+        url = join_url(self._endpoint("sessions", "SENDER"), ocpi_session_id, "charging_preferences")
+        response = (await self._call("PUT", url, body=to_wire(preferences))).envelope.data
+        if not isinstance(response, str):
+            raise PeerOutcomeUnknown("an answer that is no ChargingPreferencesResponse")
+        return response
+
+    async def put_token(self, token: dict[str, Any]) -> None:
+        """PUT one of our Tokens, whole (§12.2.2.2)."""
+        await self._token("PUT", token, token)
+
+    async def patch_token(self, token: dict[str, Any], changes: dict[str, Any]) -> None:
+        """PATCH what has changed of one of our Tokens (§12.2.2.3), ``last_updated`` among it."""
+        await self._token("PATCH", token, changes)
+
+    async def _token(self, method: str, token: dict[str, Any], body: dict[str, Any]) -> None:
+        url = join_url(self._endpoint("tokens", "RECEIVER"), token["country_code"], token["party_id"], token["uid"])
+        await self._call(method, url, body=body, params={"type": token["type"]})
 
     def _profile_url(self, ocpi_session_id: str) -> str:
         return join_url(self._endpoint("chargingprofiles", "RECEIVER"), ocpi_session_id)

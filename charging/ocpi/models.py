@@ -176,6 +176,34 @@ class StopSession(OcpiModel):
     session_id: Id
 
 
+class ReserveNow(OcpiModel):
+    """§13.3.4. The same ``reservation_id`` again replaces the reservation."""
+
+    response_url: str
+    token: Token
+    expiry_date: DateTime
+    reservation_id: Id
+    location_id: Id
+    evse_uid: Id | None = None
+    authorization_reference: Id | None = None
+
+
+class CancelReservation(OcpiModel):
+    """§13.3.3. There may be a CDR all the same."""
+
+    response_url: str
+    reservation_id: Id
+
+
+class UnlockConnector(OcpiModel):
+    """§13.3.7: for a help desk."""
+
+    response_url: str
+    location_id: Id
+    evse_uid: Id
+    connector_id: Id
+
+
 class CommandResponse(OcpiModel):
     """§13.3.2: the CPO understood, or did not. ``timeout`` (s) is 0 or missing at some peers."""
 
@@ -389,6 +417,15 @@ class Session(OcpiModel):
     total_cost: Price | None = None
     status: Annotated[str, Field(min_length=1, max_length=20)]
     last_updated: DateTime
+
+
+class ChargingPreferences(OcpiModel):
+    """§9.3.2. ``profile_type``: CHEAP, FAST, GREEN or REGULAR; ``energy_need`` kWh."""
+
+    profile_type: Code
+    departure_time: DateTime | None = None
+    energy_need: Number | None = None
+    discharge_allowed: bool | None = None
 
 
 class CdrLocation(OcpiModel):

@@ -24,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
@@ -79,6 +80,8 @@ class Exact(TypeDecorator[Decimal]):
         return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
 
 
+HOLDS_EVSE = "status IN ('pending', 'reserved', 'cancelling')"  # of a reservation
+
 Json = JSON().with_variant(JSONB(), "postgresql")
 BigId = BigInteger().with_variant(Integer(), "sqlite")  # SQLite autoincrements INTEGER only
 
@@ -99,6 +102,8 @@ connections = Table(
     Column("next_token_prefix", String(8), index=True),  # handed out, replaces the one above at its first use
     Column("next_token_hash", String(64)),
     Column("power_factor", Integer, nullable=False, default=1),
+    Column("start_token", String(10), nullable=False, server_default="one_time"),  # one_time | user
+    Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
     Column("locations_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -156,7 +161,8 @@ sessions = Table(
     Column("target_kwh", Exact),
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("authorization_reference", String(36), nullable=False, unique=True),  # stored in upper case
-    Column("token_uid", String(36), nullable=False, unique=True),
+    Column("token_uid", String(36), nullable=False, index=True),  # a stable token has many sessions
+    Column("token_type", String(20), nullable=False, server_default="AD_HOC_USER"),
     Column("currency", String(3), nullable=False),
     Column("tariff", Json),  # snapshot of the connector's tariff at start
     Column("time_zone", String(255)),
@@ -230,17 +236,78 @@ tokens = Table(
     metadata,
     Column("uid", String(36), primary_key=True),
     Column("type", String(20), primary_key=True),
-    Column("session_id", ForeignKey("sessions.id")),  # of a one-time token
+    Column("session_id", ForeignKey("sessions.id")),  # of a one-time token, once a session has it
+    Column("user_id", String(255), index=True),  # of a stable token: whose it is
     Column("valid", Boolean, nullable=False),
     Column("body", Json, nullable=False),  # the OCPI Token object
     Column("last_updated", UtcDateTime, nullable=False),
+)
+
+token_pushes = Table(
+    "token_pushes",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("uid", String(36), primary_key=True),
+    Column("type", String(20), primary_key=True),
+    Column("sent", Json),  # the Token as the peer has it; null: not yet
+    Column("due_at", UtcDateTime),  # when to push what the token has become; null: nothing to do
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("problem", Text),  # why the last attempt failed
+    Index("ix_token_pushes_due", "due_at"),
+)
+
+authorizations = Table(
+    "authorizations",
+    metadata,
+    Column("reference", String(36), primary_key=True),  # authorization_reference, in upper case
+    Column("token_uid", String(36), nullable=False),
+    Column("token_type", String(20), nullable=False),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("location_id", String(36)),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+reservations = Table(
+    "reservations",
+    metadata,
+    Column("id", String(36), primary_key=True),  # reservation_id at the CPO, too
+    Column("user_id", String(255), nullable=False),
+    Column("key", String(255)),  # Idempotency-Key
+    Column("body_hash", String(64), nullable=False),
+    Column("evse_id", String(64), nullable=False),  # as the caller spelled it
+    Column("network", String(100), nullable=False),
+    Column("connection_id", ForeignKey("connections.id"), nullable=False),
+    Column("country_code", String(2), nullable=False),
+    Column("party_id", String(3), nullable=False),
+    Column("location_id", String(36), nullable=False),
+    Column("evse_uid", String(36), nullable=False),
+    Column("authorization_reference", String(36), nullable=False, unique=True),  # upper case
+    Column("token", Json, nullable=False),  # the OCPI Token that holds it; the START shows the same one
+    Column("status", String(12), nullable=False),  # charging.session.reservation.ReservationStatus
+    Column("result", String(100)),  # the CPO's word that decided the status
+    Column("session_id", ForeignKey("sessions.id")),  # which session used it
+    Column("expires_at", UtcDateTime, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("user_id", "key", name="uq_reservations_user_id_key"),
+    # One that holds an EVSE at a time.
+    Index(
+        "uq_reservations_evse",
+        "connection_id",
+        "location_id",
+        "evse_uid",
+        unique=True,
+        sqlite_where=text(HOLDS_EVSE),
+        postgresql_where=text(HOLDS_EVSE),
+    ),
 )
 
 commands = Table(
     "commands",
     metadata,
     Column("id", String(64), primary_key=True),  # unguessable; the last segment of response_url
-    Column("session_id", ForeignKey("sessions.id"), nullable=False, index=True),
+    Column("session_id", ForeignKey("sessions.id"), index=True),  # null: not about a session
+    Column("reservation_id", ForeignKey("reservations.id"), index=True),
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("command", String(30), nullable=False),  # START_SESSION | STOP_SESSION | SET_PROFILE | CLEAR_PROFILE | …
     Column("state", String(10), nullable=False),  # ready | sending | answered

@@ -1,7 +1,7 @@
 """What the operator of this engine does: connect CPOs and part from them. ``X-API-Key`` on all of it."""
 
 import hmac
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
@@ -49,6 +49,12 @@ class InviteCpo(_Request):
     power_factor: Annotated[int, Field(ge=1)] = 1
 
 
+class ChangeConnection(_Request):
+    """How sessions start at a CPO: each with a ``one_time`` token, or with the stable APP_USER token of its user."""
+
+    start_token: Literal["one_time", "user"]
+
+
 class ConnectionView(BaseModel):
     """A connection as the admin sees it; no token is ever shown."""
 
@@ -61,6 +67,7 @@ class ConnectionView(BaseModel):
     parties: list[str]
     modules: list[str]
     power_factor: int
+    start_token: str
     locations_synced_at: str | None
 
 
@@ -113,15 +120,29 @@ async def list_connections(request: Request) -> ConnectionList:
     return ConnectionList(connections=[_view(c) for c in await _services(request).connections.list()])
 
 
+@router.patch("/connections/{name}")
+async def change_connection(
+    request: Request, name: str, wanted: Annotated[ChangeConnection, Depends(strict_body(ChangeConnection))]
+) -> ConnectionView:
+    """Change how a CPO, by name or id, is worked with. Sessions that have begun stay as they are."""
+    connection = await _connection(request, name)
+    await _services(request).connections.set_start_token(connection.id, wanted.start_token)
+    return _view(await _connection(request, connection.id))
+
+
 @router.delete("/connections/{name}", status_code=204)
 async def remove_connection(request: Request, name: str) -> Response:
     """Part from a CPO, by name or id: both sides' tokens are dead. Its sessions and receipts stay."""
+    await _registrar(request).unregister(await _connection(request, name))
+    return Response(status_code=204)
+
+
+async def _connection(request: Request, name: str) -> Connection:
     store = _services(request).connections
     connection = await store.by_name(name) or await store.get(name)
     if connection is None:
         raise Problem(404, "connection_not_found", "There is no such connection.")
-    await _registrar(request).unregister(connection)
-    return Response(status_code=204)
+    return connection
 
 
 def _services(request: Request) -> Services:
@@ -145,6 +166,7 @@ def _view(connection: Connection) -> ConnectionView:
         parties=[f"{role['country_code']}*{role['party_id']} {role['role']}" for role in connection.roles],
         modules=sorted({str(endpoint["identifier"]) for endpoint in connection.endpoints}),
         power_factor=connection.power_factor,
+        start_token=connection.start_token,
         locations_synced_at=_text(connection.locations_synced_at),
     )
 

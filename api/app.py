@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from api import admin, documentation, health, ocpi, problems, sessions
+from api import admin, documentation, health, ocpi, problems, sessions, user_tokens
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
@@ -16,6 +16,7 @@ from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
 from charging.sweeper import Sweeper
+from charging.token_pusher import TokenPusher
 
 # A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
 MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
@@ -42,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
     partners.include_router(ocpi.router)
     partners.include_router(admin.router)
+    partners.include_router(user_tokens.router)
     for router in (sessions.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
@@ -64,11 +66,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
-    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost."""
+    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost,
+    and CPOs are told of our tokens.
+    """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
     sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
-    return [inbox.run, sweeper.run]
+    pusher = TokenPusher(services.database, services.peers, services.settings)
+    return [inbox.run, sweeper.run, pusher.run]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

@@ -2,10 +2,7 @@
 
 import asyncio
 import hashlib
-import hmac
 import json
-import secrets
-import string
 import uuid
 from datetime import UTC, datetime
 from typing import Any
@@ -17,19 +14,16 @@ from api.services import Services
 from api.workflow_calls import start_workflow
 from charging.errors import Problem
 from charging.ocpi.evse_id import EvseConnector, choose_connector
-from charging.ocpi.models import Token, to_wire
+from charging.ocpi.own_tokens import one_time_token, user_key
 from charging.session.model import SessionSpec
 from charging.settings import Settings
 from charging.store.evse_index import EvseIndex, EvseMatch
 from charging.store.starts import NewSession, Started, StartStore
+from charging.store.user_tokens import UserTokenStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
 
 STARTS_AT_ONCE = 8
 OUT_OF_SERVICE = frozenset({"INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
-
-# OCPP 1.6 gives an idTag 20 characters, and CPOs copy the token's uid into it (ocpi.md §15.2).
-_UID_LENGTH = 20
-_UID_ALPHABET = string.ascii_uppercase + string.digits
 
 
 class Starter:
@@ -39,6 +33,7 @@ class Starter:
         self._services = services
         self._starts = starts
         self._evses = EvseIndex(services.database, services.connections)
+        self._user_tokens = UserTokenStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -58,8 +53,15 @@ class Starter:
         if repeated is not None:
             return repeated
         match = await self._evses.find(order.evse_id)
-        new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
+        token = await self._own_token(user, match)
+        new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC), token)
         return await self._starts.begin(new, key, digest)
+
+    async def _own_token(self, user: User, match: EvseMatch | None) -> dict[str, Any] | None:
+        """The user's stable token, where the CPO is to be shown that one and the user has one."""
+        if match is None or match.connection.start_token != "user":  # noqa: S105 - which one, not the token
+            return None
+        return await self._user_tokens.of_user(user.sub)
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":
@@ -76,24 +78,31 @@ class Starter:
 
 
 def new_session(
-    order: StartRequest, user_id: str, match: EvseMatch | None, settings: Settings, now: datetime
+    order: StartRequest,
+    user_id: str,
+    match: EvseMatch | None,
+    settings: Settings,
+    now: datetime,
+    token: dict[str, Any] | None = None,
 ) -> NewSession:
-    """The session that ``order`` makes at the EVSE that was found. Raises ``Problem`` where it cannot be charged at."""
+    """The session that ``order`` makes at the EVSE that was found, started with ``token`` or with one of its own.
+
+    Raises ``Problem`` where it cannot be charged at.
+    """
     if match is None:
         raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
     if match.status in OUT_OF_SERVICE:
         raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
     connector = _connector(order, match)
     tariff = match.tariff_of(connector, now)
-    user_key = _user_key(settings, user_id)
     return NewSession(
-        spec=_spec(order, match, connector, tariff, settings, user_key, now),
+        spec=_spec(order, match, connector, tariff, settings, user_key(settings, user_id), now),
         user_id=user_id,
         metadata=order.metadata,
         target_kwh=order.battery_target_kwh,
         tariff=tariff,
         time_zone=match.time_zone,
-        token=_one_time_token(settings, user_key, now),
+        token=token or one_time_token(settings, user_id, now),
     )
 
 
@@ -116,7 +125,7 @@ def _spec(
     connector: EvseConnector,
     tariff: dict[str, Any] | None,
     settings: Settings,
-    user_key: str,
+    hashed_user: str,
     now: datetime,
 ) -> SessionSpec:
     max_power_kw = connector.max_power_w / 1000
@@ -133,7 +142,7 @@ def _spec(
         session_id=str(uuid.uuid4()),
         evse_id=order.evse_id,
         network=match.connection.network,
-        user_key=user_key,
+        user_key=hashed_user,
         job_id=order.job_id,
         robot_id=order.robot_id,
         connection_id=match.connection.id,
@@ -162,29 +171,6 @@ def _takes_profiles(match: EvseMatch) -> bool:
     """The EVSE says so, and its CPO has the module (OCPI 2.2.1 §8.4.3, §14)."""
     has_module = match.connection.endpoint("chargingprofiles", "RECEIVER") is not None
     return has_module and "CHARGING_PROFILE_CAPABLE" in match.capabilities
-
-
-def _one_time_token(settings: Settings, user_key: str, now: datetime) -> dict[str, Any]:
-    """A fresh Token per session: the link that survives CPOs that drop ``authorization_reference``."""
-    return to_wire(
-        Token(
-            country_code=settings.country_code,
-            party_id=settings.party_id,
-            uid="".join(secrets.choice(_UID_ALPHABET) for _ in range(_UID_LENGTH)),
-            type="AD_HOC_USER",
-            contract_id=f"{settings.country_code}-{settings.party_id}-C{user_key[:8].upper()}",
-            issuer=settings.business_name,
-            valid=True,
-            whitelist="NEVER",
-            last_updated=now,
-        )
-    )
-
-
-def _user_key(settings: Settings, user_id: str) -> str:
-    """A keyed hash of the user: search attributes and OCPI tokens are read by others."""
-    secret = settings.secret_keys.get_secret_value().split(",")[0].strip()
-    return hmac.new(secret.encode(), user_id.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def body_hash(order: StartRequest) -> str:

@@ -323,7 +323,7 @@ class ScriptedCpo:
             handler = self._serve(step, lambda r, b: ACCEPTED)
             routes.append(Route(f"{base}/chargingprofiles/{{session_id:path}}", handler, methods=[method]))
         preferences = self._serve("PREFERENCES", lambda r, b: "ACCEPTED")
-        routes.append(Route(f"{base}/sessions/{{id}}/charging_preferences", preferences, methods=["PUT"]))
+        routes.append(Route(f"{base}/sessions/{{id:path}}/charging_preferences", preferences, methods=["PUT"]))
         for step, method in (("PUT_TOKEN", "PUT"), ("PATCH_TOKEN", "PATCH")):
             handler = self._serve(step, lambda r, b: None)
             routes.append(Route(f"{base}/tokens/{{cc}}/{{party}}/{{uid}}", handler, methods=[method]))

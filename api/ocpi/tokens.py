@@ -35,7 +35,7 @@ async def list_tokens(
     offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     limit: Annotated[int, Query(ge=1)] = MAX_PAGE,
 ) -> Response:
-    """One page of our tokens (§12.2.1.1), oldest first. A CPO sees those of its own sessions only."""
+    """One page of our tokens (§12.2.1.1), oldest first: stable ones, and one-time ones of the CPO's own sessions."""
     size = min(limit, MAX_PAGE)
     page, total = await TokenStore(services(request).database).page(
         connection.id, since=_moment(date_from), until=_moment(date_to), offset=offset, limit=size
@@ -66,13 +66,19 @@ async def authorize(
 ) -> Response:
     """Whether a token may charge (§12.2.1.2). Unknown: HTTP 404 and 2004. All known ones answer 200, also a no.
 
-    A one-time token is good at the EVSE of its session and nowhere else, where the CPO says where.
+    A one-time token is good at the EVSE of its session and nowhere else, where the CPO says where; a stable one
+    everywhere, each time under a reference of its own.
     """
-    token = await TokenStore(services(request).database).find(token_uid, kind)
+    store = TokenStore(services(request).database)
+    token = await store.find(token_uid, kind)
     if token is None or token.connection_id not in (None, connection.id):
         raise not_found("no such Token", status_code=UNKNOWN_TOKEN)
     place = await _place(request, connection)
-    return reply(_authorization(token, place))
+    info = _authorization(token, place)
+    if token.is_stable and info["allowed"] == "ALLOWED":
+        location_id = place.location_id if place else None
+        info["authorization_reference"] = await store.authorized(token.body, connection.id, location_id)
+    return reply(info)
 
 
 async def _place(request: Request, connection: Connection) -> LocationReferences | None:
@@ -87,14 +93,15 @@ def _authorization(token: KnownToken, place: LocationReferences | None) -> dict[
     info: dict[str, Any] = {"allowed": allowed, "token": token.body}
     if allowed == "ALLOWED" and token.authorization_reference:
         info["authorization_reference"] = token.authorization_reference
-    if allowed == "ALLOWED" and place is not None and token.evse_uid is not None:
-        info["location"] = {"location_id": place.location_id, "evse_uids": [token.evse_uid]}
+    if allowed == "ALLOWED" and place is not None:
+        evse_uids = [token.evse_uid] if token.evse_uid is not None else place.evse_uids
+        info["location"] = {"location_id": place.location_id, **({"evse_uids": evse_uids} if evse_uids else {})}
     return info
 
 
 def _allowed(token: KnownToken, place: LocationReferences | None) -> str:
     if not token.is_valid:
-        return "EXPIRED"
+        return "BLOCKED" if token.is_stable else "EXPIRED"
     if place is None or token.location_id is None:
         return "ALLOWED"
     is_there = fold(place.location_id) == fold(token.location_id) and (

@@ -1,13 +1,15 @@
 """The REST API as the commands use it: plain HTTP, and a problem document turned into a ``Failure``."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from charging.cli.failure import Failure
-from charging.cli.target import Target
+from charging.cli.target import Target, target
 
 TIMEOUT_S = 30.0
 LONG_POLL_S = 20
@@ -70,15 +72,25 @@ class Api:
 
 
 @asynccontextmanager
-async def connect(target: Target) -> AsyncIterator[Api]:
-    """The API of ``target``, as its user; the admin's key goes along where there is one."""
+async def connect(where: Target) -> AsyncIterator[Api]:
+    """The API at ``where``, as its user; the admin's key goes along where there is one."""
     headers = {}
-    if target.token:
-        headers["Authorization"] = f"Bearer {target.token}"
-    if target.admin_key:
-        headers["X-API-Key"] = target.admin_key
-    async with httpx.AsyncClient(base_url=target.api, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
+    if where.token:
+        headers["Authorization"] = f"Bearer {where.token}"
+    if where.admin_key:
+        headers["X-API-Key"] = where.admin_key
+    async with httpx.AsyncClient(base_url=where.api, headers=headers, timeout=TIMEOUT_S, trust_env=False) as http:
         yield Api(http)
+
+
+def call_admin(data: Path | None, method: str, path: str, **request: Any) -> Json:
+    """One request of the operator's, to the API that ``data`` or the environment names."""
+
+    async def call() -> Json:
+        async with connect(target(data)) as api:
+            return await api.call(method, path, **request)
+
+    return asyncio.run(call())
 
 
 def _json(answer: httpx.Response) -> Json:

@@ -1,17 +1,14 @@
 """``charging cpo``: which charge point operators the engine is connected to."""
 
-import asyncio
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from urllib.parse import quote
 
 import typer
 from rich.table import Table
 
-from charging.cli.api import Json, connect
+from charging.cli.api import call_admin
 from charging.cli.options import AsJson, Data
 from charging.cli.output import console, print_fields, print_json
-from charging.cli.target import target
 
 app = typer.Typer(help="Charge point operators, connected over OCPI.", no_args_is_help=True)
 
@@ -26,14 +23,14 @@ def add(
 ) -> None:
     """Connect an operator: the OCPI handshake, then its locations and tariffs."""
     request = {"cpo_name": name, "versions_url": versions_url, "token": token}
-    connection = _admin(data, "POST", "/ocpi/register", json=request)
+    connection = call_admin(data, "POST", "/ocpi/register", json=request)
     (print_json if as_json else print_fields)(connection)
 
 
 @app.command("list")
 def list_connections(as_json: AsJson = False, data: Data = None) -> None:
     """All operators, one a line."""
-    answer = _admin(data, "GET", "/ocpi/connections")
+    answer = call_admin(data, "GET", "/ocpi/connections")
     if as_json:
         print_json(answer)
         return
@@ -43,18 +40,25 @@ def list_connections(as_json: AsJson = False, data: Data = None) -> None:
     console.print(table)
 
 
+@app.command("set")
+def change(
+    connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
+    start_token: Annotated[
+        str, typer.Option(help="What a start shows: `one_time` tokens, or the stable one of the `user`.")
+    ],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Change how we work with an operator."""
+    path = f"/ocpi/connections/{quote(connection, safe='')}"
+    changed = call_admin(data, "PATCH", path, json={"start_token": start_token})
+    (print_json if as_json else print_fields)(changed)
+
+
 @app.command()
 def remove(
     connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
     data: Data = None,
 ) -> None:
     """Disconnect an operator: both sides' tokens become invalid."""
-    _admin(data, "DELETE", f"/ocpi/connections/{quote(connection, safe='')}")
-
-
-def _admin(data: Path | None, method: str, path: str, **request: Any) -> Json:
-    async def call() -> Json:
-        async with connect(target(data)) as api:
-            return await api.call(method, path, **request)
-
-    return asyncio.run(call())
+    call_admin(data, "DELETE", f"/ocpi/connections/{quote(connection, safe='')}")

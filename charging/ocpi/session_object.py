@@ -4,7 +4,7 @@ Pure. Bodies are dicts as received, unknown fields and enum values included, fra
 """
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from charging.session.metering import Reading
 from charging.session.model import CpoStatus
 
 Body = dict[str, Any]
+
+CLOCK_SKEW: Final = timedelta(minutes=5)  # between a CPO's clock and ours, where a token is all that there is
 
 _FINAL: Final = frozenset(status.value for status in CpoStatus if status.is_final)
 _ORDER: Final = ("RESERVATION", "PENDING", "ACTIVE")  # and then the final ones
@@ -91,6 +93,23 @@ def references(body: Body) -> tuple[str | None, str | None]:
         wire.fold(reference) if isinstance(reference, str) and reference else None,
         wire.fold(uid) if isinstance(uid, str) and uid else None,
     )
+
+
+def may_be_at(body: Body, location_id: str, evse_uid: str) -> bool:
+    """Whether a Session takes place at this EVSE; a CPO that does not say where (``#NA``) may mean it."""
+    wanted = {"location_id": location_id, "evse_uid": evse_uid}
+    said = {name: body.get(name) for name in wanted}
+    return all(_says_nothing(said[name]) or wire.fold(str(said[name])) == wire.fold(wanted[name]) for name in wanted)
+
+
+def _says_nothing(value: Any) -> bool:
+    return not isinstance(value, str) or value in ("", "#NA")
+
+
+def may_have_begun_after(body: Body, moment: datetime) -> bool:
+    """Whether a Session or CDR began after ``moment``, as far as clocks can be trusted."""
+    started = _moment(body.get("start_date_time"))
+    return started is None or started >= moment - CLOCK_SKEW
 
 
 def _check(body: Body) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import UnusableMessage
 from charging.ocpi import session_object
+from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold
 from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
@@ -110,12 +111,13 @@ class _Batch:
         return session
 
     def _own(self, key: SessionKey, body: dict[str, Any]) -> OwnSession | None:
-        """Ours, by ``authorization_reference``, else by the one-time token (ocpi.md §15.2)."""
+        """Ours, by ``authorization_reference``, else by the token (ocpi.md §15.2)."""
         reference, token = session_object.references(body)
         mine = [session for session in self.own.values() if session.connection_id == key.connection_id]
         by_reference = (session for session in mine if session.authorization_reference == reference)
-        by_token = (session for session in mine if session.token_uid == token)
-        return next(by_reference, None) or next(by_token, None)
+        with_token = [session for session in mine if session.token_uid == token]
+        one_time = (session for session in with_token if session.token_type == ONE_TIME)
+        return next(by_reference, None) or next(one_time, None) or _newest_start(with_token, key, body)
 
     def _park(self, session: StoredSession, first: str | None) -> None:
         detail = {"ocpi_session_id": session.key.id, "first": first, "status": session.body["status"]}
@@ -163,6 +165,24 @@ async def store_pushes(
     outcomes = [_applied(batch, push) for push in pushes]
     await _save(connection, batch, max(push.received_at for push in pushes))
     return outcomes, bool(batch.wakes or batch.parked)
+
+
+def _newest_start(sessions: Sequence[OwnSession], key: SessionKey, body: dict[str, Any]) -> OwnSession | None:
+    """Of those that were started with one stable token, the newest that may have become this Session.
+
+    A Session that names another reference is another one: of the same user, who held a card to the charger.
+    """
+    if session_object.references(body)[0] is not None:
+        return None
+    waiting = [
+        session
+        for session in sessions
+        if session.token_type != ONE_TIME
+        and session.meter.ocpi_session_id in (None, key.id)
+        and session_object.may_be_at(body, session.spec.location_id, session.spec.evse_uid)
+        and session_object.may_have_begun_after(body, session.spec.created_at)
+    ]
+    return max(waiting, key=lambda session: session.spec.created_at, default=None)
 
 
 def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:

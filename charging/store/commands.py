@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from charging.session.answers import StartAnswer
@@ -47,7 +47,7 @@ class CommandStore:
                 await connection.execute(
                     select(commands, sessions.c.spec, tokens.c.body.label("token"))
                     .join(sessions, sessions.c.id == commands.c.session_id)
-                    .join(tokens, tokens.c.session_id == sessions.c.id)
+                    .join(tokens, and_(tokens.c.uid == sessions.c.token_uid, tokens.c.type == sessions.c.token_type))
                     .where(commands.c.session_id == session_id, commands.c.command == "START_SESSION")
                     # Of two attempts at once (the first one stalled) the second must see that the first one sends.
                     .with_for_update(of=commands)

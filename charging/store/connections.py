@@ -49,6 +49,7 @@ class Connection:
     """One peer. ``roles`` and ``endpoints`` are OCPI objects as the peer gave them.
 
     ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted.
+    ``start_token``: what a start shows, ``one_time`` or the ``user``'s stable token.
     """
 
     id: str
@@ -62,6 +63,7 @@ class Connection:
     client_token: str | None
     power_factor: int
     locations_synced_at: datetime | None = None
+    start_token: str = "one_time"  # noqa: S105 - which one, not the token
 
     @property
     def is_active(self) -> bool:
@@ -241,6 +243,9 @@ class ConnectionStore:
             "endpoints": [endpoint.model_dump(mode="json", exclude_none=True) for endpoint in endpoints],
             "client_token": self._fernet.encrypt(credentials.token.encode()).decode(),
         }
+        existing = await self.by_name(name)
+        if existing is None or not existing.is_active:
+            values["tokens_offered_at"] = None  # a peer that is new, or comes back: it is told of all our tokens
         if power_factor is not None:
             values["power_factor"] = power_factor
         if replaces_at_once:
@@ -261,6 +266,16 @@ class ConnectionStore:
                 update(connections)
                 .where(connections.c.id == connection_id)
                 .values(**values, updated_at=datetime.now(UTC))
+            )
+
+    async def set_start_token(self, connection_id: str, start_token: str) -> None:
+        """From now on sessions at this CPO start with ``one_time`` tokens, or with those of the ``user``."""
+        self._forget()
+        async with self._database.write() as store:
+            await store.execute(
+                update(connections)
+                .where(connections.c.id == connection_id)
+                .values(start_token=start_token, updated_at=datetime.now(UTC))
             )
 
     async def locations_synced(self, connection_id: str, at: datetime) -> None:
@@ -305,6 +320,7 @@ class ConnectionStore:
             client_token=self._decrypt(row.client_token, row.name),
             power_factor=row.power_factor,
             locations_synced_at=row.locations_synced_at,
+            start_token=row.start_token,
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:

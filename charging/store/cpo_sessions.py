@@ -9,9 +9,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import parse_datetime
 from charging.session.model import Meter, SessionSpec
 from charging.store.meter_row import METER_COLUMNS, meter_of
@@ -45,6 +46,7 @@ class OwnSession:
     connection_id: str
     authorization_reference: str
     token_uid: str
+    token_type: str
     spec: SessionSpec
     tariff: dict[str, Any] | None
     time_zone: str | None
@@ -71,6 +73,7 @@ _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
     sessions.c.connection_id,
     sessions.c.authorization_reference,
     sessions.c.token_uid,
+    sessions.c.token_type,
     sessions.c.spec,
     sessions.c.tariff,
     sessions.c.time_zone,
@@ -110,11 +113,20 @@ def _stored(row: Row[Any]) -> StoredSession:
 async def load_own_sessions(
     connection: AsyncConnection, *, ids: Iterable[str] = (), references: Iterable[str] = (), tokens: Iterable[str] = ()
 ) -> list[OwnSession]:
-    """Our sessions with one of these ids, authorization references or token uids (both in upper case), locked."""
+    """Our sessions with one of these ids, authorization references or token uids (both in upper case), locked.
+
+    Of a stable token, which may have had thousands, those only that are not over.
+    """
     named = or_(
         sessions.c.id.in_(sorted(ids)),
         sessions.c.authorization_reference.in_(sorted(references)),
-        sessions.c.token_uid.in_(sorted(tokens)),
+        and_(
+            sessions.c.token_uid.in_(sorted(tokens)),
+            or_(
+                sessions.c.token_type == ONE_TIME,
+                and_(sessions.c.closed_at.is_(None), sessions.c.admission != "abandoned"),
+            ),
+        ),
     )
     rows = await connection.execute(select(*_OWN_COLUMNS).where(named).order_by(sessions.c.id).with_for_update())
     return [_own(row) for row in rows]
@@ -126,6 +138,7 @@ def _own(row: Row[Any]) -> OwnSession:
         connection_id=row.connection_id,
         authorization_reference=row.authorization_reference,
         token_uid=row.token_uid,
+        token_type=row.token_type,
         spec=SessionSpec.model_validate(row.spec),
         tariff=row.tariff,
         time_zone=row.time_zone,

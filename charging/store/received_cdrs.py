@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from charging.ocpi.session_object import references
-from charging.ocpi.wire import fold
+from charging.ocpi.own_tokens import ONE_TIME
+from charging.ocpi.session_object import CLOCK_SKEW, may_be_at, references
+from charging.ocpi.wire import fold, parse_datetime
 from charging.store.tables import cdrs, ocpi_sessions, sessions
+
+_STARTS_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | Non
     reference, token = references(cdr.body)
     for key in (
         sessions.c.authorization_reference == reference if reference else None,
-        sessions.c.token_uid == token if token else None,
+        and_(sessions.c.token_uid == token, sessions.c.token_type == ONE_TIME) if token else None,
         _billed_session(cdr),
         _credited_session(cdr),
+        await _last_start(connection, cdr, token) if token and not reference else None,
     ):
         if key is not None:
             theirs = sessions.c.connection_id == cdr.connection_id
@@ -85,6 +89,37 @@ async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | Non
             if (found := await connection.scalar(query)) is not None:
                 return str(found)
     return None
+
+
+async def _last_start(connection: AsyncConnection, cdr: IncomingCdr, token: str) -> ColumnElement[bool] | None:
+    """The last session that was started with this stable token, at this EVSE and before it charged.
+
+    For a CPO that drops every other key. One that has a Session of its own is billed by that Session's id.
+    """
+    started = parse_datetime(cdr.body["start_date_time"])
+    newest = (
+        select(sessions.c.id, sessions.c.spec)
+        .where(
+            sessions.c.connection_id == cdr.connection_id,
+            sessions.c.token_uid == token,
+            sessions.c.token_type != ONE_TIME,
+            sessions.c.ocpi_session_id.is_(None),
+            sessions.c.admission != "abandoned",
+            sessions.c.created_at <= started + CLOCK_SKEW,
+        )
+        .order_by(sessions.c.created_at.desc())
+        .limit(_STARTS_LOOKED_AT)
+    )
+    place = _place(cdr)
+    for row in await connection.execute(newest):
+        if may_be_at(place, row.spec["location_id"], row.spec["evse_uid"]):
+            return sessions.c.id == str(row.id)
+    return None
+
+
+def _place(cdr: IncomingCdr) -> dict[str, Any]:
+    place = cdr.body.get("cdr_location")
+    return {"location_id": place.get("id"), "evse_uid": place.get("evse_uid")} if isinstance(place, dict) else {}
 
 
 def _billed_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Table, bindparam, delete, insert, select, update
 
 from charging.errors import NotUnique, Problem
+from charging.ocpi.own_tokens import ONE_TIME
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
@@ -28,7 +29,7 @@ _REPEAT = (
 _COMMAND = ("id", "session_id", "connection_id", "command", "state", "created_at")
 _SESSION = (
     "id user_id evse_id network robot_id job_id metadata target_kwh connection_id authorization_reference token_uid "
-    "currency tariff time_zone spec created_at admission status phase start_outcome updated_at"
+    "token_type currency tariff time_zone spec created_at admission status phase start_outcome updated_at"
 ).split()
 
 
@@ -38,7 +39,7 @@ def _insert(database: Database, table: Table, columns: Sequence[str] = ()) -> Qu
 
 @dataclass(frozen=True)
 class NewSession:
-    """A session as ordered. ``token`` is the one-time OCPI Token, ``tariff`` the connector's at this time."""
+    """A session as ordered. ``token`` is the OCPI Token to start it with, ``tariff`` the connector's at this time."""
 
     spec: SessionSpec
     user_id: str
@@ -103,8 +104,10 @@ class StartStore:
         if key is not None:
             row = {"user_id": new.user_id, "key": key, "body_hash": body_hash, "session_id": spec.session_id}
             inserts.append(self._key.of({**row, "created_at": spec.created_at}))
-        rest = (self._claim.of(_claim_row(spec)), self._token.of(_token_row(new)), self._command.of(_command_row(spec)))
-        return [*inserts, *rest]
+        inserts.append(self._claim.of(_claim_row(spec)))
+        if new.token["type"] == ONE_TIME:
+            inserts.append(self._token.of(_token_row(new)))
+        return [*inserts, self._command.of(_command_row(spec))]
 
     async def admission(self, session_id: str) -> str | None:
         """accepted, running or abandoned."""
@@ -165,6 +168,7 @@ def _session_row(new: NewSession) -> dict[str, Any]:
         "connection_id": spec.connection_id,
         "authorization_reference": spec.authorization_reference.upper(),
         "token_uid": new.token["uid"],
+        "token_type": new.token["type"],
         "currency": spec.currency,
         "tariff": new.tariff,
         "time_zone": new.time_zone,
@@ -183,6 +187,7 @@ def _token_row(new: NewSession) -> dict[str, Any]:
         "uid": new.token["uid"],
         "type": new.token["type"],
         "session_id": new.spec.session_id,
+        "user_id": None,
         "valid": True,
         "body": new.token,
         "last_updated": new.spec.created_at,

@@ -1,22 +1,24 @@
-"""Our tokens, as CPOs may read and check them. The start transaction writes them: one per session, used once."""
+"""Our tokens, as CPOs may read and check them: one-time ones of a session, and stable ones of users."""
 
+import uuid
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import Row, func, insert, or_, select
 
 from charging.ocpi.wire import fold
 from charging.store.engine import Database
-from charging.store.tables import sessions, tokens
+from charging.store.tables import authorizations, sessions, tokens
 
 
 @dataclass(frozen=True)
 class KnownToken:
-    """A token and where its one session takes place; ``session`` None for a token of no session."""
+    """A token, and where the one session of a one-time token takes place."""
 
     body: dict[str, Any]
     is_valid: bool
+    is_stable: bool
     connection_id: str | None
     location_id: str | None
     evse_uid: str | None
@@ -44,20 +46,32 @@ class TokenStore:
     async def page(
         self, connection_id: str, *, since: datetime | None, until: datetime | None, offset: int, limit: int
     ) -> tuple[list[dict[str, Any]], int]:
-        """Tokens that one CPO may see (those of its own sessions), oldest first, and how many there are in all.
+        """Tokens that one CPO may see, oldest first, and how many there are: stable ones and those of its own sessions.
 
         ``since`` is included, ``until`` is not (OCPI 2.2.1 §4.1.4).
         """
-        where: list[ColumnElement[bool]] = [sessions.c.connection_id == connection_id]
+        where = [or_(sessions.c.connection_id == connection_id, tokens.c.user_id.is_not(None))]
         if since is not None:
             where.append(tokens.c.last_updated >= since)
         if until is not None:
             where.append(tokens.c.last_updated < until)
-        joined = select(tokens.c.body).join(sessions, sessions.c.id == tokens.c.session_id).where(*where)
+        joined = select(tokens.c.body).outerjoin(sessions, sessions.c.id == tokens.c.session_id).where(*where)
         async with self._database.read() as store:
             total = (await store.execute(select(func.count()).select_from(joined.subquery()))).scalar_one()
             ordered = joined.order_by(tokens.c.last_updated, tokens.c.uid).offset(offset).limit(limit)
             return list((await store.execute(ordered)).scalars()), total
+
+    async def authorized(self, token: dict[str, Any], connection_id: str, location_id: str | None) -> str:
+        """Remember that a CPO may charge this stable token; the fresh ``authorization_reference`` of it."""
+        reference = uuid.uuid4().hex.upper()
+        row = {"reference": reference, "token_uid": token["uid"], "token_type": token["type"]}
+        async with self._database.write() as store:
+            await store.execute(
+                insert(authorizations).values(
+                    **row, connection_id=connection_id, location_id=location_id, created_at=datetime.now(UTC)
+                )
+            )
+        return reference
 
 
 def _known(row: Row[Any]) -> KnownToken:
@@ -65,6 +79,7 @@ def _known(row: Row[Any]) -> KnownToken:
     return KnownToken(
         body=row.body,
         is_valid=row.valid,
+        is_stable=row.user_id is not None,
         connection_id=row.connection_id,
         location_id=spec.get("location_id"),
         evse_uid=spec.get("evse_uid"),

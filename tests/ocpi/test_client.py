@@ -3,13 +3,24 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.client import CpoClient
-from charging.ocpi.models import ChargingProfile, SetChargingProfile, StartSession, StopSession, Token
+from charging.ocpi.models import (
+    CancelReservation,
+    ChargingPreferences,
+    ChargingProfile,
+    ReserveNow,
+    SetChargingProfile,
+    StartSession,
+    StopSession,
+    Token,
+    UnlockConnector,
+)
 from charging.ocpi.transport import MAX_RESPONSE_BYTES, PeerForbidden, Transport
 from charging.ocpi.wire import Party
 from charging.store.connections import Connection
@@ -124,6 +135,60 @@ class TestCommands:
         cpo.on("START_SESSION", answer({"result": "PONDERING", "message": None}))
         response = await client.start_session(start())
         assert (response.result, response.timeout, response.message) == ("PONDERING", 0, [])
+
+    async def test_reservations_and_unlocking_are_sent_as_the_specification_shows_them(
+        self, client: CpoClient, cpo: ScriptedCpo
+    ) -> None:
+        reserve = ReserveNow(
+            response_url=RESPONSE_URL,
+            token=start().token,
+            expiry_date=datetime(2026, 1, 1, 13, tzinfo=UTC),
+            reservation_id="R1",
+            location_id="LOC1",
+            evse_uid="3256",
+            authorization_reference="c5f0",
+        )
+        cancel = CancelReservation(response_url=RESPONSE_URL, reservation_id="R1")
+        unlock = UnlockConnector(response_url=RESPONSE_URL, location_id="LOC1", evse_uid="3256", connector_id="1")
+        answers = [
+            await client.reserve_now(reserve),
+            await client.cancel_reservation(cancel),
+            await client.unlock_connector(unlock),
+        ]
+        assert [answer.result for answer in answers] == ["ACCEPTED"] * 3
+        [reserved] = cpo.received("RESERVE_NOW")
+        assert reserved.body["expiry_date"] == "2026-01-01T13:00:00Z"
+        assert reserved.body["token"]["type"] == "AD_HOC_USER"
+        assert (reserved.body["reservation_id"], reserved.body["authorization_reference"]) == ("R1", "c5f0")
+        assert cpo.received("CANCEL_RESERVATION")[0].body == {"response_url": RESPONSE_URL, "reservation_id": "R1"}
+        place = {"location_id": "LOC1", "evse_uid": "3256", "connector_id": "1"}
+        assert cpo.received("UNLOCK_CONNECTOR")[0].body == {"response_url": RESPONSE_URL, **place}
+
+
+class TestChargingPreferences:
+    PREFERENCES = ChargingPreferences(
+        profile_type="CHEAP", departure_time=datetime(2026, 1, 1, 18, tzinfo=UTC), energy_need=Decimal("41.5")
+    )
+
+    async def test_are_put_to_the_session(self, client: CpoClient, cpo: ScriptedCpo) -> None:
+        assert await client.set_charging_preferences("S/1", self.PREFERENCES) == "ACCEPTED"
+        [put] = cpo.received("PREFERENCES")
+        assert (put.method, put.path) == ("PUT", "/ocpi/2.2.1/sessions/S/1/charging_preferences")
+        assert put.body == {
+            "profile_type": "CHEAP",
+            "departure_time": "2026-01-01T18:00:00Z",
+            "energy_need": 41.5,
+        }
+
+    @pytest.mark.parametrize("result", ["NOT_POSSIBLE", "DEPARTURE_REQUIRED", "PONDERING"])
+    async def test_every_answer_is_one(self, client: CpoClient, cpo: ScriptedCpo, result: str) -> None:
+        cpo.on("PREFERENCES", answer(result))
+        assert await client.set_charging_preferences("S1", self.PREFERENCES) == result
+
+    async def test_an_answer_that_is_none_is_of_unknown_outcome(self, client: CpoClient, cpo: ScriptedCpo) -> None:
+        cpo.on("PREFERENCES", answer({"result": "ACCEPTED"}))
+        with pytest.raises(PeerOutcomeUnknown):
+            await client.set_charging_preferences("S1", self.PREFERENCES)
 
 
 class TestChargingProfiles:

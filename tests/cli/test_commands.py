@@ -98,6 +98,27 @@ async def test_operators_are_listed_and_a_wrong_one_is_not_added(charging: Comma
     assert (absent.code, absent.err.partition(":")[0]) == (1, "connection_not_found")
 
 
+async def test_stable_tokens_are_given_shown_changed_and_made_invalid(charging: Command) -> None:
+    card = ("04A2B3C4", "--type", "RFID")
+    added = await charging("ocpi-token", "add", "bob", "--type", "RFID", "--uid", "04a2b3c4", "--json")
+    assert (added.json["uid"], added.json["valid"]) == ("04A2B3C4", True)
+    assert "04A2B3C4" in (await charging("ocpi-token", "list", "--user", "bob")).out
+    changed = await charging("ocpi-token", "change", *card, "--visual-number", "CARD-1", "--json")
+    assert changed.json["visual_number"] == "CARD-1"
+    assert (await charging("ocpi-token", "invalidate", *card, "--json")).json["valid"] is False
+    shown = await charging("ocpi-token", "show", *card, "--json")
+    assert [push["connection"] for push in shown.json["pushes"]] == ["Virta"]
+    absent = await charging("ocpi-token", "show", "NOBODY")
+    assert (absent.code, absent.err.partition(":")[0]) == (1, "token_not_found")
+
+
+async def test_an_operator_is_set_to_see_the_users_own_token(charging: Command) -> None:
+    listed = await charging("cpo", "list", "--json")
+    name = listed.json["connections"][0]["name"]
+    assert (await charging("cpo", "set", name, "--start-token", "user", "--json")).json["start_token"] == "user"
+    assert "one_time" in (await charging("cpo", "set", name, "--start-token", "one_time")).out
+
+
 async def test_without_a_stack_each_command_says_so(tmp_path: Path) -> None:
     nowhere = Command(tmp_path / "nowhere")
     for words in (("status", ABSENT), ("token", "--sub", "alice"), ("cpo", "list")):

@@ -18,7 +18,15 @@ BY_UID = select(tokens).where(tokens.c.uid == bindparam("uid"))
 
 
 def row(uid: str) -> dict[str, Any]:
-    return {"uid": uid, "type": "RFID", "valid": True, "body": BODY, "last_updated": MOMENT, "session_id": None}
+    return {
+        "uid": uid,
+        "type": "RFID",
+        "valid": True,
+        "body": BODY,
+        "last_updated": MOMENT,
+        "session_id": None,
+        "user_id": None,
+    }
 
 
 def writer(database: Database) -> QuickWrite:

@@ -1,0 +1,83 @@
+"""Sessions that were started with a user's stable token: which start does a CPO's Session or CDR belong to?"""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from charging.session.model import SessionSpec
+from charging.store import tables
+from tests.receive.conftest import START, Desk, at, session_body
+
+CARD = {"uid": "CARD1", "type": "APP_USER", "contract_id": "FI-RBT-C1"}
+
+
+async def start(desk: Desk, **columns: Any) -> SessionSpec:
+    """A session that was started with the user's stable token at EVSE 3256."""
+    stable = {"token_uid": "CARD1", "token_type": "APP_USER"}
+    return await desk.start(**{"evse_uid": "3256", **stable, **columns})
+
+
+async def matched(desk: Desk, ocpi_id: str = "S1") -> str | None:
+    (row,) = await desk.rows(tables.ocpi_sessions, id=ocpi_id)
+    found: str | None = row.session_id
+    return found
+
+
+async def test_the_reference_tells_sessions_of_one_token_apart(desk: Desk) -> None:
+    one = await start(desk)
+    await start(desk, evse_uid="3257", created_at=START + timedelta(minutes=1))
+    await desk.put(session_body(cdr_token=CARD, authorization_reference=one.authorization_reference.lower()))
+    assert await matched(desk) == one.session_id
+
+
+async def test_without_a_reference_it_is_the_newest_open_start_at_that_evse(desk: Desk) -> None:
+    over = await start(desk, closed_at=START)
+    await free(desk, over)
+    here = await start(desk)
+    await start(desk, evse_uid="3257", created_at=START + timedelta(minutes=1))
+    await desk.put(session_body(cdr_token={**CARD, "uid": "card1"}, start_date_time=at(1)))
+    assert await matched(desk) == here.session_id
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"evse_uid": "9999"},
+        {"location_id": "LOC9"},
+        {"authorization_reference": "ANOTHER"},
+        {"start_date_time": at(-60)},
+    ],
+)
+async def test_the_users_card_elsewhere_or_earlier_is_no_start_of_ours(desk: Desk, fields: dict[str, Any]) -> None:
+    await start(desk)
+    await desk.put(session_body(cdr_token=CARD, **fields))
+    assert await matched(desk) is None
+
+
+async def test_a_second_session_of_the_token_is_not_the_one_that_has_its_session(desk: Desk) -> None:
+    spec = await start(desk)
+    await desk.put(session_body(cdr_token=CARD))
+    await desk.put(session_body(id="S2", cdr_token=CARD))
+    assert (await matched(desk), await matched(desk, "S2")) == (spec.session_id, None)
+
+
+async def test_a_cdr_without_any_key_bills_the_last_start_with_its_token_at_its_evse(desk: Desk) -> None:
+    before = await start(desk)
+    await free(desk, before)
+    last = await start(desk, created_at=START + timedelta(hours=1))
+    await free(desk, last)
+    await start(desk, created_at=START + timedelta(hours=3))
+    session = session_body(id="S9", cdr_token=CARD, start_date_time=at(61))
+    cdr = {**desk.cpo.cdr(session), "end_date_time": at(90)}
+    del cdr["session_id"]
+    assert (await desk.call("POST", "cdrs", cdr)).json()["status_code"] == 1000
+    (row,) = await desk.rows(tables.cdrs)
+    assert row.session_id == last.session_id
+
+
+async def free(desk: Desk, spec: SessionSpec) -> None:
+    """The EVSE may be claimed by the next one."""
+    async with desk.database.write() as store:
+        claims = tables.evse_claims
+        await store.execute(claims.delete().where(claims.c.session_id == spec.session_id))

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from api import admin, documentation, health, ocpi, problems, sessions, user_tokens
+from api import admin, documentation, health, ocpi, problems, reservations, sessions, unlocking, user_tokens
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
@@ -44,7 +44,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(ocpi.router)
     partners.include_router(admin.router)
     partners.include_router(user_tokens.router)
-    for router in (sessions.router, health.router, partners):
+    partners.include_router(unlocking.router)
+    for router in (sessions.router, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
+from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
 from charging.store.profile_requests import ProfileRequestStore
@@ -18,6 +19,7 @@ class Desk:
     services: Services
     reader: SessionReader
     starter: Starter
+    reserver: Reserver
     profile_requests: ProfileRequestStore
 
 
@@ -27,6 +29,7 @@ def build_desk(services: Services) -> Desk:
         services=services,
         reader=SessionReader(services.database),
         starter=Starter(services, StartStore(services.database)),
+        reserver=Reserver(services),
         profile_requests=ProfileRequestStore(services.database),
     )
 

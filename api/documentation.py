@@ -10,10 +10,16 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import title
-from api.schemas import ProblemAnswer, ProfileRequestBody, StartRequest, StopRequestBody
+from api.schemas import ProblemAnswer, ProfileRequestBody, ReservationRequest, StartRequest, StopRequestBody
 
 _REF = "#/components/schemas/{model}"
-_EXTRA_MODELS: tuple[type[BaseModel], ...] = (ProblemAnswer, StartRequest, StopRequestBody, ProfileRequestBody)
+_EXTRA_MODELS: tuple[type[BaseModel], ...] = (
+    ProblemAnswer,
+    StartRequest,
+    StopRequestBody,
+    ProfileRequestBody,
+    ReservationRequest,
+)
 # Every stable code of a problem document, and the status that it comes with.
 CODES: Final = {
     "malformed_json": 400,
@@ -22,7 +28,11 @@ CODES: Final = {
     "insufficient_scope": 403,
     "session_not_found": 404,
     "evse_not_found": 404,
+    "reservation_not_found": 404,
     "evse_busy": 409,
+    "evse_reserved": 409,
+    "command_in_flight": 409,
+    "cancel_rejected": 409,
     "evse_out_of_service": 409,
     "session_over": 409,
     "smart_charging_unsupported": 409,
@@ -61,15 +71,15 @@ def body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
 
 
-def start_extra() -> dict[str, Any]:
-    """The body and the Idempotency-Key of a start."""
+def with_key(model: type[BaseModel]) -> dict[str, Any]:
+    """``openapi_extra`` of an endpoint that reads ``model`` strictly, once per Idempotency-Key."""
     key = _parameter(
         "Idempotency-Key",
         "header",
         {"type": "string", "minLength": 1, "maxLength": 255},
-        "Makes a repeat answer the same session. Yours alone; another body with the same key is 422.",
+        "Makes a repeat answer the same one. Yours alone; another body with the same key is 422.",
     )
-    return {**body(StartRequest), "parameters": [key]}
+    return {**body(model), "parameters": [key]}
 
 
 def status_extra(max_wait_s: int) -> dict[str, Any]:

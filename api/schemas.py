@@ -131,6 +131,29 @@ class StopRequestBody(_Request):
     session_id: Annotated[Text, StringConstraints(max_length=100)]
 
 
+class ReservationRequest(_Request):
+    """Which EVSE to keep free, and until when."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"evse_id": EVSE_EXAMPLE, "expires_at": "2026-03-30T18:00:00Z"}]}
+    )
+
+    evse_id: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    expires_at: Instant
+
+
+class ReservationAnswer(BaseModel):
+    """``result``: the CPO's word that decided ``status``; ``session_id``: the session that used it."""
+
+    reservation_id: str
+    status: Literal["pending", "reserved", "cancelling", "rejected", "cancelled", "used", "expired"]
+    evse_id: str
+    network: str
+    expires_at: datetime
+    result: str | None
+    session_id: str | None
+
+
 class Period(_Request):
     """From ``start_period`` s from now on, at most ``limit`` W."""
 

@@ -114,13 +114,14 @@ async def read_status(request: Request) -> Response:
         "evse_not_found",
         "connector_not_available",
         "evse_busy",
+        "evse_reserved",
         "evse_out_of_service",
     ),
-    openapi_extra=doc.start_extra(),
+    openapi_extra=doc.with_key(StartRequest),
 )
 async def start_session(request: Request, user: Writer, order: StartBody) -> Response:
     """Starts one session. With an `Idempotency-Key`, a repeat answers 201 with the same session and its status."""
-    started = await desk_of(request).starter.start(user, order, _idempotency_key(request))
+    started = await desk_of(request).starter.start(user, order, idempotency_key(request))
     session_id = started.spec.session_id
     answer = {
         "session_id": session_id,
@@ -288,7 +289,8 @@ def _decided(row: StatusRow, state: SessionState) -> StatusRow:
     )
 
 
-def _idempotency_key(request: Request) -> str | None:
+def idempotency_key(request: Request) -> str | None:
+    """The request's Idempotency-Key, if any. Raises ``Problem`` 400."""
     keys = request.headers.getlist("idempotency-key")
     if not keys:
         return None

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from charging.ocpi.own_tokens import one_time_token, user_key
 from charging.session.model import SessionSpec
 from charging.settings import Settings
 from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.reservations import Holder, ReservationStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.store.user_tokens import UserTokenStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
@@ -33,6 +35,7 @@ class Starter:
         self._services = services
         self._starts = starts
         self._evses = EvseIndex(services.database, services.connections)
+        self._reservations = ReservationStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
@@ -53,9 +56,20 @@ class Starter:
         if repeated is not None:
             return repeated
         match = await self._evses.find(order.evse_id)
-        token = await self._own_token(user, match)
-        new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC), token)
-        return await self._starts.begin(new, key, digest)
+        now = datetime.now(UTC)
+        held = await self._held(user, match, now)
+        token = held.token if held else await self._own_token(user, match)
+        new = new_session(order, user.sub, match, self._services.settings, now, token)
+        return await self._starts.begin(replace(new, reservation_id=held.reservation_id if held else None), key, digest)
+
+    async def _held(self, user: User, match: EvseMatch | None, now: datetime) -> Holder | None:
+        """The user's reservation of the EVSE: the charge point lets its token in. Another's is 409."""
+        if match is None:
+            return None
+        holder = await self._reservations.holder(match.connection.id, match.location_id, match.evse_uid, now)
+        if holder is not None and holder.user_id != user.sub:
+            raise Problem(409, "evse_reserved", "The EVSE is reserved for somebody else.")
+        return holder
 
     async def _own_token(self, user: User, match: EvseMatch | None) -> dict[str, Any] | None:
         """The user's stable token, where the CPO is to be shown that one and the user has one."""

@@ -95,6 +95,15 @@ def references(body: Body) -> tuple[str | None, str | None]:
     )
 
 
+def is_mere_reservation(body: Body) -> bool:
+    """Whether nobody charges here: a RESERVATION, or the end of one that no energy came of.
+
+    Its token is that of the start that follows, its reference is not.
+    """
+    is_over = body.get("status") in _FINAL and references(body)[0] is not None
+    return body.get("status") == "RESERVATION" or (is_over and not wire.decimal(body.get("kwh")))
+
+
 def may_be_at(body: Body, location_id: str, evse_uid: str) -> bool:
     """Whether a Session takes place at this EVSE; a CPO that does not say where (``#NA``) may mean it."""
     wanted = {"location_id": location_id, "evse_uid": evse_uid}

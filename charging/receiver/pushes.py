@@ -115,7 +115,8 @@ class _Batch:
         reference, token = session_object.references(body)
         mine = [session for session in self.own.values() if session.connection_id == key.connection_id]
         by_reference = (session for session in mine if session.authorization_reference == reference)
-        with_token = [session for session in mine if session.token_uid == token]
+        is_charge = not session_object.is_mere_reservation(body)
+        with_token = [session for session in mine if session.token_uid == token and is_charge]
         one_time = (session for session in with_token if session.token_type == ONE_TIME)
         return next(by_reference, None) or next(one_time, None) or _newest_start(with_token, key, body)
 

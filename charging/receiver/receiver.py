@@ -31,7 +31,8 @@ from charging.store.received_cdrs import (
     session_of,
     stop_polling,
 )
-from charging.store.results import keep_result, session_of_command, session_of_profile
+from charging.store.reservations import take_result
+from charging.store.results import SentCommand, keep_result, sent_command, session_of_profile
 
 logger = logging.getLogger(__name__)
 
@@ -95,14 +96,14 @@ class Receiver:
         May come before the command's own response, again, or years later; the first one counts.
         """
         async with self._database.read() as store:
-            session_id = await session_of_command(store, connection.id, kind, command_id)
-        if session_id is None:
+            command = await sent_command(store, connection.id, kind, command_id)
+        if command is None:
             return False
         body = _object(wire.loads(raw))
         if not isinstance(body.get("result"), str):
             raise UnusableMessage("missing: result")
         async with self._database.write() as store:
-            await self._store_result(store, kind, command_id, session_id, body)
+            await self._store_result(store, kind, command_id, command, body)
         self.on_commit()
         return True
 
@@ -171,15 +172,19 @@ class Receiver:
     # --- Results ---
 
     async def _store_result(
-        self, store: AsyncConnection, kind: str, command_id: str, session_id: str, body: dict[str, Any]
+        self, store: AsyncConnection, kind: str, command_id: str, command: SentCommand, body: dict[str, Any]
     ) -> None:
         now = datetime.now(UTC)
-        if not await keep_result(store, command_id, body, now):
+        is_first = await keep_result(store, command_id, body, now)
+        if command.reservation_id is not None:
+            # Not the first one alone: a CPO cancels a reservation on the response_url of its RESERVE_NOW (§13.3.1).
+            await take_result(store, command.reservation_id, kind, body["result"], now)
+        if command.session_id is None or not is_first:
             return
         payload = {"command": kind, "command_id": command_id, "result": body["result"], "detail": _words(body)}
         if kind == "ACTIVE_PROFILE":
             payload |= _active_limit(body)
-        await add_message(store, session_id, Kind.COMMAND_RESULT, payload, now)
+        await add_message(store, command.session_id, Kind.COMMAND_RESULT, payload, now)
 
     # --- CDRs ---
 

@@ -92,12 +92,21 @@ class CommandStore:
                 .values(state="answered", response=answer.model_dump(mode="json"))
             )
 
-    async def note(self, command_id: str, session_id: str, connection_id: str, command: str) -> None:
+    async def note(
+        self,
+        command_id: str,
+        session_id: str | None,
+        connection_id: str,
+        command: str,
+        *,
+        reservation_id: str | None = None,
+    ) -> None:
         """Store a repeatable command before it leaves, so that its result is known when it comes."""
         now = datetime.now(UTC)
         row = {
             "id": command_id,
             "session_id": session_id,
+            "reservation_id": reservation_id,
             "connection_id": connection_id,
             "command": command,
             "state": "sending",
@@ -109,6 +118,12 @@ class CommandStore:
                 await connection.execute(insert(commands).values(row))
         except IntegrityError:
             return  # a second attempt of the same activity
+
+    async def result(self, command_id: str) -> str | None:
+        """The first CommandResult that has come for a command."""
+        async with self._database.read() as connection:
+            stored = await connection.scalar(select(commands.c.result).where(commands.c.id == command_id))
+        return None if stored is None else str(stored["result"])
 
     async def connection_of(self, session_id: str) -> tuple[Connection, datetime]:
         """The connection of a session, and when the session was created."""

@@ -1,5 +1,6 @@
 """Asynchronous results of commands and charging profiles: the first one counts (OCPI 2.2.1 §13.2, §14.2)."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -9,13 +10,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.store.tables import commands, sessions
 
 
-async def session_of_command(connection: AsyncConnection, connection_id: str, kind: str, command_id: str) -> str | None:
-    """The session that a command of this peer is for; None where there is no such command."""
-    return await connection.scalar(
-        select(commands.c.session_id).where(
-            commands.c.id == command_id, commands.c.connection_id == connection_id, commands.c.command == kind
-        )
+@dataclass(frozen=True)
+class SentCommand:
+    """What a command of ours is about: a session, a reservation, or neither."""
+
+    session_id: str | None
+    reservation_id: str | None
+
+
+async def sent_command(
+    connection: AsyncConnection, connection_id: str, kind: str, command_id: str
+) -> SentCommand | None:
+    """What a command to this peer is about; None where there is no such command."""
+    query = select(commands.c.session_id, commands.c.reservation_id).where(
+        commands.c.id == command_id, commands.c.connection_id == connection_id, commands.c.command == kind
     )
+    row = (await connection.execute(query)).first()
+    return None if row is None else SentCommand(*row)
 
 
 async def keep_result(connection: AsyncConnection, command_id: str, result: dict[str, Any], now: datetime) -> bool:

@@ -17,7 +17,7 @@ from charging.ocpi.own_tokens import ONE_TIME
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
-from charging.store.tables import commands, evse_claims, idempotency_keys, sessions, tokens
+from charging.store.tables import commands, evse_claims, idempotency_keys, reservations, sessions, tokens
 
 START_SESSION = "START_SESSION"
 
@@ -25,6 +25,15 @@ _REPEAT = (
     select(sessions.c.spec, sessions.c.status, sessions.c.admission, idempotency_keys.c.body_hash)
     .join(idempotency_keys, idempotency_keys.c.session_id == sessions.c.id)
     .where(idempotency_keys.c.user_id == bindparam("user_id"), idempotency_keys.c.key == bindparam("key"))
+)
+_USE = (
+    update(reservations)
+    .where(reservations.c.id == bindparam("reservation_id"))
+    .values(
+        status="used",
+        session_id=bindparam("used_by"),
+        updated_at=bindparam("used_at", type_=reservations.c.updated_at.type),
+    )
 )
 _COMMAND = ("id", "session_id", "connection_id", "command", "state", "created_at")
 _SESSION = (
@@ -48,6 +57,7 @@ class NewSession:
     tariff: dict[str, Any] | None
     time_zone: str | None
     token: dict[str, Any]
+    reservation_id: str | None = None  # the user's own of this EVSE: the session uses it up
 
 
 @dataclass(frozen=True)
@@ -71,6 +81,7 @@ class StartStore:
         self._claim = _insert(database, evse_claims)
         self._token = _insert(database, tokens)
         self._command = _insert(database, commands, _COMMAND)
+        self._use = QuickWrite(database, _USE)
 
     async def repeat_of(self, user_id: str, key: str, body_hash: str) -> Started | None:
         """The session that this key has started. Raises ``Problem`` 422 when it came with another body."""
@@ -107,7 +118,11 @@ class StartStore:
         inserts.append(self._claim.of(_claim_row(spec)))
         if new.token["type"] == ONE_TIME:
             inserts.append(self._token.of(_token_row(new)))
-        return [*inserts, self._command.of(_command_row(spec))]
+        inserts.append(self._command.of(_command_row(spec)))
+        if new.reservation_id is not None:
+            used = {"reservation_id": new.reservation_id, "used_by": spec.session_id, "used_at": spec.created_at}
+            inserts.append(self._use.of(used))
+        return inserts
 
     async def admission(self, session_id: str) -> str | None:
         """accepted, running or abandoned."""

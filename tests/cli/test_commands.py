@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import jwt
@@ -107,9 +107,20 @@ async def test_stable_tokens_are_given_shown_changed_and_made_invalid(charging: 
     assert changed.json["visual_number"] == "CARD-1"
     assert (await charging("ocpi-token", "invalidate", *card, "--json")).json["valid"] is False
     shown = await charging("ocpi-token", "show", *card, "--json")
-    assert [push["connection"] for push in shown.json["pushes"]] == ["Virta"]
+    assert [push["connection"] for push in shown.json["pushes"]] == ["Virta (sandbox)"]
     absent = await charging("ocpi-token", "show", "NOBODY")
     assert (absent.code, absent.err.partition(":")[0]) == (1, "token_not_found")
+
+
+async def test_a_charger_is_reserved_given_back_and_unlocked_as_far_as_its_operator_can(charging: Command) -> None:
+    until = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    made = await charging("reserve", EVSE, "--until", until, "--key", "r1", "--json")
+    assert made.json["evse_id"] == EVSE
+    back = await charging("unreserve", made.json["reservation_id"], "--json")
+    assert back.json["reservation_id"] == made.json["reservation_id"]
+    assert "connector_id" in (await charging("unlock", EVSE)).out
+    refused = await charging("reserve", EVSE, "--until", "yesterday")
+    assert (refused.code, refused.err.partition(":")[0]) == (1, "validation_error")
 
 
 async def test_an_operator_is_set_to_see_the_users_own_token(charging: Command) -> None:

@@ -15,7 +15,9 @@ from api.health import Metrics, MetricsMiddleware
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
+from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
+from charging.timetable import Timetable
 
 # A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
 MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
@@ -64,11 +66,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
-    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost."""
+    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost.
+
+    The timetable has everything pulled that CPOs have.
+    """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
     sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
-    return [inbox.run, sweeper.run]
+    states = SyncStateStore(services.database)
+    timetable = Timetable(services.connections, states, services.temporal, services.settings)
+    return [inbox.run, sweeper.run, timetable.run]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

@@ -4,7 +4,7 @@ Pure. ``Pull`` is all that is known between one page and the next, so that a pul
 has left it, and a pull of a million objects takes no more memory than one of a hundred.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 OVERLAP: Final = timedelta(minutes=30)  # so much before the newest object seen a list is read again
 MAX_PAGES: Final = 100_000
+FRESH: Final = timedelta(minutes=1)
 
 
 class Module(StrEnum):
@@ -67,6 +68,21 @@ class Pull(BaseModel):
     error: str | None = None  # why it was given up
 
 
+class Synchronisation(BaseModel):
+    """One synchronisation with a CPO. ``modules`` None: those whose turn has come. ``full``: everything, not news.
+
+    ``waiting`` None: not planned yet.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    connection_id: str
+    modules: list[Module] | None = None
+    full: bool = False
+    waiting: list[Pull] | None = None
+    done: list[Pull] = []
+
+
 class PageFacts(BaseModel):
     """What a page says beside its objects. ``url`` as requested, ``next_url`` None on the last page."""
 
@@ -98,15 +114,15 @@ class Rhythm(BaseModel):
 
 
 def due(module: Module, state: SyncState | None, rhythm: Rhythm, now: datetime) -> bool:
-    """Whether the module's turn has come. What has never succeeded is always due."""
+    """Whether the module's turn has come, or will before the next look. What never succeeded is always due."""
     if state is None or state.last_ok_at is None:
         return True
-    return now - state.tried_at >= rhythm.every[module]
+    return now - state.tried_at >= rhythm.every[module] * 0.8  # looks are splayed: two may be closer than they should
 
 
-def is_fresh(module: Module, state: SyncState | None, rhythm: Rhythm, now: datetime) -> bool:
-    """Whether the module was pulled well not longer ago than it should have been."""
-    return state is not None and state.last_ok_at is not None and now - state.last_ok_at <= rhythm.every[module]
+def is_fresh(state: SyncState | None, now: datetime) -> bool:
+    """Whether a module was pulled just now, so that whoever has just started need not do it again."""
+    return state is not None and state.last_ok_at is not None and now - state.last_ok_at <= FRESH
 
 
 def begin(
@@ -188,8 +204,3 @@ def ended(pull: Pull, before: SyncState | None) -> SyncState:
     reached = max((min(mark, pull.started_at) for mark in marks if mark), default=state.high_water)
     done = {"high_water": reached, "last_ok_at": pull.started_at}
     return tried.model_copy(update={**done, **({"last_full_at": pull.started_at} if pull.full else {})})
-
-
-def total(pulls: Iterable[Pull]) -> Counts:
-    """What became of the objects of all ``pulls``."""
-    return sum((pull.counts for pull in pulls), Counts())

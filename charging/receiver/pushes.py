@@ -42,8 +42,10 @@ class Outcome(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    UNCHANGED = "unchanged"  # the very same again
     IGNORED = "ignored"  # older than what is stored: acknowledged all the same
     UNKNOWN = "unknown"  # a PATCH of a Session that we do not have
+    UNUSABLE = "unusable"  # of a list: left out, lists hold broken objects beside good ones
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,9 @@ class _Batch:
         if after.session_id is not None and not after.parked:
             previous = session_object.reading(before.body) if before else None
             self._meter(self.own[after.session_id], after, previous, push.received_at)
-        return Outcome.UPDATED if before else Outcome.CREATED
+        if before is None:
+            return Outcome.CREATED
+        return Outcome.UNCHANGED if after == before else Outcome.UPDATED
 
     def _keep(self, key: SessionKey, before: StoredSession | None, body: dict[str, Any]) -> StoredSession:
         if before is not None and before.session_id is not None:

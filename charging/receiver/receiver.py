@@ -71,15 +71,13 @@ class Receiver:
         return await self._push("PATCH", connection, country_code, party_id, session_id, wire.loads(raw))
 
     async def session_object(self, connection: Connection, body: dict[str, Any]) -> Outcome:
-        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out (IGNORED):
-        lists hold broken objects beside good ones.
-        """
+        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out."""
         country_code, party_id, session_id = (str(body.get(field)) for field in ("country_code", "party_id", "id"))
         try:
             return await self._push("PUT", connection, country_code, party_id, session_id, body)
         except UnusableMessage as error:
             logger.warning("unusable Session in a list", extra={"connection_id": connection.id, "problem": str(error)})
-            return Outcome.IGNORED
+            return Outcome.UNUSABLE
 
     async def get_session(
         self, connection: Connection, country_code: str, party_id: str, session_id: str

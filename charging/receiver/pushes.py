@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.errors import UnusableMessage
 from charging.ocpi import session_object
 from charging.ocpi.wire import fold
+from charging.receiver.cdr_matching import match_again
 from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
 from charging.session.wakes import WakeRow, wakes
@@ -70,6 +71,7 @@ class _Batch:
     meters: dict[str, MeterChange] = field(default_factory=dict)
     wakes: set[str] = field(default_factory=set)
     parked: list[StoredSession] = field(default_factory=list)
+    found: list[StoredSession] = field(default_factory=list)  # turned out to be ours just now
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
 
@@ -109,6 +111,7 @@ class _Batch:
         first = own.meter.ocpi_session_id
         parked = first is not None and fold(first) != fold(key.id)
         session = StoredSession(key, own.id, parked, body)
+        self.found.append(session)
         if parked:
             self._park(session, first)
         return session
@@ -165,8 +168,10 @@ async def store_pushes(
     """
     batch = await _load(connection, pushes, silence)
     outcomes = [_applied(batch, push) for push in pushes]
-    await _save(connection, batch, max(push.received_at for push in pushes))
-    return outcomes, bool(batch.wakes or batch.parked)
+    now = max(push.received_at for push in pushes)
+    await _save(connection, batch, now)
+    has_cdrs = await match_again(connection, batch.found, now)
+    return outcomes, bool(batch.wakes or batch.parked or has_cdrs)
 
 
 def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:

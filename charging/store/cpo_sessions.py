@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from charging.ocpi.wire import parse_datetime
+from charging.ocpi.wire import fold, parse_datetime
 from charging.session.model import Meter, SessionSpec
 from charging.store.meter_row import METER_COLUMNS, meter_of
 from charging.store.tables import ocpi_sessions, sessions
@@ -25,6 +25,10 @@ class SessionKey(NamedTuple):
     country_code: str  # upper case
     party_id: str  # upper case
     id: str  # as received
+
+    def folded(self) -> "SessionKey":
+        """For comparing: an id is a CiString."""
+        return self._replace(id=fold(self.id))
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ async def test_an_object_deleted_between_two_pages_lets_none_slip_through(stack:
     cpo.on("locations", Step(wait_for=first_page), Step())
     pulling = asyncio.create_task(sync(stack.settings, module="locations"))
     await eventually(lambda: cpo.received("locations"))
-    del cpo.locations[0]
+    cpo.locations = cpo.locations[1:]
     first_page.set()
     assert (await pulling)["locations"]["error"] is None
     assert {f"P{number}" for number in range(5)} <= set(await bodies(stack.database, tables.locations))

@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from activities.cpo import CpoActivities
 from activities.payments import PaymentActivities
 from activities.records import RecordActivities
+from activities.synchronisation import SynchronisationActivities
 from charging import names, temporal
 from charging.ocpi.peers import Peers
 from charging.payments.wallet import Wallet
@@ -22,9 +23,11 @@ from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
+from charging.synchroniser import Synchroniser
 from workflows.charging_session import ChargingSessionWorkflow
 from workflows.late_session import LateSessionWorkflow
 from workflows.settlement import SettlementWorkflow
+from workflows.synchronisation import SynchroniseWorkflow
 
 
 def build_worker(
@@ -36,16 +39,22 @@ def build_worker(
     """
     connections = ConnectionStore(database, settings.secret_keys)
     decisions = DecisionStore(database)
-    cpo = CpoActivities(
-        CommandStore(database, connections), decisions, peers, Receiver(database, settings), settings.public_url
-    )
+    receiver = Receiver(database, settings)
+    cpo = CpoActivities(CommandStore(database, connections), decisions, peers, receiver, settings.public_url)
+    synchroniser = Synchroniser(database, connections, peers, receiver, settings)
+    synchronisation = SynchronisationActivities(synchroniser)
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
     return Worker(
         client,
         task_queue=names.TASK_QUEUE,
-        workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow],
-        activities=[*_activities(cpo), *_activities(records), *_activities(payments)],
+        workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow, SynchroniseWorkflow],
+        activities=[
+            *_activities(cpo),
+            *_activities(records),
+            *_activities(payments),
+            *_activities(synchronisation),
+        ],
         # What a CPO is asked while we are told to end is waited for: a START cut off would be of unknown outcome.
         graceful_shutdown_timeout=timedelta(seconds=settings.cpo_timeout_s + 2),
         # A worker that was killed is found out sooner; see docs/operations.md.

@@ -5,15 +5,14 @@ before the first byte goes out, and whoever finds it ``sending`` later answers "
 Everything else here is safe to repeat.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 from temporalio import activity
 
+from activities.heartbeats import heartbeats
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.client import CpoClient
 from charging.ocpi.models import (
@@ -32,8 +31,6 @@ from charging.session.model import Meter, StartOutcome
 from charging.session.profile import ChargingPlan
 from charging.store.commands import CommandStore
 from charging.store.decisions import DecisionStore
-
-HEARTBEAT_S = 1.5
 
 ASK_AHEAD_S = 60  # of the active profile only what holds now matters
 
@@ -81,7 +78,7 @@ class CpoActivities:
     @activity.defn
     async def start_session(self, session_id: str) -> StartAnswer:
         """Send the one START_SESSION (OCPI 2.2.1 §13.2.2). Raises ``PeerNotReached`` where nothing left: retry."""
-        async with _heartbeats():
+        async with heartbeats():
             return await self._start_once(session_id)
 
     async def _start_once(self, session_id: str) -> StartAnswer:
@@ -136,7 +133,7 @@ class CpoActivities:
             }
         )
         try:
-            async with _heartbeats():
+            async with heartbeats():
                 client = await self._peers.client(command.connection_id)
                 response = await client.stop_session(body)
         except PeerRefused as error:
@@ -181,7 +178,7 @@ class CpoActivities:
     ) -> ProfileSent:
         await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
         try:
-            async with _heartbeats():
+            async with heartbeats():
                 client = await self._peers.client(command.connection_id)
                 response = await call(client, self._profile_url(kind, command.command_id))
         except PeerRefused as error:
@@ -195,7 +192,7 @@ class CpoActivities:
     async def list_sessions(self, session_id: str) -> Meter:
         """List the CPO's sessions since this one began and take each like a push; answers the stored meter then."""
         connection, since = await self._commands.connection_of(session_id)
-        async with _heartbeats():
+        async with heartbeats():
             client = await self._peers.client(connection.id)
             async for body in client.sessions(date_from=since - CLOCK_SKEW):
                 await self._receiver.session_object(connection, body)
@@ -225,21 +222,3 @@ def _charging_profile(command: SendProfile) -> ChargingProfile:
 
 def _whole_second(at: datetime) -> datetime:
     return at.replace(microsecond=0)
-
-
-@asynccontextmanager
-async def _heartbeats() -> AsyncIterator[None]:
-    """Heartbeats while a CPO is asked, so that a dead worker is noticed in seconds, not at the call's time-out."""
-
-    async def beat() -> None:
-        while True:
-            activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_S)
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task

@@ -1,17 +1,21 @@
 """What the operator of this engine does: connect CPOs and part from them. ``X-API-Key`` on all of it."""
 
 import hmac
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ConfigDict, Field
 
+from api import workflow_calls
 from api.services import Services
 from api.strict_json import strict_body
 from charging.errors import Problem
 from charging.ocpi.registration import Failure, HandshakeFailed, Registrar, our_url
-from charging.store.connections import Connection
+from charging.pulling import Module, Pull, Synchronisation, SyncState
+from charging.store.connections import Connection, ConnectionStore
+from charging.store.sync_states import SyncStateStore
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
 
@@ -55,6 +59,46 @@ class ChangeConnection(_Request):
     start_token: Literal["one_time", "user"]
 
 
+class SyncOrder(_Request):
+    """Which module, or all; everything (``full``) or only what is new since the last pull."""
+
+    module: Literal["sessions", "cdrs", "tariffs", "locations"] | None = None
+    full: bool = False
+
+
+class PullView(BaseModel):
+    """What became of one module's objects. ``error``: why the pull was given up; what it had read by then is kept.
+
+    ``missing``: stored, but not in a full list any more. ``broken``: kept as odd messages.
+    """
+
+    module: Module
+    full: bool
+    pages: int
+    seen: int
+    created: int
+    changed: int
+    unchanged: int
+    broken: int
+    missing: int
+    error: str | None
+
+
+class SyncReport(BaseModel):
+    """What a synchronisation changed, module by module."""
+
+    connection: str
+    pulls: list[PullView]
+
+
+class SyncView(BaseModel):
+    """When a module was last pulled well, and wholly; what was wrong with the last pull, if anything."""
+
+    last_ok_at: str | None
+    last_full_at: str | None
+    last_error: str | None
+
+
 class ConnectionView(BaseModel):
     """A connection as the admin sees it; no token is ever shown."""
 
@@ -69,6 +113,7 @@ class ConnectionView(BaseModel):
     power_factor: int
     start_token: str
     locations_synced_at: str | None
+    sync: dict[Module, SyncView]
 
 
 class ConnectionList(BaseModel):
@@ -96,7 +141,8 @@ async def register_cpo(
         )
     except HandshakeFailed as error:
         raise _problem(error) from error
-    return _view(connection)
+    connection = await _services(request).synchroniser.first_pull(connection)
+    return await _view_of(request, connection)
 
 
 @router.post("/invite", status_code=201)
@@ -117,7 +163,9 @@ async def invite_cpo(request: Request, wanted: Annotated[InviteCpo, Depends(stri
 @router.get("/connections")
 async def list_connections(request: Request) -> ConnectionList:
     """All connections, by name."""
-    return ConnectionList(connections=[_view(c) for c in await _services(request).connections.list()])
+    parts = _services(request)
+    states = await SyncStateStore(parts.database).all()
+    return ConnectionList(connections=[_view(c, states.get(c.id, {})) for c in await parts.connections.list()])
 
 
 @router.patch("/connections/{name}")
@@ -125,24 +173,37 @@ async def change_connection(
     request: Request, name: str, wanted: Annotated[ChangeConnection, Depends(strict_body(ChangeConnection))]
 ) -> ConnectionView:
     """Change how a CPO, by name or id, is worked with. Sessions that have begun stay as they are."""
-    connection = await _connection(request, name)
+    connection = await _named(_services(request).connections, name)
     await _services(request).connections.set_start_token(connection.id, wanted.start_token)
-    return _view(await _connection(request, connection.id))
+    return await _view_of(request, await _named(_services(request).connections, connection.id))
 
 
 @router.delete("/connections/{name}", status_code=204)
 async def remove_connection(request: Request, name: str) -> Response:
     """Part from a CPO, by name or id: both sides' tokens are dead. Its sessions and receipts stay."""
-    await _registrar(request).unregister(await _connection(request, name))
+    await _registrar(request).unregister(await _named(_services(request).connections, name))
     return Response(status_code=204)
 
 
-async def _connection(request: Request, name: str) -> Connection:
-    store = _services(request).connections
-    connection = await store.by_name(name) or await store.get(name)
-    if connection is None:
-        raise Problem(404, "connection_not_found", "There is no such connection.")
-    return connection
+@router.post("/connections/{name}/sync")
+async def synchronise_connection(
+    request: Request, name: str, wanted: Annotated[SyncOrder, Depends(strict_body(SyncOrder))]
+) -> SyncReport:
+    """Pull what a CPO has, now, and say what that changed. Joins a run of the same order that is under way.
+
+    Waits for it for ten minutes; then it goes on alone, and the same order joins it again.
+    """
+    parts = _services(request)
+    connection = await _named(parts.connections, name)
+    if not connection.is_active:
+        raise Problem(409, "connection_not_active", "The CPO is not connected.")
+    offered = [module for module in Module if connection.endpoint(module, "SENDER")]
+    modules = [module for module in offered if wanted.module in (None, module.value)]
+    if not modules:
+        raise Problem(422, "module_not_offered", "The CPO does not offer that module.")
+    wish = Synchronisation(connection_id=connection.id, modules=modules, full=wanted.full)
+    pulls = await workflow_calls.synchronise(parts.temporal, wish, connection.name)
+    return SyncReport(connection=connection.name, pulls=[_pull_view(pull) for pull in pulls])
 
 
 def _services(request: Request) -> Services:
@@ -152,10 +213,32 @@ def _services(request: Request) -> Services:
 
 def _registrar(request: Request) -> Registrar:
     parts = _services(request)
-    return Registrar(parts.database, parts.connections, parts.peers, parts.settings)
+    return Registrar(parts.connections, parts.peers, parts.settings)
 
 
-def _view(connection: Connection) -> ConnectionView:
+async def _named(store: ConnectionStore, name: str) -> Connection:
+    """The connection of this name or id."""
+    connection = await store.by_name(name) or await store.get(name)
+    if connection is None:
+        raise Problem(404, "connection_not_found", "There is no such connection.")
+    return connection
+
+
+async def _view_of(request: Request, connection: Connection) -> ConnectionView:
+    return _view(connection, await SyncStateStore(_services(request).database).of(connection.id))
+
+
+def _pull_view(pull: Pull) -> PullView:
+    return PullView(module=pull.module, full=pull.full, pages=pull.pages, error=pull.error, **pull.counts.model_dump())
+
+
+def _sync_view(state: SyncState) -> SyncView:
+    return SyncView(
+        last_ok_at=_text(state.last_ok_at), last_full_at=_text(state.last_full_at), last_error=state.last_error
+    )
+
+
+def _view(connection: Connection, states: Mapping[Module, SyncState]) -> ConnectionView:
     return ConnectionView(
         id=connection.id,
         name=connection.name,
@@ -168,6 +251,7 @@ def _view(connection: Connection) -> ConnectionView:
         power_factor=connection.power_factor,
         start_token=connection.start_token,
         locations_synced_at=_text(connection.locations_synced_at),
+        sync={module: _sync_view(states[module]) for module in Module if module in states},
     )
 
 

@@ -15,7 +15,9 @@ from api.health import Metrics, MetricsMiddleware
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
+from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
+from charging.timetable import Timetable
 from charging.token_pusher import TokenPusher
 
 # A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
@@ -67,14 +69,18 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
-    """What runs beside the endpoints: the inbox delivers what CPOs have pushed, the sweeper finds what was lost,
-    and CPOs are told of our tokens.
+    """What runs beside the endpoints.
+
+    The inbox delivers what CPOs have pushed, the sweeper finds what was lost, the timetable has everything pulled that
+    CPOs have, and the pusher tells them of our tokens.
     """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
     sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
     pusher = TokenPusher(services.database, services.peers, services.settings)
-    return [inbox.run, sweeper.run, pusher.run]
+    states = SyncStateStore(services.database)
+    timetable = Timetable(services.connections, states, services.temporal, services.settings)
+    return [inbox.run, sweeper.run, timetable.run, pusher.run]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

@@ -10,6 +10,7 @@ from charging.receiver import Receiver
 from charging.settings import Settings
 from charging.store.connections import ConnectionStore
 from charging.store.engine import Database
+from charging.synchroniser import Synchroniser
 from charging.temporal import connect
 
 
@@ -24,6 +25,11 @@ class Services:
     peers: Peers
     receiver: Receiver
     started_at: datetime
+
+    @property
+    def synchroniser(self) -> Synchroniser:
+        """What pulls from CPOs; the worker has one of its own."""
+        return Synchroniser(self.database, self.connections, self.peers, self.receiver, self.settings)
 
     async def close(self) -> None:
         """Close what holds sockets: calls to CPOs first, the database last."""

@@ -6,16 +6,20 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from pydantic import BaseModel
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.problems import unavailable
 from charging import names
+from charging.errors import Problem
+from charging.pulling import Pull, Synchronisation
 from charging.session.model import SessionSpec, SessionState
 from charging.temporal import RPC_TIMEOUT, signal_charging_session, start_charging_session
+from charging.temporal import synchronise as start_synchronisation
 
 QUERY_TIMEOUT = timedelta(seconds=2)
+SYNC_PATIENCE = timedelta(minutes=10)
 
 
 class WorkflowGone(Exception):
@@ -64,6 +68,23 @@ async def ask_state(client: Client, session_id: str) -> SessionState | None:
             return state
     except Exception:
         return None
+
+
+async def synchronise(client: Client, wish: Synchronisation, cpo: str) -> list[Pull]:
+    """What a synchronisation made of each module; joins one of the same wish. Raises ``Problem`` 503, 504 or 502."""
+    try:
+        async with _reaching_temporal():
+            handle = await start_synchronisation(client, wish, cpo)
+        async with asyncio.timeout(SYNC_PATIENCE.total_seconds()):
+            return await handle.result()
+    except TimeoutError as error:
+        raise Problem(504, "sync_still_running", "The synchronisation goes on; ask again to join it.") from error
+    except WorkflowGone as error:  # a namespace that does not exist
+        raise unavailable("The workflow engine has no such namespace.") from error
+    except WorkflowFailureError as error:
+        raise Problem(502, "sync_failed", "The synchronisation was ended by somebody.") from error
+    except RPCError as error:
+        raise unavailable("The workflow engine did not answer.") from error
 
 
 async def is_reachable(client: Client) -> bool:

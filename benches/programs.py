@@ -29,6 +29,12 @@ class Program:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     @property
+    def peak_mb(self) -> float:
+        """The most resident memory that it ever had, MB of 10^6 bytes."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6
+
+    @property
     def cpu_s(self) -> float:
         """CPU seconds used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()

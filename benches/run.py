@@ -11,6 +11,7 @@ import uvloop
 
 from benches import (
     history_events,
+    ingest,
     session_pushes,
     sessions_per_second,
     start_latency,
@@ -29,6 +30,7 @@ MEASUREMENTS = {
     "start_latency": start_latency.measure,
     "session_pushes": session_pushes.measure,
     "worker_memory": worker_memory.measure,
+    "ingest": ingest.measure,
 }
 
 

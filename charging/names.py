@@ -34,6 +34,7 @@ class Workflow(StrEnum):
     CHARGING_SESSION = "ChargingSessionWorkflow"
     SETTLEMENT = "SettlementWorkflow"
     LATE_SESSION = "LateSessionWorkflow"
+    SYNCHRONISE = "SynchroniseWorkflow"
 
 
 class SearchAttribute(StrEnum):
@@ -62,3 +63,18 @@ def late_session_id(session_id: str, ocpi_session_id: str | None = None) -> str:
     With ``ocpi_session_id``: a second CPO Session for one ``authorization_reference``, parked and stopped.
     """
     return f"late-session/{session_id}" + (f"/{ocpi_session_id}" if ocpi_session_id else "")
+
+
+def synchronise_id(connection_id: str) -> str:
+    """Workflow id under which a schedule pulls what a CPO has; Temporal appends the time."""
+    return f"synchronise/{connection_id}"
+
+
+def asked_synchronise_id(connection_id: str, wish: str) -> str:
+    """Workflow id of a pull that was asked for, one at a time for each ``wish``."""
+    return f"synchronise/{connection_id}/{wish}"
+
+
+def sync_schedule_id(connection_id: str) -> str:
+    """Id of the schedule that pulls what a CPO has."""
+    return f"sync/{connection_id}"

@@ -56,6 +56,10 @@ class Settings(BaseSettings):
     stale_s: float = Field(300, description="`stale` is true when an active session's meter is older.")
     sweep_s: float = Field(20, description="How often the sweeper looks for stale rows; they are settled within 60 s.")
     profile_wait_s: float = Field(10, description="How long POST charging-profile waits for the CPO's result.")
+    sync_s: float = Field(900, ge=60, description="How often the sessions and CDRs of each CPO are pulled.")
+    sync_places_s: float = Field(3600, ge=60, description="How often the locations and tariffs of each CPO are pulled.")
+    sync_full_s: float = Field(86400, ge=60, description="How often everything is pulled, not only what is new.")
+    sync_horizon_days: int = Field(30, ge=1, description="How far back a full pull reads sessions and CDRs.")
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 

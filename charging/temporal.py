@@ -4,10 +4,26 @@ Connection settings are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPA
 ``temporalio.envconfig`` from the environment or its TOML profiles.
 """
 
+import zlib
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from pydantic import BaseModel
-from temporalio.client import Client
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleState,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+    WorkflowHandle,
+)
 from temporalio.common import (
     SearchAttributeKey,
     SearchAttributePair,
@@ -17,8 +33,10 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.service import RPCError, RPCStatusCode
 
 from charging import names
+from charging.pulling import Pull, Synchronisation
 from charging.session.messages import CdrReceived, LateSession
 from charging.session.model import SessionSpec, SessionState, Status
 
@@ -111,3 +129,63 @@ async def stop_late_session(client: Client, late: LateSession, *, parked: bool) 
         static_summary=f"Stop late CPO Session {late.ocpi_session_id}",
         rpc_timeout=RPC_TIMEOUT,
     )
+
+
+async def synchronise(client: Client, wish: Synchronisation, cpo: str) -> WorkflowHandle[Any, list[Pull]]:
+    """Start a synchronisation, or join the one of the same wish that runs. ``cpo``: its name, for Temporal UI."""
+    modules = "+".join(wish.modules) if wish.modules else "due"
+    handle: WorkflowHandle[Any, list[Pull]] = await client.start_workflow(
+        names.Workflow.SYNCHRONISE,
+        wish,
+        id=names.asked_synchronise_id(wish.connection_id, f"{modules}/{'full' if wish.full else 'news'}"),
+        task_queue=names.TASK_QUEUE,
+        result_type=list[Pull],
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Synchronise with {cpo}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+    return handle
+
+
+async def keep_sync_schedule(client: Client, connection_id: str, cpo: str, network: str, every: timedelta) -> None:
+    """Have a CPO synchronised ``every`` so often; the schedule that is there is brought up to date.
+
+    Connections come at different moments, by their ids; one that still runs is not overtaken.
+    """
+    network_attribute = SearchAttributePair(SearchAttributeKey.for_keyword(names.SearchAttribute.NETWORK), network)
+    attributes = TypedSearchAttributes([network_attribute])
+    interval = ScheduleIntervalSpec(every=every, offset=every * (zlib.crc32(connection_id.encode()) / 2**32))
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            names.Workflow.SYNCHRONISE,
+            Synchronisation(connection_id=connection_id),
+            id=names.synchronise_id(connection_id),
+            task_queue=names.TASK_QUEUE,
+            static_summary=f"Synchronise with {cpo}",
+            typed_search_attributes=attributes,
+        ),
+        spec=ScheduleSpec(intervals=[interval], jitter=every / 10),
+        # What was due while Temporal was away is one run, not many: each reads from where the last one ended.
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
+        state=ScheduleState(note=f"Pulls what {cpo} has"),
+    )
+    schedule_id = names.sync_schedule_id(connection_id)
+    try:
+        await client.create_schedule(schedule_id, schedule, search_attributes=attributes, rpc_timeout=RPC_TIMEOUT)
+    except ScheduleAlreadyRunningError:
+
+        def renewed(known: ScheduleUpdateInput) -> ScheduleUpdate:
+            # Its state stays: an operator may have paused it.
+            return ScheduleUpdate(schedule=replace(schedule, state=known.description.schedule.state))
+
+        await client.get_schedule_handle(schedule_id).update(renewed, rpc_timeout=RPC_TIMEOUT)
+
+
+async def drop_sync_schedule(client: Client, connection_id: str) -> None:
+    """End the synchronisation of a CPO; a no-op where there is none."""
+    try:
+        await client.get_schedule_handle(names.sync_schedule_id(connection_id)).delete(rpc_timeout=RPC_TIMEOUT)
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise

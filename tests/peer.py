@@ -32,10 +32,12 @@ from starlette.types import Receive, Scope, Send
 
 from charging.ocpi import wire
 from charging.ocpi.models import Credentials, Endpoint
+from charging.pulling import Module, Pull
 from charging.settings import Settings
 from charging.store.connections import Connection, ConnectionStore
 from charging.store.engine import Database
 from charging.store.locations import LocationStore
+from charging.store.sync_states import SyncStateStore
 from charging.store.tariffs import TariffStore
 from tests.serving import serve
 
@@ -276,7 +278,14 @@ class ScriptedCpo:
         )
         await TariffStore(database).put_tariffs(connection.id, self.tariffs)
         await LocationStore(database).put_locations(connection.id, self.locations)
+        await self._as_just_pulled(database, connection)
         return connection
+
+    async def _as_just_pulled(self, database: Database, connection: Connection) -> None:
+        for module in Module:
+            at = datetime.now(UTC)
+            pull = Pull(connection_id=connection.id, module=module, full=True, started_at=at, is_over=True)
+            await SyncStateStore(database).record(pull)
 
     async def register_at(self, versions_url: str, token_a: str) -> httpx.Response:
         """The CPO starts the handshake, with a TOKEN_A that the eMSP's admin gave out."""

@@ -30,6 +30,7 @@ from charging.session.model import Policy
 from charging.settings import DEVELOPMENT_SECRET, Settings
 from charging.store import tables
 from charging.store.engine import Database
+from charging.temporal import drop_sync_schedule
 from tests.peer import ScriptedCpo
 from tests.serving import free_port, serve
 from tests.waiting import eventually
@@ -156,7 +157,9 @@ async def running_stack(
         peers = Peers(database, chosen)
         stack.push_async_callback(peers.aclose)
         cpo = await stack.enter_async_context(ScriptedCpo())
-        await cpo.befriend(database, chosen)
+        connection = await cpo.befriend(database, chosen)
+        if not temporal.supports_time_skipping:
+            stack.push_async_callback(drop_sync_schedule, temporal.client, connection.id)
         url = await stack.enter_async_context(serve(create_app(chosen), port))
         # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
         in_sandbox = SandboxedWorkflowRunner()

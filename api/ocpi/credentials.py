@@ -61,21 +61,21 @@ async def _exchange(request: Request, who: Caller, background: BackgroundTasks) 
         ours = await registrar.accept(who, theirs)
     except HandshakeFailed as error:
         return reply(status_code=error.failure.ocpi_status, message=str(error))
-    background.add_task(_pull, registrar, request, who.connection.id)
+    background.add_task(_pull, request, who.connection.id)
     return reply(to_wire(ours))
 
 
-async def _pull(registrar: Registrar, request: Request, connection_id: str) -> None:
+async def _pull(request: Request, connection_id: str) -> None:
     # After the answer: the CPO accepts our calls only once it has our token.
     connection = await services(request).connections.get(connection_id)
     if connection is not None:
-        await registrar.pull(connection)
+        await services(request).synchroniser.first_pull(connection)
 
 
 def registrar_of(request: Request) -> Registrar:
     """The registrar of this process."""
     parts = services(request)
-    return Registrar(parts.database, parts.connections, parts.peers, parts.settings)
+    return Registrar(parts.connections, parts.peers, parts.settings)
 
 
 def _not_allowed(message: str) -> OcpiRefusal:

@@ -6,9 +6,11 @@ from urllib.parse import quote
 import typer
 from rich.table import Table
 
-from charging.cli.api import call_admin
+from charging.cli.api import Json, call_admin
 from charging.cli.options import AsJson, Data
-from charging.cli.output import console, print_fields, print_json
+from charging.cli.output import console, notes, print_fields, print_json
+
+SYNC_TIMEOUT_S = 620.0  # longer than the API waits
 
 app = typer.Typer(help="Charge point operators, connected over OCPI.", no_args_is_help=True)
 
@@ -62,3 +64,35 @@ def remove(
 ) -> None:
     """Disconnect an operator: both sides' tokens become invalid."""
     call_admin(data, "DELETE", f"/ocpi/connections/{quote(connection, safe='')}")
+
+
+@app.command()
+def sync(
+    connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
+    module: Annotated[str, typer.Option(help="Only sessions, cdrs, tariffs or locations.")] = "",
+    full: Annotated[bool, typer.Option("--full", help="Everything, not only what is new.")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """Pull what an operator has, now, and show what that changed."""
+    order = {"full": full, **({"module": module} if module else {})}
+    path = f"/ocpi/connections/{quote(connection, safe='')}/sync"
+    report = call_admin(data, "POST", path, json=order, timeout=SYNC_TIMEOUT_S)
+    if as_json:
+        print_json(report)
+    else:
+        _print_pulls(report["pulls"])
+    if any(pull["error"] for pull in report["pulls"]):
+        raise typer.Exit(1)
+
+
+def _print_pulls(pulls: list[Json]) -> None:
+    numbers = ("pages", "seen", "created", "changed", "unchanged", "broken", "missing")
+    table = Table("module", "", *numbers, box=None, pad_edge=False, header_style="dim")
+    for pull in pulls:
+        kind = "everything" if pull["full"] else "news"
+        table.add_row(pull["module"], kind, *(str(pull[name]) for name in numbers))
+    console.print(table)
+    for pull in pulls:
+        if pull["error"]:
+            notes.print(f"{pull['module']}: {pull['error']}", markup=False)

@@ -3,6 +3,7 @@
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from urllib.parse import urljoin
@@ -25,7 +26,15 @@ from charging.ocpi.models import (
 )
 from charging.ocpi.peer_url import same_host
 from charging.ocpi.transport import Answer, Transport
-from charging.ocpi.wire import NO_MATCHING_ENDPOINTS, Party, format_datetime, join_url, next_link, routing_headers
+from charging.ocpi.wire import (
+    NO_MATCHING_ENDPOINTS,
+    TOTAL_COUNT,
+    Party,
+    format_datetime,
+    join_url,
+    next_link,
+    routing_headers,
+)
 from charging.store.connections import Connection
 
 logger = logging.getLogger(__name__)
@@ -34,6 +43,20 @@ Model = TypeVar("Model", bound=OcpiModel)
 
 PAGE_LIMIT: Final = 100
 MAX_PAGES: Final = 1000
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a list. ``objects`` as received; ``is_list`` False where the answer was no list at all.
+
+    ``next_url`` None: the last page. ``total``: ``X-Total-Count``, where it is a number.
+    """
+
+    url: str
+    objects: list[dict[str, Any]]
+    next_url: str | None
+    total: int | None
+    is_list: bool
 
 
 class CpoClient:
@@ -134,32 +157,50 @@ class CpoClient:
     async def _objects(
         self, module: str, date_from: datetime | None, date_to: datetime | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of every page, as received. The ``Link`` is followed as it stands (§4.1.4)."""
-        url: str | None = self._endpoint(module, "SENDER")
-        bounds = {"date_from": date_from, "date_to": date_to}
-        given = {name: format_datetime(moment) for name, moment in bounds.items() if moment is not None}
-        params: dict[str, str] | None = {**given, "limit": str(PAGE_LIMIT)}
+        """Every object of every page, as received."""
         correlation_id = str(uuid.uuid4())
-        seen: set[str] = set()
-        while url is not None and len(seen) < MAX_PAGES:
-            seen.add(url)
-            answer = await self._call("GET", url, params=params, correlation_id=correlation_id)
-            for item in _list(answer):
+        page = await self.page(module, date_from=date_from, date_to=date_to, correlation_id=correlation_id)
+        seen = {page.url}
+        while True:
+            for item in page.objects:
                 yield item
-            url, params = self._next(url, answer, seen), None
+            if page.next_url is None or len(seen) >= MAX_PAGES:
+                return
+            if page.next_url in seen:
+                logger.warning("a Link leads back to a page already read", extra={"cpo": self.connection.name})
+                return
+            seen.add(page.next_url)
+            page = await self.page(module, page.next_url, correlation_id=correlation_id)
 
-    def _next(self, url: str, answer: Answer, seen: set[str]) -> str | None:
-        link = next_link(answer.headers.get("Link"))
-        if link is None:
-            return None
-        target = urljoin(url, link)
-        if not same_host(target, url):
+    async def page(
+        self,
+        module: str,
+        url: str | None = None,
+        *,
+        date_from: datetime | None = None,
+        date_to: datetime | None = None,
+        correlation_id: str | None = None,
+    ) -> Page:
+        """One page of a list: the first, or the one at ``url``, to which the ``Link`` before led (§4.1.4).
+
+        A ``url`` has the bounds in it and is read as it stands.
+        """
+        start = self._endpoint(module, "SENDER")
+        if url is not None and not same_host(url, start):
             # The request carries our token: it goes to the peer that was registered and to nobody else.
             raise PeerRefused("the next page is on another host", http_status=200, status_code=None)
-        if target in seen:
-            logger.warning("a Link leads back to a page already read", extra={"cpo": self.connection.name})
-            return None
-        return target
+        bounds = {"date_from": date_from, "date_to": date_to}
+        given = {name: format_datetime(moment) for name, moment in bounds.items() if moment is not None}
+        params = None if url else {**given, "limit": str(PAGE_LIMIT)}
+        answer = await self._call("GET", url or start, params=params, correlation_id=correlation_id)
+        total = (answer.headers.get(TOTAL_COUNT) or "").strip()
+        return Page(
+            url=url or start,
+            objects=_list(answer),
+            next_url=_next(url or start, answer),
+            total=int(total) if total.isdecimal() else None,
+            is_list=isinstance(answer.envelope.data, list),
+        )
 
     def _endpoint(self, module: str, role: str) -> str:
         url = self.connection.endpoint(module, role)
@@ -171,6 +212,11 @@ class CpoClient:
         if not self.connection.is_active or self.connection.client_token is None:
             raise PeerNotReached("the connection is not active")
         return await self._transport.call(method, url, self.connection.client_token, headers=self._routing, **options)
+
+
+def _next(url: str, answer: Answer) -> str | None:
+    link = next_link(answer.headers.get("Link"))
+    return None if link is None else urljoin(url, link)
 
 
 def _data(answer: Answer, model: type[Model]) -> Model:

@@ -1,4 +1,4 @@
-"""Making and unmaking a connection: the credentials handshake in both directions (OCPI 2.2.1 §7), and the first pull.
+"""Making and unmaking a connection: the credentials handshake in both directions (OCPI 2.2.1 §7).
 
 We start it with a TOKEN_A that the CPO gave us (``Registrar.register``), or the CPO starts it with one that our admin
 gave out (``Registrar.accept``). Either way each side asks the other for its versions, checks that it finds what it
@@ -6,10 +6,8 @@ needs, and only then trusts the tokens exchanged.
 """
 
 import logging
-from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -18,13 +16,9 @@ from charging.ocpi.models import Credentials, CredentialsRole, Endpoint, OcpiMod
 from charging.ocpi.peer_url import UnusablePeerUrl, check_peer_url, same_host
 from charging.ocpi.peers import Peers
 from charging.ocpi.transport import PeerForbidden, Transport
-from charging.ocpi.wire import VERSION, dumps, fold, join_url
+from charging.ocpi.wire import VERSION, fold, join_url
 from charging.settings import Settings
 from charging.store.connections import Caller, Connection, ConnectionStore, new_token
-from charging.store.engine import Database
-from charging.store.locations import LocationStore
-from charging.store.odd import store_odd_message
-from charging.store.tariffs import TariffStore
 
 logger = logging.getLogger(__name__)
 
@@ -81,14 +75,13 @@ def our_credentials(settings: Settings, token: str) -> Credentials:
 class Registrar:
     """Registers CPOs, and lets CPOs register. Raises ``HandshakeFailed``."""
 
-    def __init__(self, database: Database, connections: ConnectionStore, peers: Peers, settings: Settings) -> None:
-        self._database = database
+    def __init__(self, connections: ConnectionStore, peers: Peers, settings: Settings) -> None:
         self._connections = connections
         self._peers = peers
         self._settings = settings
 
     async def register(self, name: str, versions_url: str, token: str, *, power_factor: int = 1) -> Connection:
-        """We start the handshake with ``token`` (TOKEN_A), then pull the CPO's tariffs and locations (§7.1.1).
+        """We start the handshake with ``token`` (TOKEN_A, §7.1.1).
 
         A connection of that name which is active stays as it is until the new handshake is done.
         """
@@ -102,10 +95,9 @@ class Registrar:
         except HandshakeFailed:
             await self._connections.abandon(name)
             raise
-        connection = await self._connections.activate(
+        return await self._connections.activate(
             name, theirs, version=VERSION, endpoints=endpoints, server_token=token_b, power_factor=power_factor
         )
-        return await self.pull(connection)
 
     async def accept(self, caller: Caller, theirs: Credentials) -> Credentials:
         """The CPO starts the handshake, or renews it (PUT): our side of the exchange (§7.2.2, §7.2.3).
@@ -141,39 +133,6 @@ class Registrar:
         if not 1 <= power_factor <= self._settings.max_power_factor:
             limit = self._settings.max_power_factor
             raise HandshakeFailed(Failure.POWER_FACTOR, f"power_factor must be between 1 and {limit}")
-
-    async def pull(self, connection: Connection) -> Connection:
-        """Read all tariffs and locations of a CPO. What fails is logged: the CPO pushes, too, and the next pull tries.
-
-        ``locations_synced_at`` of the connection that is returned says whether all locations are stored.
-        """
-        client = self._peers.of(connection)
-        tariffs, locations = TariffStore(self._database), LocationStore(self._database)
-        started_at = datetime.now(UTC)
-        try:
-            if connection.endpoint("tariffs", "SENDER"):
-                await self._store(connection, "tariffs", client.tariffs(), tariffs.put_tariffs)
-            await self._store(connection, "locations", client.locations(), locations.put_locations)
-            await self._connections.locations_synced(connection.id, started_at)
-        except PeerError as error:
-            logger.warning("a pull failed", extra={"cpo": connection.name, "why": str(error)})
-        return await self._connections.get(connection.id) or connection
-
-    async def _store(
-        self, connection: Connection, module: str, objects: AsyncIterator[dict[str, Any]], put: Any
-    ) -> None:
-        async for batch in _batches(objects):
-            own = [body for body in batch if _is_own(connection, body)]
-            foreign = [(body, "not of the peer's roles") for body in batch if not _is_own(connection, body)]
-            for body, problem in [*foreign, *await put(connection.id, own)]:
-                await store_odd_message(
-                    self._database,
-                    connection_id=connection.id,
-                    method="GET",
-                    path=module,
-                    body=dumps(body),
-                    problem=problem,
-                )
 
 
 class _Handshake:
@@ -242,19 +201,3 @@ class _Handshake:
         # Every request carries the CPO's token: it goes to the host that the admin named, and to no other.
         if not same_host(url, self._versions_url):
             raise HandshakeFailed(Failure.FOREIGN_HOST, "the CPO names a URL on another host")
-
-
-def _is_own(connection: Connection, body: dict[str, Any]) -> bool:
-    country_code, party_id = body.get("country_code"), body.get("party_id")
-    return isinstance(country_code, str) and isinstance(party_id, str) and connection.owns(country_code, party_id)
-
-
-async def _batches(objects: AsyncIterator[dict[str, Any]]) -> AsyncIterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    async for body in objects:
-        batch.append(body)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

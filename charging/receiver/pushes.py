@@ -17,6 +17,7 @@ from charging.errors import UnusableMessage
 from charging.ocpi import session_object
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold
+from charging.receiver.cdr_matching import match_again
 from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
 from charging.session.wakes import WakeRow, wakes
@@ -43,8 +44,10 @@ class Outcome(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    UNCHANGED = "unchanged"  # the very same again
     IGNORED = "ignored"  # older than what is stored: acknowledged all the same
     UNKNOWN = "unknown"  # a PATCH of a Session that we do not have
+    UNUSABLE = "unusable"  # of a list: left out, lists hold broken objects beside good ones
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ class _Batch:
     meters: dict[str, MeterChange] = field(default_factory=dict)
     wakes: set[str] = field(default_factory=set)
     parked: list[StoredSession] = field(default_factory=list)
+    found: list[StoredSession] = field(default_factory=list)  # turned out to be ours just now
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
 
@@ -85,7 +89,9 @@ class _Batch:
         if after.session_id is not None and not after.parked:
             previous = session_object.reading(before.body) if before else None
             self._meter(self.own[after.session_id], after, previous, push.received_at)
-        return Outcome.UPDATED if before else Outcome.CREATED
+        if before is None:
+            return Outcome.CREATED
+        return Outcome.UNCHANGED if after == before else Outcome.UPDATED
 
     def _keep(self, key: SessionKey, before: StoredSession | None, body: dict[str, Any]) -> StoredSession:
         if before is not None and before.session_id is not None:
@@ -106,6 +112,7 @@ class _Batch:
         first = own.meter.ocpi_session_id
         parked = first is not None and fold(first) != fold(key.id)
         session = StoredSession(key, own.id, parked, body)
+        self.found.append(session)
         if parked:
             self._park(session, first)
         return session
@@ -164,8 +171,10 @@ async def store_pushes(
     """
     batch = await _load(connection, pushes, silence)
     outcomes = [_applied(batch, push) for push in pushes]
-    await _save(connection, batch, max(push.received_at for push in pushes))
-    return outcomes, bool(batch.wakes or batch.parked)
+    now = max(push.received_at for push in pushes)
+    await _save(connection, batch, now)
+    has_cdrs = await match_again(connection, batch.found, now)
+    return outcomes, bool(batch.wakes or batch.parked or has_cdrs)
 
 
 def _newest_start(sessions: Sequence[OwnSession], key: SessionKey, body: dict[str, Any]) -> OwnSession | None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.errors import UnusableMessage
 from charging.ocpi import wire
 from charging.ocpi.models import Cdr, ChargingProfileResult, DisplayText
+from charging.receiver.cdr_matching import hand_over
 from charging.receiver.group import GroupCommit
 from charging.receiver.pushes import Outcome, Push, store_pushes
 from charging.settings import Settings
@@ -27,9 +28,9 @@ from charging.store.received_cdrs import (
     add_cdr,
     find_cdr,
     hold_session,
+    match_cdr,
     read_cdr,
     session_of,
-    stop_polling,
 )
 from charging.store.reservations import take_result
 from charging.store.results import SentCommand, keep_result, sent_command, session_of_profile
@@ -72,15 +73,13 @@ class Receiver:
         return await self._push("PATCH", connection, country_code, party_id, session_id, wire.loads(raw))
 
     async def session_object(self, connection: Connection, body: dict[str, Any]) -> Outcome:
-        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out (IGNORED):
-        lists hold broken objects beside good ones.
-        """
+        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out."""
         country_code, party_id, session_id = (str(body.get(field)) for field in ("country_code", "party_id", "id"))
         try:
             return await self._push("PUT", connection, country_code, party_id, session_id, body)
         except UnusableMessage as error:
             logger.warning("unusable Session in a list", extra={"connection_id": connection.id, "problem": str(error)})
-            return Outcome.IGNORED
+            return Outcome.UNUSABLE
 
     async def get_session(
         self, connection: Connection, country_code: str, party_id: str, session_id: str
@@ -206,13 +205,15 @@ class Receiver:
             session_id = await session_of(store, cdr)
             kept = await add_cdr(store, cdr, session_id, now)
             if session_id is not None:
-                await add_message(store, session_id, Kind.CDR, {"public_id": kept.public_id}, now)
-                await stop_polling(store, session_id)
+                await hand_over(store, session_id, kept.public_id, now)
         return StoredCdr(kept.public_id, created=True)
 
 
 async def _repeated(store: AsyncConnection, known: KeptCdr, cdr: IncomingCdr, now: datetime) -> StoredCdr:
     """A CDR never changes (§10.3.1): the first one stays, and one that differs is for people to look at."""
+    if known.session_id is None and (session_id := await session_of(store, cdr)) is not None:
+        await match_cdr(store, known.public_id, session_id)
+        await hand_over(store, session_id, known.public_id, now)
     differs = wire.loads(known.raw) != wire.loads(cdr.raw)  # exact numbers; spelling and order do not matter
     if differs and known.session_id is not None:
         await hold_session(store, known.session_id)

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.own_tokens import ONE_TIME
-from charging.ocpi.wire import parse_datetime
+from charging.ocpi.wire import fold, parse_datetime
 from charging.session.model import Meter, SessionSpec
 from charging.store.meter_row import METER_COLUMNS, meter_of
 from charging.store.tables import ocpi_sessions, sessions
@@ -26,6 +26,10 @@ class SessionKey(NamedTuple):
     country_code: str  # upper case
     party_id: str  # upper case
     id: str  # as received
+
+    def folded(self) -> "SessionKey":
+        """For comparing: an id is a CiString."""
+        return self._replace(id=fold(self.id))
 
 
 @dataclass(frozen=True)

@@ -142,6 +142,7 @@ _TARIFFS: Final = (
     select(tariffs.c.body)
     .where(*(tariffs.c[name] == bindparam(name) for name in ("connection_id", "country_code", "party_id")))
     .where(or_(*(tariffs.c.id == bindparam(spelling) for spelling in ("exact", "upper", "lower"))))
+    .where(tariffs.c.missing_since.is_(None))
 )
 
 

@@ -4,10 +4,12 @@ Every object is keyed by (connection, country_code, party_id, id). Bodies are ke
 rows of their own. What is older than what is stored changes nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import ColumnElement, Row, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi import location_object
@@ -16,7 +18,21 @@ from charging.ocpi.location_object import Body
 from charging.ocpi.models import Connector, Evse, Location
 from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
-from charging.store.objects import ObjectKey, key_of, object_row, sorted_out
+from charging.store.object_pages import (
+    Key,
+    Values,
+    Verdict,
+    Written,
+    content_hash,
+    key_in,
+    mark_missing,
+    named,
+    set_columns,
+    still_there,
+    stored_rows,
+    write_rows,
+)
+from charging.store.objects import ObjectKey, key_of, keys_of, object_row, sorted_out
 from charging.store.tables import evses, locations
 from charging.store.upsert import upsert
 
@@ -39,34 +55,47 @@ class LocationStore:
 
         A body without ``evses`` says nothing about them.
         """
-        async with self._database.write() as store:
-            return await self._put_location(store, connection_id, body)
+        return (await self._put(connection_id, [body], [], is_full=False)).created == 1
 
-    async def put_locations(self, connection_id: str, bodies: Iterable[Body]) -> list[tuple[Body, str]]:
-        """Store one page of a pull in one transaction. Broken objects are returned with what is wrong, not raised."""
+    async def put_locations(self, connection_id: str, bodies: Iterable[Body], *, is_full: bool = False) -> Written:
+        """Store one page of a list in one transaction. Broken objects are returned with what is wrong, not raised.
+
+        ``is_full``: of a list of all; what it names is there, also where it says nothing new (``mark_missing``).
+        """
         good, broken = sorted_out(Location, bodies)
+        written = await self._put(connection_id, good, keys_of(connection_id, broken), is_full=is_full)
+        return replace(written, broken=broken)
+
+    async def mark_missing(self, connection_id: str, *, unseen_since: datetime) -> int:
+        """A full list of the CPO that began at ``unseen_since`` is at its end: remove the EVSEs of Locations that it
+        did not name (ocpi.md §21 Q16); how many Locations that are. Their rows stay.
+        """
         async with self._database.write() as store:
-            for body in good:
-                await self._put_location(store, connection_id, body)
-        return broken
+            now = datetime.now(UTC)
+            missing = await mark_missing(store, locations, connection_id, unseen_since=unseen_since, now=now)
+            gone = exists().where(_same_location(), locations.c.missing_since.is_not(None))
+            theirs = evses.c.connection_id == connection_id
+            await store.execute(update(evses).where(theirs, evses.c.status != REMOVED, gone).values(status=REMOVED))
+        return missing
 
-    async def _put_location(self, store: AsyncConnection, connection_id: str, body: Body) -> bool:
-        key = key_of(connection_id, body)
-        stored = await object_row(store, locations, key)
-        if stored is None or not location_object.is_older(body, stored.last_updated):
-            await self._save_location(store, key, body)
-            await self._put_evses(store, key, body.get("evses"))
-        return stored is None
-
-    async def _put_evses(self, store: AsyncConnection, key: ObjectKey, bodies: list[Body] | None) -> None:
-        if bodies is None:
-            return
-        for body in bodies:
-            await self._put_evse(store, key, body)
-        given = [str(body["uid"]) for body in bodies]
-        await store.execute(
-            update(evses).where(key.of(evses, "location_id"), evses.c.uid.not_in(given)).values(status=REMOVED)
-        )
+    async def _put(
+        self, connection_id: str, bodies: list[Body], unusable: list[ObjectKey], *, is_full: bool
+    ) -> Written:
+        written, now = Written(), datetime.now(UTC)
+        told = {
+            key_in(locations, row): (row, body) for body in bodies for row in [_location_row(connection_id, body, now)]
+        }
+        async with self._database.write() as store:
+            keys = [key_of(connection_id, body) for _, body in told.values()]
+            stored = await stored_rows(store, locations, named(locations, keys))
+            rows = {key: row for key, (row, _) in told.items()}
+            verdicts = await write_rows(store, locations, rows, stored, touch_all=is_full)
+            newer = {key: body for key, (_, body) in told.items() if verdicts[key] is not Verdict.OLDER}
+            changed = await _put_evses(store, connection_id, newer)
+            await still_there(store, locations, unusable if is_full else [], now)
+        for key, verdict in verdicts.items():
+            written.count(Verdict.CHANGED if verdict is Verdict.SAME and key in changed else verdict)
+        return written
 
     async def patch_location(self, key: ObjectKey, changes: Body) -> bool:
         """Change fields of a Location; its ``evses`` are put in by uid, none is removed. False: there is none."""
@@ -90,37 +119,28 @@ class LocationStore:
             return {**stored.body, "evses": [_evse_body(row) for row in await store.execute(query)]}
 
     async def _save_location(self, store: AsyncConnection, key: ObjectKey, body: Body) -> None:
-        await upsert(
-            store,
-            locations,
-            {
-                **key.owner(),
-                "id": key.id,
-                "time_zone": body.get("time_zone"),
-                "body": {name: value for name, value in body.items() if name != "evses"},
-                "last_updated": parse_datetime(body["last_updated"]),
-            },
-        )
+        await upsert(store, locations, _location_row(key.connection_id, body, datetime.now(UTC)))
 
     # ---- EVSEs and connectors -------------------------------------------------------------------------------------
 
     async def put_evse(self, key: ObjectKey, body: Body) -> bool | None:
         """Store an EVSE of the Location ``key``; True where it is new, None where there is no such Location."""
         async with self._database.write() as store:
-            if await object_row(store, locations, key) is None:
+            place = await self._place(store, key)
+            if place is None:
                 return None
             is_new = await self._put_evse(store, key, body)
-            await self._touch(store, key, body)
+            await self._touch(store, key, place, body)
             return is_new
 
     async def patch_evse(self, key: ObjectKey, uid: str, changes: Body) -> bool:
         """Change fields of an EVSE, most often its ``status``. False: there is none. ``ValidationError``: unusable."""
         async with self._database.write() as store:
-            stored = await self._evse_row(store, key, uid)
+            place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
             if stored is None:
                 return False
             await self._patch_evse(store, key, stored, changes)
-            await self._touch(store, key, changes)
+            await self._touch(store, key, place, changes)
             return True
 
     async def get_evse_body(self, key: ObjectKey, uid: str) -> Body | None:
@@ -132,25 +152,25 @@ class LocationStore:
     async def put_connector(self, key: ObjectKey, uid: str, body: Body) -> bool | None:
         """Store a connector; True where it is new, None where there is no such EVSE."""
         async with self._database.write() as store:
-            stored = await self._evse_row(store, key, uid)
+            place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
             if stored is None:
                 return None
             is_new = location_object.connector_of(stored.body, str(body["id"])) is None
             await self._save_evse(store, key, location_object.with_connector(stored.body, body))
-            await self._touch(store, key, body)
+            await self._touch(store, key, place, body)
             return is_new
 
     async def patch_connector(self, key: ObjectKey, uid: str, connector_id: str, changes: Body) -> bool:
         """Change fields of a connector. False: there is none. ``ValidationError``: the outcome is unusable."""
         async with self._database.write() as store:
-            stored = await self._evse_row(store, key, uid)
+            place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
             connector = stored and location_object.connector_of(stored.body, connector_id)
             if stored is None or connector is None:
                 return False
             changed = location_object.patched(connector, changes)
             Connector.model_validate(changed)
             await self._save_evse(store, key, location_object.with_connector(stored.body, changed))
-            await self._touch(store, key, changes)
+            await self._touch(store, key, place, changes)
             return True
 
     async def _patch_or_put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body) -> None:
@@ -175,27 +195,16 @@ class LocationStore:
         return stored is None
 
     async def _save_evse(self, store: AsyncConnection, key: ObjectKey, body: Body) -> None:
-        evse_id = body.get("evse_id")
-        await upsert(
-            store,
-            evses,
-            {
-                **key.owner(),
-                "location_id": key.id,
-                "uid": str(body["uid"]),
-                "evse_id": evse_id,
-                "lookup_key": lookup_key(evse_id) if evse_id else None,
-                "status": body["status"],
-                "body": body,
-                "last_updated": parse_datetime(body["last_updated"]),
-            },
-        )
+        await upsert(store, evses, _evse_row(key, body))
 
-    async def _touch(self, store: AsyncConnection, key: ObjectKey, child: Body) -> None:
+    async def _place(self, store: AsyncConnection, key: ObjectKey) -> Row[Any] | None:
+        """The Location of an EVSE, locked: everybody locks it before its EVSEs, or two would wait for each other."""
+        return await object_row(store, locations, key, lock=True)
+
+    async def _touch(self, store: AsyncConnection, key: ObjectKey, place: Row[Any] | None, child: Body) -> None:
         """A Location's ``last_updated`` moves with its EVSEs' (§8.2.2)."""
-        stored = await object_row(store, locations, key)
-        if stored is not None and not location_object.is_older(child, stored.last_updated):
-            await self._save_location(store, key, {**stored.body, "last_updated": child["last_updated"]})
+        if place is not None and not location_object.is_older(child, place.last_updated):
+            await self._save_location(store, key, {**place.body, "last_updated": child["last_updated"]})
 
     # ---- Rows -----------------------------------------------------------------------------------------------------
 
@@ -209,3 +218,56 @@ class LocationStore:
 def _evse_body(row: Row[Any]) -> Body:
     # The column knows of a removal that no body told: a Location that was PUT without this EVSE.
     return {**row.body, "status": row.status}
+
+
+def _location_row(connection_id: str, body: Body, now: datetime) -> Values:
+    key = key_of(connection_id, body)
+    own = {name: value for name, value in body.items() if name != "evses"}
+    return {
+        **key.owner(),
+        "id": key.id,
+        "time_zone": body.get("time_zone"),
+        "body": own,
+        "last_updated": parse_datetime(body["last_updated"]),
+        "content_hash": content_hash(own),
+        "seen_at": now,
+        "missing_since": None,
+    }
+
+
+def _evse_row(key: ObjectKey, body: Body) -> Values:
+    evse_id = body.get("evse_id")
+    return {
+        **key.owner(),
+        "location_id": key.id,
+        "uid": str(body["uid"]),
+        "evse_id": evse_id,
+        "lookup_key": lookup_key(evse_id) if evse_id else None,
+        "status": body["status"],
+        "body": body,
+        "last_updated": parse_datetime(body["last_updated"]),
+        "content_hash": content_hash(body),
+    }
+
+
+async def _put_evses(store: AsyncConnection, connection_id: str, told: Mapping[Key, Body]) -> set[Key]:
+    """The EVSEs of whole Locations, by the Locations' keys; those of which an EVSE is new, different or removed."""
+    listed = {place: body for place, body in told.items() if body.get("evses") is not None}
+    if not listed:
+        return set()
+    keys = {place: key_of(connection_id, body) for place, body in listed.items()}
+    rows: dict[Key, Values] = {}
+    for place, body in listed.items():
+        rows |= {key_in(evses, row): row for evse in body["evses"] for row in [_evse_row(keys[place], evse)]}
+    found = await stored_rows(store, evses, named(evses, keys.values(), "location_id"))
+    stored = {key: row for key, row in found.items() if key[:-1] in listed}
+    verdicts = await write_rows(store, evses, rows, stored)
+    left_out = [key for key, row in stored.items() if key not in rows and row.status != REMOVED]
+    await set_columns(store, evses, [{**stored[key]._mapping, "status": REMOVED} for key in left_out], ["status"])
+    written = [key for key, verdict in verdicts.items() if verdict in (Verdict.NEW, Verdict.CHANGED)]
+    return {key[:-1] for key in [*written, *left_out]}
+
+
+def _same_location() -> ColumnElement[bool]:
+    owner = (evses.c[name] == locations.c[name] for name in ("connection_id", "country_code", "party_id"))
+    return and_(*owner, evses.c.location_id == locations.c.id)

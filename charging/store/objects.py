@@ -31,6 +31,10 @@ class ObjectKey:
             "party_id": fold(self.party_id),
         }
 
+    def values(self) -> dict[str, str]:
+        """The columns of the primary key of a table of whole objects."""
+        return {**self.owner(), "id": self.id}
+
     def of(self, table: Table, column: str = "id") -> ColumnElement[bool]:
         """The condition for this object in ``table``."""
         conditions = [table.c[name] == value for name, value in self.owner().items()]
@@ -40,6 +44,13 @@ class ObjectKey:
 def key_of(connection_id: str, body: Body) -> ObjectKey:
     """The key of an object whose fields were checked."""
     return ObjectKey(connection_id, body["country_code"], body["party_id"], str(body["id"]))
+
+
+def keys_of(connection_id: str, broken: Iterable[tuple[Body, str]]) -> list[ObjectKey]:
+    """The keys of those broken objects that at least say who they are."""
+    fields = ("country_code", "party_id", "id")
+    bodies = (body for body, _ in broken if all(isinstance(body.get(name), str) for name in fields))
+    return [key_of(connection_id, body) for body in bodies]
 
 
 async def object_row(store: AsyncConnection, table: Table, key: ObjectKey, *, lock: bool = False) -> Row[Any] | None:

@@ -1,6 +1,7 @@
 """CDRs as they come in: stored once each, byte for byte, and matched to a session of ours. Not settled here."""
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.session_object import CLOCK_SKEW, may_be_at, references
 from charging.ocpi.wire import fold, parse_datetime
+from charging.store.cpo_sessions import SessionKey
 from charging.store.tables import cdrs, ocpi_sessions, sessions
 
 _STARTS_LOOKED_AT = 20
@@ -63,6 +65,7 @@ async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str
             id=cdr.body["id"],
             public_id=kept.public_id,
             session_id=session_id,
+            ocpi_session_id=_billed_id(cdr.body),
             raw=cdr.raw,
             body=cdr.body,
             state="received" if session_id else "quarantined",
@@ -156,6 +159,34 @@ async def read_cdr(connection: AsyncConnection, connection_id: str, public_id: s
         )
     ).first()
     return KeptCdr(*row) if row else None
+
+
+async def unmatched_cdrs(connection: AsyncConnection, billed: Iterable[SessionKey]) -> list[tuple[str, SessionKey]]:
+    """The CDRs without a session of ours that bill one of these Sessions: public id and Session, its id folded."""
+    wanted = {key.folded() for key in billed}
+    owner = (cdrs.c.connection_id, cdrs.c.country_code, cdrs.c.party_id, cdrs.c.ocpi_session_id)
+    rows = await connection.execute(
+        select(cdrs.c.public_id, *owner)
+        .where(
+            cdrs.c.connection_id.in_(sorted({key.connection_id for key in wanted})),
+            cdrs.c.ocpi_session_id.in_(sorted({key.id for key in wanted})),
+            cdrs.c.session_id.is_(None),
+        )
+        .with_for_update()
+    )
+    found = [(str(public_id), SessionKey(*key)) for public_id, *key in rows]
+    return [(public_id, key) for public_id, key in found if key in wanted]
+
+
+async def match_cdr(connection: AsyncConnection, public_id: str, session_id: str) -> None:
+    """A CDR that was quarantined for want of a session bills this one of ours."""
+    matched = update(cdrs).where(cdrs.c.public_id == public_id)
+    await connection.execute(matched.values(session_id=session_id, state="received", problem=None))
+
+
+def _billed_id(body: dict[str, Any]) -> str | None:
+    session_id = body.get("session_id")
+    return fold(session_id)[:36] if isinstance(session_id, str) else None
 
 
 async def stop_polling(connection: AsyncConnection, session_id: str) -> None:

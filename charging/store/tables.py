@@ -119,6 +119,9 @@ locations = Table(
     Column("time_zone", String(255)),
     Column("body", Json, nullable=False),  # the Location as received, without its evses
     Column("last_updated", UtcDateTime, nullable=False),
+    Column("content_hash", String(32)),  # charging.store.object_pages.content_hash(body)
+    Column("seen_at", UtcDateTime),  # when its CPO last told of it, by a push or a full list
+    Column("missing_since", UtcDateTime),  # a full list came to its end without it
 )
 
 evses = Table(
@@ -134,6 +137,7 @@ evses = Table(
     Column("status", String(20), nullable=False),
     Column("body", Json, nullable=False),  # the EVSE as received, connectors included
     Column("last_updated", UtcDateTime, nullable=False),
+    Column("content_hash", String(32)),
 )
 
 tariffs = Table(
@@ -145,6 +149,22 @@ tariffs = Table(
     Column("id", String(36), primary_key=True),
     Column("body", Json, nullable=False),
     Column("last_updated", UtcDateTime, nullable=False),
+    Column("content_hash", String(32)),  # these three as in locations
+    Column("seen_at", UtcDateTime),
+    Column("missing_since", UtcDateTime),
+)
+
+sync_state = Table(
+    "sync_state",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("module", String(20), primary_key=True),  # charging.pulling.Module
+    Column("high_water", UtcDateTime),  # the newest last_updated seen, by the peer's clock
+    Column("tried_at", UtcDateTime, nullable=False),  # when the last pull began; the next three: the last good one
+    Column("last_ok_at", UtcDateTime),
+    Column("last_full_at", UtcDateTime),
+    Column("last_error", Text),  # of the last pull; null where it went well
+    Column("counts", Json),  # charging.pulling.Counts of the last pull
 )
 
 sessions = Table(
@@ -384,11 +404,13 @@ cdrs = Table(
     Column("id", String(39), nullable=False),
     Column("public_id", String(36), nullable=False, unique=True),  # last segment of the Location header's URL
     Column("session_id", ForeignKey("sessions.id"), index=True),
+    Column("ocpi_session_id", String(36)),  # the CPO's Session that it bills, in upper case
     Column("raw", Text, nullable=False),  # the body, byte for byte
     Column("body", Json, nullable=False),
     Column("state", String(15), nullable=False),  # received | settled | quarantined
     Column("problem", Text),  # why it is quarantined
     Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_cdrs_ocpi", "connection_id", "ocpi_session_id"),
 )
 
 receipts = Table(

@@ -1,17 +1,27 @@
 """Tariffs of all peers, as received."""
 
 from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from sqlalchemy import delete
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from charging.ocpi.location_object import is_older
 from charging.ocpi.models import Tariff
 from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
-from charging.store.objects import Body, ObjectKey, key_of, object_row, sorted_out
+from charging.store.object_pages import (
+    Values,
+    Written,
+    content_hash,
+    key_in,
+    mark_missing,
+    named,
+    still_there,
+    stored_rows,
+    write_rows,
+)
+from charging.store.objects import Body, ObjectKey, key_of, keys_of, object_row, sorted_out
 from charging.store.tables import tariffs
-from charging.store.upsert import upsert
 
 
 class TariffStore:
@@ -22,24 +32,37 @@ class TariffStore:
 
     async def put_tariff(self, connection_id: str, body: Body) -> bool:
         """Store a Tariff whose fields were checked; True where it is new."""
-        async with self._database.write() as store:
-            return await self._put(store, connection_id, body)
+        return (await self._put(connection_id, [body], [], is_full=False)).created == 1
 
-    async def put_tariffs(self, connection_id: str, bodies: Iterable[Body]) -> list[tuple[Body, str]]:
-        """Store one page of a pull in one transaction. Broken objects are returned with what is wrong, not raised."""
+    async def put_tariffs(self, connection_id: str, bodies: Iterable[Body], *, is_full: bool = False) -> Written:
+        """Store one page of a list in one transaction. Broken objects are returned with what is wrong, not raised.
+
+        ``is_full``: of a list of all; what it names is there, also where it says nothing new (``mark_missing``).
+        """
         good, broken = sorted_out(Tariff, bodies)
-        async with self._database.write() as store:
-            for body in good:
-                await self._put(store, connection_id, body)
-        return broken
+        written = await self._put(connection_id, good, keys_of(connection_id, broken), is_full=is_full)
+        return replace(written, broken=broken)
 
-    async def _put(self, store: AsyncConnection, connection_id: str, body: Body) -> bool:
-        key = key_of(connection_id, body)
-        stored = await object_row(store, tariffs, key)
-        if stored is None or not is_older(body, stored.last_updated):
-            last_updated = parse_datetime(body["last_updated"])
-            await upsert(store, tariffs, {**key.owner(), "id": key.id, "body": body, "last_updated": last_updated})
-        return stored is None
+    async def mark_missing(self, connection_id: str, *, unseen_since: datetime) -> int:
+        """A full list of the CPO that began at ``unseen_since`` is at its end: what it did not name is not in force
+        any more (ocpi.md §21 Q16); how many Tariffs that are. Their rows stay.
+        """
+        async with self._database.write() as store:
+            return await mark_missing(store, tariffs, connection_id, unseen_since=unseen_since, now=datetime.now(UTC))
+
+    async def _put(
+        self, connection_id: str, bodies: list[Body], unusable: list[ObjectKey], *, is_full: bool
+    ) -> Written:
+        written, now = Written(), datetime.now(UTC)
+        rows = {key_in(tariffs, row): row for body in bodies for row in [_row(connection_id, body, now)]}
+        async with self._database.write() as store:
+            keys = [key_of(connection_id, body) for body in bodies]
+            stored = await stored_rows(store, tariffs, named(tariffs, keys))
+            verdicts = await write_rows(store, tariffs, rows, stored, touch_all=is_full)
+            await still_there(store, tariffs, unusable if is_full else [], now)
+        for verdict in verdicts.values():
+            written.count(verdict)
+        return written
 
     async def get_tariff(self, key: ObjectKey) -> Body | None:
         """The Tariff object as it stands."""
@@ -52,3 +75,16 @@ class TariffStore:
         async with self._database.write() as store:
             deleted = await store.execute(delete(tariffs).where(key.of(tariffs)))
         return deleted.rowcount > 0
+
+
+def _row(connection_id: str, body: Body, now: datetime) -> Values:
+    key = key_of(connection_id, body)
+    return {
+        **key.owner(),
+        "id": key.id,
+        "body": body,
+        "last_updated": parse_datetime(body["last_updated"]),
+        "content_hash": content_hash(body),
+        "seen_at": now,
+        "missing_since": None,
+    }

@@ -130,6 +130,23 @@ async def test_an_operator_is_set_to_see_the_users_own_token(charging: Command) 
     assert "one_time" in (await charging("cpo", "set", name, "--start-token", "one_time")).out
 
 
+async def test_an_operator_is_synchronised_and_what_changed_is_shown(charging: Command) -> None:
+    (connection,) = (await charging("cpo", "list", "--json")).json["connections"]
+    report = (await charging("cpo", "sync", connection["name"], "--module", "locations", "--full", "--json")).json
+    (pull,) = report["pulls"]
+    assert (pull["module"], pull["full"], pull["error"]) == ("locations", True, None)
+    assert pull["unchanged"] == pull["seen"] > 0
+    shown = await charging("cpo", "sync", connection["id"])
+    assert shown.code == 0
+    assert [line.split()[0] for line in shown.out.splitlines()] == [
+        "module",
+        "sessions",
+        "cdrs",
+        "tariffs",
+        "locations",
+    ]
+
+
 async def test_without_a_stack_each_command_says_so(tmp_path: Path) -> None:
     nowhere = Command(tmp_path / "nowhere")
     for words in (("status", ABSENT), ("token", "--sub", "alice"), ("cpo", "list")):

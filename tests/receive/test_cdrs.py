@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from charging.ocpi import wire
 from charging.store import tables
@@ -134,3 +135,23 @@ async def test_a_cdr_that_nobody_could_settle_is_kept_whole_and_refused(desk: De
     odd = await desk.rows(tables.odd_messages)
     assert "total_cost" in odd[2].problem
     assert odd[2].body.encode() == wire.dumps(broken)
+
+
+@pytest.mark.parametrize("again", ["session", "cdr"])
+async def test_a_cdr_that_came_before_its_session_is_matched_in_the_end(desk: Desk, again: str) -> None:
+    spec = await desk.start(poll_at=START)
+    await desk.call("POST", "cdrs", cdr_body(session_id="s1"))
+    assert (await desk.rows(tables.cdrs))[0].state == "quarantined"
+    if again == "session":
+        await desk.put(session_body(authorization_reference=spec.authorization_reference))
+    else:  # as if the Session had been stored at the same moment, unseen
+        await desk.put(session_body())
+        (row,) = await desk.rows(tables.ocpi_sessions)
+        async with desk.database.write() as store:
+            named = update(tables.ocpi_sessions).where(tables.ocpi_sessions.c.id == row.id)
+            await store.execute(named.values(session_id=spec.session_id, id="s1"))
+        await desk.receiver.cdr_object(desk.virta, cdr_body(session_id="s1"))
+    (stored,) = await desk.rows(tables.cdrs)
+    assert (stored.session_id, stored.state, stored.problem) == (spec.session_id, "received", None)
+    assert "cdr" in await desk.mail(spec)
+    assert (await desk.row(spec)).poll_at is None

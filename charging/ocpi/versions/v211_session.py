@@ -7,7 +7,6 @@ from charging.ocpi.versions.prices import excl_vat, price_of_any
 from charging.ocpi.versions.shape import (
     changed,
     each,
-    inside,
     mapped,
     only_one,
     owned,
@@ -62,10 +61,15 @@ def read_cdr(body: Body, owner: Party | None) -> Body:
 
 
 def write_cdr(body: Body) -> Body:
-    """The cost of the parts is left out: 2.1.1 has none."""
+    """Its ``location`` as in ``write_session``. The cost of the parts is left out: 2.1.1 has none."""
     body = _write_token(renamed(body, {new: old for old, new in _CDR.items()}))
     body = each(changed(body, "total_cost", excl_vat), "tariffs", write_tariff)
-    return renamed(inside(body, "cdr_location", _location_of), {"cdr_location": "location"})
+    place = body.get("cdr_location")
+    if not isinstance(place, dict):
+        return body
+    whole = body.get("location")
+    narrow = narrowed(whole, place.get("evse_uid"), place.get("connector_id")) if isinstance(whole, dict) else None
+    return {**body, "location": write_location(narrow or _location_of(place))}
 
 
 def _read_token(body: Body) -> Body:
@@ -96,7 +100,7 @@ def _cdr_location(location: Body) -> Body:
 
 
 def _location_of(cdr_location: Body) -> Body:
-    """The Location of 2.1.1 that a CdrLocation tells of; a whole canonical Location in its place is taken as it is."""
+    """As much of a canonical Location as a CdrLocation tells."""
     connector = {
         "id": cdr_location.get("connector_id"),
         **{name: cdr_location.get(f"connector_{name}") for name in ("standard", "format", "power_type")},
@@ -106,4 +110,4 @@ def _location_of(cdr_location: Body) -> Body:
         "evse_id": cdr_location.get("evse_id"),
         "connectors": [{name: value for name, value in connector.items() if value is not None}],
     }
-    return write_location({**cdr_location, "evses": [evse]})
+    return {**cdr_location, "evses": [evse]}

@@ -1,8 +1,9 @@
 """How the tables are written down: ``name type cardinality``, as the specification has them.
 
 ``Ci36`` is a CiString of at most 36 characters, ``s64`` text that may be cut, ``id36`` a string that names something
-and so may not; other types are ``URL DateTime number int bool``, an enum, or another object. Cardinality: ``1``
-required, ``?`` optional, ``*`` any number, ``+`` at least one.
+and so may not, ``secret64`` a credentials token, ``number1`` a number of at most one decimal (else four); other types
+are ``URL DateTime int bool``, an enum, or another object. Cardinality: ``1`` required, ``?`` optional, ``*`` any
+number, ``+`` at least one.
 """
 
 import re

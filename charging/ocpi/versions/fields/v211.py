@@ -27,7 +27,8 @@ _TEXT: Final = {
     "Hours": """twentyfourseven bool ?, regular_hours RegularHours *, exceptional_openings ExceptionalPeriod *
         exceptional_closings ExceptionalPeriod *""",
     "Endpoint": "identifier ModuleID 1, url URL 1",
-    "Credentials": "token id64 1, url URL 1, business_details BusinessDetails 1, party_id id3 1, country_code id2 1",
+    "Credentials": """token secret64 1, url URL 1, business_details BusinessDetails 1, party_id id3 1
+        country_code id2 1""",
     "Location": """id id39 1, type LocationType 1, name s255 ?, address s45 1, city s45 1, postal_code s10 1
         country s3 1, coordinates GeoLocation 1, related_locations AdditionalGeoLocation *, evses Evse *
         directions DisplayText *, operator BusinessDetails ?

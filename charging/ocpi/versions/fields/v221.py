@@ -26,7 +26,7 @@ _TEXT: Final = {
     "Version": "version VersionNumber 1, url URL 1",
     "VersionDetail": "version VersionNumber 1, endpoints Endpoint +",
     "Endpoint": "identifier ModuleID 1, role InterfaceRole 1, url URL 1",
-    "Credentials": "token id64 1, url URL 1, roles CredentialsRole +",
+    "Credentials": "token secret64 1, url URL 1, roles CredentialsRole +",
     "CredentialsRole": "role Role 1, business_details BusinessDetails 1, party_id Ci3 1, country_code Ci2 1",
     # §8 Locations
     "Location": """country_code Ci2 1, party_id Ci3 1, id Ci36 1, publish bool 1, publish_allowed_to PublishTokenType *

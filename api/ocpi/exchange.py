@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
 from api.services import Services
 from charging.errors import StoreUnavailable
@@ -166,7 +168,12 @@ def fields_of(error: ValidationError) -> str:
 
 
 class OcpiRoute(APIRoute):
-    """A route whose every answer, errors included, is an envelope (§4.1.7)."""
+    """A route whose every answer, errors included, is an envelope (§4.1.7). A slash at the end changes nothing."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether this route serves the request; some peers end every URL with a slash (ocpi.md §21 Q36)."""
+        path: str = scope["path"]
+        return super().matches({**scope, "path": path.rstrip("/")} if path.endswith("/") else scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with our errors translated once."""

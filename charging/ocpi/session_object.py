@@ -84,11 +84,24 @@ def reading(body: Body) -> Reading:
     )
 
 
+def has_watt_hours(body: Body, total: str = "kwh") -> bool:
+    """Whether the ENERGY of the charging periods of a Session (of a CDR with ``total_energy``) is in Wh.
+
+    The specification's own samples were (ocpi#465). A thousand times the total is told from a rounding; the total
+    itself is what the meter follows, so that ENERGY is never counted.
+    """
+    whole = wire.decimal(body.get(total)) or Decimal(0)
+    parts = [wire.decimal(d.get("volume")) for p in periods(body) for d in _dimensions(p) if d.get("type") == "ENERGY"]
+    energy = sum((part for part in parts if part is not None), Decimal(0))
+    return whole > 0 and 500 <= energy / whole <= 2000
+
+
 def references(body: Body) -> tuple[str | None, str | None]:
     """``authorization_reference`` (folded: a CiString) and ``cdr_token.uid`` of a Session or CDR."""
     token = body.get("cdr_token")
     uid = token.get("uid") if isinstance(token, dict) else None
-    reference = body.get("authorization_reference")
+    # Gireve's 2.1.1 calls it authorization_id (ocpi.md §21 Q40); the specification's 2.1.1 has none.
+    reference = body.get("authorization_reference") or body.get("authorization_id")
     return (
         wire.fold(reference) if isinstance(reference, str) and reference else None,
         wire.fold(uid) if isinstance(uid, str) and uid else None,
@@ -184,9 +197,13 @@ def _newest(all_periods: list[Body]) -> Body:
 
 
 def _dimension(period: Body, *types: str) -> Decimal | None:
-    dimensions = [d for d in period.get("dimensions") or [] if isinstance(d, dict)]
-    volumes = {d.get("type"): wire.decimal(d.get("volume")) for d in dimensions if isinstance(d.get("type"), str)}
+    known = [d for d in _dimensions(period) if isinstance(d.get("type"), str)]
+    volumes = {d["type"]: wire.decimal(d.get("volume")) for d in known}
     return next((volumes[kind] for kind in types if volumes.get(kind) is not None), None)
+
+
+def _dimensions(period: Body) -> list[Body]:
+    return [d for d in period.get("dimensions") or [] if isinstance(d, dict)]
 
 
 def _price(price: Any) -> Decimal | None:

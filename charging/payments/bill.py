@@ -31,6 +31,7 @@ from charging.payments.cdr import Cdr, Price, Unreadable, parse_cdr
 
 _CENT: Final = Decimal("0.01")
 _SHARE: Final = Decimal("0.005")
+_NOT_SIGNIFICANT: Final = "[?]"  # Gireve's mark on a CDR that is priced elsewhere: its 0 is not free (ocpi.md §21 Q25)
 
 CdrKey = tuple[str, str, str, str]
 """(connection_id, country_code, party_id, id in upper case): what makes a CDR unique."""
@@ -185,6 +186,8 @@ def defect(cdr: Cdr, currency: str) -> str | None:
         return "a negative total without credit"
     if cdr.energy_kwh < 0 or (cdr.time_h or 0) < 0:
         return "negative energy or time"
+    if cdr.remark.lstrip().startswith(_NOT_SIGNIFICANT):
+        return "its total is not significant, says its remark"
     if differences := audit(cdr).differences:
         return "; ".join(differences)
     return None

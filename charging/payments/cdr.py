@@ -65,6 +65,7 @@ class Cdr:
     parking_h: Decimal | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    remark: str = ""
 
     @property
     def duration_minutes(self) -> int:
@@ -108,6 +109,7 @@ def read_cdr(body: dict[str, Any]) -> Cdr:
         parking_h=_number(body, "total_parking_time"),
         started_at=_time(body, "start_date_time"),
         ended_at=_time(body, "end_date_time"),
+        remark=str(body.get("remark") or ""),
     )
 
 

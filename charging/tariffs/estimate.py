@@ -208,7 +208,7 @@ def _instants(day: date, clock: time, zone: ZoneInfo) -> Iterator[datetime]:
 
 
 def _clock(text: str) -> time:
-    return time() if text == "24:00" else time.fromisoformat(text)
+    return time() if text == "24:00" else time.fromisoformat(text.zfill(5))  # "9:00", as some write it
 
 
 def _number(value: Any) -> Decimal:

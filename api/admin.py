@@ -12,9 +12,11 @@ from api import workflow_calls
 from api.services import Services
 from api.strict_json import strict_body
 from charging.errors import Problem
+from charging.ocpi.findings import RULES, Finding, section_of
 from charging.ocpi.registration import Failure, HandshakeFailed, Registrar, our_url
 from charging.pulling import Module, Pull, Synchronisation, SyncState
 from charging.store.connections import Connection, ConnectionStore
+from charging.store.findings import EXAMINED, Counted, FindingStore
 from charging.store.sync_states import SyncStateStore
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -122,6 +124,30 @@ class ConnectionList(BaseModel):
     connections: list[ConnectionView]
 
 
+class FindingView(BaseModel):
+    """One rule that a peer breaks. ``messages`` of the ``examined`` ones of this module broke it."""
+
+    rule: str
+    level: str
+    module: str
+    messages: int
+    examined: int
+    example: str
+    words: str
+    section: str
+    first_at: str
+    last_at: str
+
+
+class Diagnosis(BaseModel):
+    """What was seen in a peer's traffic. Of each module up to five messages a second are examined."""
+
+    name: str
+    version: str | None
+    examined: int
+    findings: list[FindingView]
+
+
 class Invitation(BaseModel):
     """What to hand to the CPO, over a channel that others cannot read. The token is shown once."""
 
@@ -176,6 +202,38 @@ async def change_connection(
     connection = await _named(_services(request).connections, name)
     await _services(request).connections.set_start_token(connection.id, wanted.start_token)
     return await _view_of(request, await _named(_services(request).connections, connection.id))
+
+
+@router.get("/connections/{name}/findings")
+async def list_findings(request: Request, name: str) -> Diagnosis:
+    """What a CPO, by name or id, violates of OCPI, seen in its traffic. The most frequent first."""
+    parts = _services(request)
+    connection = await _named(_services(request).connections, name)
+    await parts.peers.doctor.flush()
+    counted = await FindingStore(parts.database).of(connection.id)
+    examined = {each.module: each.count for each in counted if each.rule == EXAMINED}
+    return Diagnosis(
+        name=connection.name,
+        version=connection.version,
+        examined=sum(examined.values()),
+        findings=[_finding(each, examined.get(each.module, 0)) for each in counted if each.rule in RULES],
+    )
+
+
+def _finding(counted: Counted, examined: int) -> FindingView:
+    rule = RULES[counted.rule]
+    return FindingView(
+        rule=rule.id,
+        level=rule.level,
+        module=counted.module,
+        messages=counted.count,
+        examined=examined,
+        example=counted.example,
+        words=rule.words,
+        section=section_of(Finding(rule.id, counted.module, counted.example)),
+        first_at=counted.first_at.isoformat(),
+        last_at=counted.last_at.isoformat(),
+    )
 
 
 @router.delete("/connections/{name}", status_code=204)

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from api.ocpi.showing import show_doctor
 from api.services import Services
 from charging.errors import StoreUnavailable
 from charging.ocpi import wire
@@ -66,6 +67,7 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     who = await services(request).connections.by_server_token(candidates) if candidates else None
     if who is None:
         raise _unauthorized()
+    request.state.caller = who
     return who
 
 
@@ -195,6 +197,8 @@ class OcpiRoute(APIRoute):
             except StoreUnavailable:
                 # Not acknowledged: nothing was kept (trust.md §1 item 65).
                 return reply(status_code=wire.SERVER_ERROR, http_status=503, headers={"Retry-After": "2"})
+            finally:
+                show_doctor(services(request).peers.doctor, request)
 
         return handle_in_ocpi
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from charging.cli.api import Json, call_admin
 from charging.cli.options import AsJson, Data
 from charging.cli.output import console, notes, print_fields, print_json
+from charging.cli.view.findings import findings_table
 
 SYNC_TIMEOUT_S = 620.0  # longer than the API waits
 
@@ -55,6 +56,20 @@ def change(
     path = f"/ocpi/connections/{quote(connection, safe='')}"
     changed = call_admin(data, "PATCH", path, json={"start_token": start_token})
     (print_json if as_json else print_fields)(changed)
+
+
+@app.command()
+def doctor(
+    connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """What an operator violates of OCPI, seen in its traffic, with counts."""
+    answer = call_admin(data, "GET", f"/ocpi/connections/{quote(connection, safe='')}/findings")
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(findings_table(answer))
 
 
 @app.command()

@@ -11,6 +11,8 @@ from urllib.parse import urljoin
 from pydantic import ValidationError
 
 from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.doctor import Doctor
+from charging.ocpi.findings import Answered
 from charging.ocpi.models import (
     CancelReservation,
     ChargingPreferences,
@@ -25,10 +27,11 @@ from charging.ocpi.models import (
     to_wire,
 )
 from charging.ocpi.peer_url import same_host
-from charging.ocpi.transport import Answer, Transport
+from charging.ocpi.transport import Answer, Exchange, Transport
 from charging.ocpi.wire import (
     NO_MATCHING_ENDPOINTS,
     TOTAL_COUNT,
+    VERSION,
     Party,
     format_datetime,
     join_url,
@@ -65,9 +68,18 @@ class CpoClient:
     ``party`` is the CPO addressed in the routing headers, where the platform speaks for several.
     """
 
-    def __init__(self, transport: Transport, connection: Connection, us: Party, party: Party | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        connection: Connection,
+        us: Party,
+        party: Party | None = None,
+        *,
+        doctor: Doctor | None = None,
+    ) -> None:
         self.connection = connection
         self._transport = transport
+        self._doctor = doctor
         receiver = party or connection.party
         self._routing = {} if receiver is None else routing_headers(us, receiver)
 
@@ -211,7 +223,30 @@ class CpoClient:
     async def _call(self, method: str, url: str, **options: Any) -> Answer:
         if not self.connection.is_active or self.connection.client_token is None:
             raise PeerNotReached("the connection is not active")
-        return await self._transport.call(method, url, self.connection.client_token, headers=self._routing, **options)
+        return await self._transport.call(
+            method, url, self.connection.client_token, headers=self._routing, seen=self._show_doctor, **options
+        )
+
+    def _show_doctor(self, exchange: Exchange) -> None:
+        module = self.connection.module_of(exchange.url)
+        if self._doctor is None or not self._doctor.wants(self.connection.id, module, len(exchange.body)):
+            return
+        self._doctor.answered(self.connection.id, answered(exchange, self.connection, module))
+
+
+def answered(exchange: Exchange, connection: Connection, module: str) -> Answered:
+    """One exchange as the linter looks at it."""
+    return Answered(
+        version=connection.version or VERSION,
+        module=module,
+        method=exchange.method,
+        url=exchange.url,
+        http_status=exchange.http_status,
+        sent=exchange.sent,
+        headers=exchange.headers,
+        body=exchange.body,
+        roles=connection.parties,
+    )
 
 
 def _next(url: str, answer: Answer) -> str | None:

@@ -7,7 +7,7 @@ The outcome decides whether a command may be sent again, so every failure is one
 import asyncio
 import ssl
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -47,6 +47,21 @@ class Answer:
     headers: Mapping[str, str]
 
 
+@dataclass(frozen=True)
+class Exchange:
+    """One request and its answer as they were on the wire, for whoever looks at peers. Headers in lower case.
+
+    ``sent`` holds no token.
+    """
+
+    method: str
+    url: str
+    sent: Mapping[str, str]
+    http_status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
 class Transport:
     """The shared HTTP client to all peers. Follows no redirect, reads no proxy variables, cuts endless bodies.
 
@@ -78,8 +93,12 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         correlation_id: str | None = None,
+        seen: Callable[[Exchange], None] | None = None,
     ) -> Answer:
-        """Send one request; the answer is a success. Raises ``PeerError``'s three kinds."""
+        """Send one request; the answer is a success. Raises ``PeerError``'s three kinds.
+
+        ``seen`` is told of every answer, also of one that is none of OCPI.
+        """
         sent = {
             AUTHORIZATION: encode_token(token),
             REQUEST_ID: str(uuid.uuid4()),
@@ -90,6 +109,10 @@ class Transport:
         }
         content = None if body is None else dumps(body)
         status, received, raw = await self._exchange(method, url, content, params, sent)
+        if seen is not None:
+            told = {name.lower(): value for name, value in sent.items() if name != AUTHORIZATION}
+            whole = str(httpx.URL(url).copy_merge_params(params or {}))
+            seen(Exchange(method, whole, told, status, received, raw))
         return Answer(_judge(status, raw), received)
 
     async def _exchange(

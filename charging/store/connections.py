@@ -76,9 +76,14 @@ class Connection:
         roles = [r for r in self.roles if r.get("role") == "CPO"] or self.roles
         return Party(roles[0]["country_code"], roles[0]["party_id"]) if roles else None
 
+    @property
+    def parties(self) -> list[Party]:
+        """Whose objects are the peer's own."""
+        return [Party(role["country_code"], role["party_id"]) for role in self.roles]
+
     def owns(self, country_code: str, party_id: str) -> bool:
         """Whether objects of this party are the peer's own (bound at registration, ocpi.md §21 Q43)."""
-        return any(Party(r["country_code"], r["party_id"]).is_same(country_code, party_id) for r in self.roles)
+        return any(party.is_same(country_code, party_id) for party in self.parties)
 
     def endpoint(self, module: str, role: str | None = None) -> str | None:
         """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning."""
@@ -86,6 +91,12 @@ class Connection:
             if fold(endpoint["identifier"]) == fold(module) and role in (None, endpoint.get("role")):
                 return str(endpoint["url"])
         return None
+
+    def module_of(self, url: str) -> str:
+        """The module that ``url`` belongs to, by the endpoints of the peer; ``other`` where it is none of them."""
+        fitting = [endpoint for endpoint in self.endpoints if url.startswith(str(endpoint["url"]))]
+        longest = max(fitting, key=lambda endpoint: len(str(endpoint["url"])), default=None)
+        return str(longest["identifier"]).lower() if longest else "other"
 
 
 def network_of(credentials: Credentials, fallback: str) -> str:

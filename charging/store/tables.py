@@ -469,3 +469,15 @@ leases = Table(
     Column("name", String(100), primary_key=True),  # e.g. list-sessions/{connection}: one process at a time
     Column("until", UtcDateTime, nullable=False),
 )
+
+findings = Table(
+    "findings",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("rule", String(50), primary_key=True),  # charging.ocpi.findings.RULES, or "examined"
+    Column("module", String(30), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", UtcDateTime, nullable=False),
+    Column("last_at", UtcDateTime, nullable=False),
+    Column("example", String(255), nullable=False),  # the path of a field, never what stands in it
+)

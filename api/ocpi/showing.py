@@ -30,7 +30,7 @@ def show_doctor(doctor: Doctor, request: Request) -> None:
         headers={name.lower(): value for name, value in request.headers.items() if name != "authorization"},
         body=body,
         roles=caller.connection.parties,
-        token_form=_form(request.headers.get("authorization", ""), caller.token),
+        written=_form(request.headers.get("authorization", ""), caller.token),
     )
     doctor.pushed(caller.connection.id, push)
 

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from charging.cli.api import Json, call_admin
+from charging.cli.check import check
 from charging.cli.options import AsJson, Data
 from charging.cli.output import console, notes, print_fields, print_json
 from charging.cli.view.findings import findings_table
@@ -14,6 +15,7 @@ from charging.cli.view.findings import findings_table
 SYNC_TIMEOUT_S = 620.0  # longer than the API waits
 
 app = typer.Typer(help="Charge point operators, connected over OCPI.", no_args_is_help=True)
+app.command()(check)
 
 
 @app.command()

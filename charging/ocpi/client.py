@@ -5,13 +5,12 @@ import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 from urllib.parse import urljoin
 
 from pydantic import ValidationError
 
 from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
-from charging.ocpi.doctor import Doctor
 from charging.ocpi.findings import Answered
 from charging.ocpi.models import (
     CancelReservation,
@@ -62,6 +61,18 @@ class Page:
     is_list: bool
 
 
+class Observer(Protocol):
+    """Whoever looks at a peer's answers: ``charging.ocpi.doctor``, or a check."""
+
+    def wants(self, connection_id: str, module: str, size: int) -> bool:
+        """Whether to look at this one."""
+        ...
+
+    def answered(self, connection_id: str, answer: Answered) -> None:
+        """Look at an answer."""
+        ...
+
+
 class CpoClient:
     """One CPO, as the eMSP calls it. Every method raises ``PeerNotReached``, ``PeerOutcomeUnknown``, ``PeerRefused``.
 
@@ -75,7 +86,7 @@ class CpoClient:
         us: Party,
         party: Party | None = None,
         *,
-        doctor: Doctor | None = None,
+        doctor: Observer | None = None,
     ) -> None:
         self.connection = connection
         self._transport = transport

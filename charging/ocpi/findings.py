@@ -141,7 +141,7 @@ def section_of(finding: Finding) -> str:
 class Pushed:
     """A request of a peer to us. ``path``: what follows the module in the URL. ``roles``: those of the peer.
 
-    ``token_form``: how its Authorization header was written. ``headers`` have lower-case names.
+    ``written``: how its Authorization header was written. ``headers`` have lower-case names.
     """
 
     version: str
@@ -151,7 +151,7 @@ class Pushed:
     headers: Mapping[str, str]
     body: bytes
     roles: Sequence[wire.Party] = ()
-    token_form: Literal["base64", "raw", "line"] = "base64"
+    written: Literal["base64", "raw", "line"] = "base64"
 
 
 @dataclass(frozen=True)
@@ -211,12 +211,12 @@ def _push(push: Pushed) -> Iterator[Found]:
 
 
 def _token(push: Pushed) -> Iterator[Found]:
-    is_raw = push.token_form == "raw"
+    is_raw = push.written == "raw"
     if is_raw and push.version not in _WITHOUT_IDS:
         yield "token_not_base64", wire.AUTHORIZATION
     if not is_raw and push.version == "2.1.1":
         yield "token_in_base64", wire.AUTHORIZATION
-    if push.token_form == "line":
+    if push.written == "line":
         yield "token_with_line_end", wire.AUTHORIZATION
 
 

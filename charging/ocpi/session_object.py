@@ -84,18 +84,6 @@ def reading(body: Body) -> Reading:
     )
 
 
-def has_watt_hours(body: Body, total: str = "kwh") -> bool:
-    """Whether the ENERGY of the charging periods of a Session (of a CDR with ``total_energy``) is in Wh.
-
-    The specification's own samples were (ocpi#465). A thousand times the total is told from a rounding; the total
-    itself is what the meter follows, so that ENERGY is never counted.
-    """
-    whole = wire.decimal(body.get(total)) or Decimal(0)
-    parts = [wire.decimal(d.get("volume")) for p in periods(body) for d in _dimensions(p) if d.get("type") == "ENERGY"]
-    energy = sum((part for part in parts if part is not None), Decimal(0))
-    return whole > 0 and 500 <= energy / whole <= 2000
-
-
 def references(body: Body) -> tuple[str | None, str | None]:
     """``authorization_reference`` (folded: a CiString) and ``cdr_token.uid`` of a Session or CDR."""
     token = body.get("cdr_token")

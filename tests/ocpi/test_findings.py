@@ -55,8 +55,8 @@ def rules(message: Pushed | Answered) -> set[str]:
 PLUG = evse()["connectors"][0]
 ERROR = {"status_code": 2001, "timestamp": "2026-01-01T00:00:00Z"}
 BROKEN: list[tuple[str, Pushed | Answered]] = [
-    ("token_not_base64", push(token_form="raw")),
-    ("token_with_line_end", push(token_form="line")),
+    ("token_not_base64", push(written="raw")),
+    ("token_with_line_end", push(written="line")),
     ("token_in_base64", push(b"", version="2.1.1")),
     ("request_id_missing", push(headers={"content-type": "application/json"})),
     ("content_type", push(headers={"x-request-id": "1", "x-correlation-id": "2"})),

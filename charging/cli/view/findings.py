@@ -16,10 +16,8 @@ def findings_table(diagnosis: Json) -> RenderableType:
         return Group(title, Text(words))
     table = Table("messages", "module", "where", "what to mend", box=None, pad_edge=False, header_style="dim")
     for finding in diagnosis["findings"]:
-        words = Text(finding["words"])
-        words.append(f" ({finding['section']})", style="dim")
-        if finding["level"] == "advice":
-            words = Text("Advice: ", style="dim").append_text(words)
+        what = Text("Advice: " if finding["level"] == "advice" else "", style="dim")
+        what.append(Text(finding["words"], style="not dim")).append(f" ({finding['section']})")
         share = f"{finding['messages']} of {finding['examined']}"
-        table.add_row(share, Text(finding["module"]), Text(finding["example"]), words)
+        table.add_row(share, Text(finding["module"]), Text(finding["example"]), what)
     return Group(title, Text(), table)

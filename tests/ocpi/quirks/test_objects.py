@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from charging.ocpi import session_object, wire
+from charging.ocpi.findings import of_objects
+from charging.ocpi.versions import dialect
 from charging.session.metering import advance
 from charging.session.model import Meter
 from charging.store.connections import Connection
@@ -121,9 +123,10 @@ async def test_q20_dashes_and_other_spellings_name_the_same_evse(finder: EvseInd
 
 
 def test_q21_energy_in_watt_hours_is_seen_and_never_metered() -> None:
-    body = session_body(kwh="41.2", charging_periods=[period(0, ENERGY=41200)])
-    assert session_object.has_watt_hours(body)
-    assert not session_object.has_watt_hours(session_body(kwh="41.2", charging_periods=[period(0, ENERGY=41.2)]))
+    body = session_body(kwh=41.2, charging_periods=[period(0, ENERGY=41200)])
+    read = dialect("2.2.1").read("session", body)
+    assert read["charging_periods"][0]["dimensions"][0]["volume"] == Decimal("41.2")
+    assert [finding.rule for finding in of_objects("2.2.1", "session", [body]) if finding.rule == "energy_in_wh"]
     assert session_object.reading(body).kwh == Decimal("41.2")
 
 
@@ -155,3 +158,12 @@ def test_q44_power_is_derived_where_energy_stands_still() -> None:
         reading = session_object.reading(session_body(kwh=kwh, last_updated=at(minutes)))
         meter, _ = advance(meter, reading, spec, factory.at(minutes * 60))
     assert (meter.kwh, meter.power_kw) == (5, 0)
+
+
+def test_q18_an_evse_is_taken_from_a_location_that_has_one_and_not_from_one_that_has_all() -> None:
+    """OCPI 2.1.1 puts a whole Location into a Session; CPOs put none or all of its EVSEs there."""
+    one, all_of_them = location(evses=[evse()]), location()
+    of_one = dialect("2.1.1").read("session", {"id": "S1", "kwh": 1, "location": one}, wire.Party("FI", "VRT"))
+    of_all = dialect("2.1.1").read("session", {"id": "S1", "kwh": 1, "location": all_of_them}, wire.Party("FI", "VRT"))
+    assert (of_one["location_id"], of_one["evse_uid"]) == ("LOC1", "3256")
+    assert (of_all["location_id"], of_all.get("evse_uid", "#NA")) == ("LOC1", "#NA")

@@ -18,7 +18,7 @@ Found = tuple[str, str]
 """A rule's id, and the path of the field that breaks it."""
 
 _MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:[0-5]\d(\.\d+)?(Z?)")
-_TEXT: Final = frozenset(("Ci", "s", "id", "URL"))
+_TEXT: Final = frozenset(("Ci", "s", "id", "secret", "URL"))
 _URL_LENGTH: Final = 255
 _BETWEEN_LINES_V: Final = 346  # 200 V between line and neutral; no grid has more
 _DEGREES: Final = re.compile(r"-?\d{1,3}\.\d{5,7}")
@@ -89,7 +89,7 @@ def _text(field: Field, value: Any, path: str) -> Iterator[Found]:
         return
     if length is not None and len(value) > length:
         yield "too_long", path
-    if field.type == "Ci" and not (value.isascii() and value.isprintable()):
+    if field.type in ("Ci", "secret") and not (value.isascii() and value.isprintable()):
         yield "not_ascii", path
     if path.endswith((".latitude", ".longitude")) and not _DEGREES.fullmatch(value):
         yield "coordinates", path

@@ -30,7 +30,7 @@ from charging.receiver import Receiver
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
 from charging.session.model import Meter, StartOutcome
 from charging.session.profile import ChargingPlan
-from charging.store.commands import CommandStore
+from charging.store.commands import CommandStore, PreparedStart
 from charging.store.decisions import DecisionStore
 
 HEARTBEAT_S = 1.5
@@ -101,16 +101,17 @@ class CpoActivities:
             }
         )
         try:
-            answer = await self._send_start(start.connection_id, command)
-        except PeerNotReached:
+            answer = await self._send_start(start, command)
+        except PeerNotReached as error:
             await self._commands.not_sent(start.command_id)
-            raise
+            # Temporal knows an error by its class; the workflow knows this one, whatever kind of it this was.
+            raise PeerNotReached(str(error)) from error
         await self._commands.started(start.command_id, answer)
         return answer
 
-    async def _send_start(self, connection_id: str, command: StartSession) -> StartAnswer:
+    async def _send_start(self, start: PreparedStart, command: StartSession) -> StartAnswer:
         try:
-            client = await self._peers.client(connection_id)
+            client = await self._peers.client(start.connection_id, start.party)
             response = await client.start_session(command)
         except PeerOutcomeUnknown as error:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
@@ -137,7 +138,7 @@ class CpoActivities:
         )
         try:
             async with _heartbeats():
-                client = await self._peers.client(command.connection_id)
+                client = await self._client(command)
                 response = await client.stop_session(body)
         except PeerRefused as error:
             return StopAnswer(refused=True, detail=str(error))
@@ -182,7 +183,7 @@ class CpoActivities:
         await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
         try:
             async with _heartbeats():
-                client = await self._peers.client(command.connection_id)
+                client = await self._client(command)
                 response = await call(client, self._profile_url(kind, command.command_id))
         except PeerRefused as error:
             return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
@@ -200,6 +201,9 @@ class CpoActivities:
             async for body in client.sessions(date_from=since - CLOCK_SKEW):
                 await self._receiver.session_object(connection, body)
         return await self._decisions.meter(session_id)
+
+    async def _client(self, command: CpoCommand) -> CpoClient:
+        return await self._peers.client(command.connection_id, await self._commands.party_of(command.session_id))
 
     def _command_url(self, command: str, command_id: str) -> str:
         return f"{self._public_url}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"

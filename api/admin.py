@@ -1,6 +1,7 @@
 """What the operator of this engine does: connect CPOs and part from them. ``X-API-Key`` on all of it."""
 
 import hmac
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,6 +13,7 @@ from api.strict_json import strict_body
 from charging.errors import Problem
 from charging.ocpi.registration import Failure, HandshakeFailed, Registrar, our_url
 from charging.store.connections import Connection
+from charging.store.peer_health import HealthRecord, HealthStore
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
 
@@ -49,6 +51,20 @@ class InviteCpo(_Request):
     power_factor: Annotated[int, Field(ge=1)] = 1
 
 
+class HealthView(BaseModel):
+    """How a connection is doing, as one kind of process (``api`` or ``worker``) finds.
+
+    ``state`` is its circuit breaker's: ``closed`` (calls go out), ``open`` (none until ``retry_at``), ``probing``.
+    """
+
+    process: str
+    state: str
+    failures: int
+    retry_at: str | None
+    last_error: str | None
+    last_ok_at: str | None
+
+
 class ConnectionView(BaseModel):
     """A connection as the admin sees it; no token is ever shown."""
 
@@ -62,6 +78,7 @@ class ConnectionView(BaseModel):
     modules: list[str]
     power_factor: int
     locations_synced_at: str | None
+    health: list[HealthView]
 
 
 class ConnectionList(BaseModel):
@@ -110,7 +127,9 @@ async def invite_cpo(request: Request, wanted: Annotated[InviteCpo, Depends(stri
 @router.get("/connections")
 async def list_connections(request: Request) -> ConnectionList:
     """All connections, by name."""
-    return ConnectionList(connections=[_view(c) for c in await _services(request).connections.list()])
+    parts = _services(request)
+    health = await HealthStore(parts.database).all()
+    return ConnectionList(connections=[_view(c, health) for c in await parts.connections.list()])
 
 
 @router.delete("/connections/{name}", status_code=204)
@@ -134,7 +153,7 @@ def _registrar(request: Request) -> Registrar:
     return Registrar(parts.database, parts.connections, parts.peers, parts.settings)
 
 
-def _view(connection: Connection) -> ConnectionView:
+def _view(connection: Connection, health: Sequence[HealthRecord] = ()) -> ConnectionView:
     return ConnectionView(
         id=connection.id,
         name=connection.name,
@@ -146,6 +165,18 @@ def _view(connection: Connection) -> ConnectionView:
         modules=sorted({str(endpoint["identifier"]) for endpoint in connection.endpoints}),
         power_factor=connection.power_factor,
         locations_synced_at=_text(connection.locations_synced_at),
+        health=[_health(record) for record in health if record.connection_id == connection.id],
+    )
+
+
+def _health(record: HealthRecord) -> HealthView:
+    return HealthView(
+        process=record.process,
+        state=record.state,
+        failures=record.failures,
+        retry_at=_text(record.retry_at),
+        last_error=record.last_error,
+        last_ok_at=_text(record.last_ok_at),
     )
 
 

@@ -115,6 +115,8 @@ async def read_status(request: Request) -> Response:
         "connector_not_available",
         "evse_busy",
         "evse_out_of_service",
+        "cpo_offline",
+        "cpo_unavailable",
     ),
     openapi_extra=doc.start_extra(),
 )

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import math
 import secrets
 import string
 import uuid
@@ -21,6 +22,7 @@ from charging.ocpi.models import Token, to_wire
 from charging.session.model import SessionSpec
 from charging.settings import Settings
 from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.peer_health import HealthStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
 
@@ -39,6 +41,7 @@ class Starter:
         self._services = services
         self._starts = starts
         self._evses = EvseIndex(services.database, services.connections)
+        self._health = HealthStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -57,9 +60,17 @@ class Starter:
         repeated = await self._starts.repeat_of(user.sub, key, digest) if key else None
         if repeated is not None:
             return repeated
-        match = await self._evses.find(order.evse_id)
-        new = new_session(order, user.sub, match, self._services.settings, datetime.now(UTC))
+        match, now = await self._evses.find(order.evse_id), datetime.now(UTC)
+        new = new_session(order, user.sub, match, self._services.settings, now)
+        await self._require_reachable(new.spec.connection_id, now)
         return await self._starts.begin(new, key, digest)
+
+    async def _require_reachable(self, connection_id: str, now: datetime) -> None:
+        """503 where workers leave this CPO alone: a robot that hears so at once can go elsewhere."""
+        until = await self._health.left_alone_until(connection_id, now)
+        if until is not None:
+            seconds = str(math.ceil((until - now).total_seconds()))
+            raise Problem(503, "cpo_unavailable", "The CPO does not answer.", headers={"Retry-After": seconds})
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":
@@ -81,6 +92,8 @@ def new_session(
     """The session that ``order`` makes at the EVSE that was found. Raises ``Problem`` where it cannot be charged at."""
     if match is None:
         raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
+    if match.connection.is_away(match.country_code, match.party_id):
+        raise Problem(409, "cpo_offline", "The hub says that this CPO is not connected.")
     if match.status in OUT_OF_SERVICE:
         raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
     connector = _connector(order, match)

@@ -20,6 +20,7 @@ from charging.ocpi.peers import Peers
 from charging.ocpi.transport import PeerForbidden, Transport
 from charging.ocpi.wire import VERSION, dumps, fold, join_url
 from charging.settings import Settings
+from charging.store.client_infos import ClientInfoStore
 from charging.store.connections import Caller, Connection, ConnectionStore, new_token
 from charging.store.engine import Database
 from charging.store.locations import LocationStore
@@ -147,6 +148,8 @@ class Registrar:
 
         ``locations_synced_at`` of the connection that is returned says whether all locations are stored.
         """
+        self._peers.health.forget(connection.id)
+        connection = await self._with_clients(connection)
         client = self._peers.of(connection)
         tariffs, locations = TariffStore(self._database), LocationStore(self._database)
         started_at = datetime.now(UTC)
@@ -157,6 +160,19 @@ class Registrar:
             await self._connections.locations_synced(connection.id, started_at)
         except PeerError as error:
             logger.warning("a pull failed", extra={"cpo": connection.name, "why": str(error)})
+        return await self._connections.get(connection.id) or connection
+
+    async def _with_clients(self, connection: Connection) -> Connection:
+        """A hub's connection, its parties read anew: whose objects it may send depends on them."""
+        if connection.hub is None or connection.endpoint("hubclientinfo", "SENDER") is None:
+            return connection
+        store = ClientInfoStore(self._database)
+        try:
+            async for batch in _batches(self._peers.of(connection).client_infos()):
+                await store.put_client_infos(connection.id, batch)
+        except PeerError as error:
+            logger.warning("a hub did not tell of its parties", extra={"cpo": connection.name, "why": str(error)})
+        self._connections.forget()
         return await self._connections.get(connection.id) or connection
 
     async def _store(

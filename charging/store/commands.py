@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from charging.ocpi.wire import Party
 from charging.session.answers import StartAnswer
 from charging.session.model import SessionSpec
 from charging.store.connections import Connection, ConnectionStore
@@ -24,6 +25,7 @@ class PreparedStart:
 
     command_id: str
     connection_id: str
+    party: Party
     location_id: str
     evse_uid: str
     connector_id: str
@@ -62,6 +64,7 @@ class CommandStore:
         return PreparedStart(
             command_id=row.id,
             connection_id=row.connection_id,
+            party=Party(spec.country_code, spec.party_id),
             location_id=spec.location_id,
             evse_uid=spec.evse_uid,
             connector_id=spec.connector_id,
@@ -109,6 +112,13 @@ class CommandStore:
                 await connection.execute(insert(commands).values(row))
         except IntegrityError:
             return  # a second attempt of the same activity
+
+    async def party_of(self, session_id: str) -> Party:
+        """The CPO at whose EVSE a session charges: of many behind one connection, the one to address."""
+        async with self._database.read() as connection:
+            stored = await connection.scalar(select(sessions.c.spec).where(sessions.c.id == session_id))
+        spec = SessionSpec.model_validate(stored)
+        return Party(spec.country_code, spec.party_id)
 
     async def connection_of(self, session_id: str) -> tuple[Connection, datetime]:
         """The connection of a session, and when the session was created."""

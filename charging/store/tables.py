@@ -99,6 +99,7 @@ connections = Table(
     Column("next_token_prefix", String(8), index=True),  # handed out, replaces the one above at its first use
     Column("next_token_hash", String(64)),
     Column("power_factor", Integer, nullable=False, default=1),
+    Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -305,6 +306,8 @@ odd_messages = Table(
     Column("body", Text, nullable=False),  # whole, as received
     Column("problem", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("size", Integer, nullable=False, server_default="0"),  # of the body, in characters
+    Index("ix_odd_messages_connection", "connection_id", "id"),
 )
 
 cdrs = Table(
@@ -379,4 +382,28 @@ leases = Table(
     metadata,
     Column("name", String(100), primary_key=True),  # e.g. list-sessions/{connection}: one process at a time
     Column("until", UtcDateTime, nullable=False),
+)
+
+peer_health = Table(
+    "peer_health",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("process", String(10), primary_key=True),  # api | worker
+    Column("state", String(10), nullable=False),  # of the circuit breaker: closed | open | probing
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("opened_at", UtcDateTime),
+    Column("retry_at", UtcDateTime),
+    Column("last_error", Text),
+    Column("last_ok_at", UtcDateTime),
+)
+
+client_infos = Table(
+    "client_infos",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),  # of the hub
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("role", String(10), primary_key=True),
+    Column("status", String(20), nullable=False),  # CONNECTED | OFFLINE | PLANNED | SUSPENDED
+    Column("last_updated", UtcDateTime, nullable=False),
 )

@@ -60,12 +60,13 @@ class WatchStore:
             async with self._database.write() as connection:
                 await connection.execute(statement, rows)
 
-    async def ask_all(self, now: datetime) -> None:
-        """Pushes may have been lost: ask about every session that is not over."""
+    async def ask_all(self, now: datetime, connection_id: str | None = None) -> None:
+        """Pushes may have been lost: ask about every session that is not over, or about those of one connection."""
         watched = or_(sessions.c.poll_at.is_not(None), sessions.c.status.in_(_LIVE) & ~_BILLED)
-        running = sessions.c.admission == "running"
+        which = [watched, sessions.c.admission == "running"]
+        which += [] if connection_id is None else [sessions.c.connection_id == connection_id]
         async with self._database.write() as connection:
-            await connection.execute(update(sessions).where(watched, running).values(poll_at=now))
+            await connection.execute(update(sessions).where(*which).values(poll_at=now))
 
     async def arm(self, now: datetime, silence: timedelta) -> None:
         """Ask about sessions of which no push has come since they were started, within the last hour."""

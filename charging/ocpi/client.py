@@ -139,7 +139,7 @@ class CpoClient:
             try:
                 return await self._call("GET", url, **options)
             except PeerOutcomeUnknown as error:
-                pause = 0.2 * 2**attempt * (1 + random.random())  # noqa: S311 - so that many do not come back as one
+                pause = 0.1 * 2**attempt * (1 + random.random())  # noqa: S311 - so that many do not come back as one
                 if error.retry_after_s is not None or time.monotonic() + pause > until:
                     raise
                 await asyncio.sleep(pause)

@@ -12,7 +12,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -41,7 +41,7 @@ class Caller:
     """Who calls us, with which token; ``is_next`` when it is one that a rotation handed out and nobody used yet."""
 
     connection: "Connection"
-    token: str
+    token: str = field(repr=False)
     is_next: bool = False
 
 
@@ -70,7 +70,7 @@ class Connection:
     versions_url: str
     roles: list[dict[str, Any]]
     endpoints: list[dict[str, Any]]
-    client_token: str | None
+    client_token: str | None = field(repr=False)
     power_factor: int
     locations_synced_at: datetime | None = None
     hub_party_id: str | None = None

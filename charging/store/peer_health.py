@@ -1,19 +1,21 @@
 """What each process knows of the health of each peer (``charging.ocpi.health``), for the others to read."""
 
-import time
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from charging.store.engine import Database
+from charging.store.quick import QuickRead
 from charging.store.tables import peer_health
 from charging.store.upsert import upsert
 
 Process = Literal["api", "worker"]
 
-_CACHE_S: Final = 2.0
+_OPEN_UNTIL: Final = select(peer_health.c.retry_at).where(
+    peer_health.c.connection_id == bindparam("wanted"), peer_health.c.process == "worker", peer_health.c.state == "open"
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class HealthStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._recent: tuple[float, list[HealthRecord]] = (0.0, [])
+        self._open_until = QuickRead(database, _OPEN_UNTIL)
 
     async def put(self, record: HealthRecord) -> None:
         """Write what a process knows."""
@@ -49,10 +51,7 @@ class HealthStore:
             return [HealthRecord(**row._mapping) for row in await store.execute(query)]
 
     async def left_alone_until(self, connection_id: str, now: datetime) -> datetime | None:
-        """When workers will call this peer again, where they leave it alone now. Up to two seconds old."""
-        expires, records = self._recent
-        if expires < time.monotonic():
-            records = await self.all()
-            self._recent = (time.monotonic() + _CACHE_S, records)
-        opened = (r for r in records if (r.connection_id, r.process, r.state) == (connection_id, "worker", "open"))
-        return next((r.retry_at for r in opened if r.retry_at is not None and r.retry_at > now), None)
+        """When workers will call this peer again, where they leave it alone now."""
+        found = await self._open_until.one(wanted=connection_id)
+        until = found[0] if found else None
+        return until if until is not None and until > now else None

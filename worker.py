@@ -22,6 +22,7 @@ from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
+from charging.store.evse_turns import EvseTurns
 from workflows.charging_session import ChargingSessionWorkflow
 from workflows.late_session import LateSessionWorkflow
 from workflows.settlement import SettlementWorkflow
@@ -37,7 +38,12 @@ def build_worker(
     connections = ConnectionStore(database, settings.secret_keys)
     decisions = DecisionStore(database)
     cpo = CpoActivities(
-        CommandStore(database, connections), decisions, peers, Receiver(database, settings), settings.public_url
+        CommandStore(database, connections),
+        decisions,
+        EvseTurns(database),
+        peers,
+        Receiver(database, settings),
+        settings.public_url,
     )
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)

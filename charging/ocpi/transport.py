@@ -18,6 +18,7 @@ import httpx
 from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.peer_url import may_be_private_peer
 from charging.ocpi.wire import (
     AUTHORIZATION,
     CORRELATION_ID,
@@ -52,8 +53,9 @@ class Answer:
 class Transport:
     """The shared HTTP client to all peers. Follows no redirect, reads no proxy variables, cuts endless bodies.
 
-    Unless ``allow_private`` the address is checked at connection level, so a DNS answer that changes between check
-    and use gains nothing. ``timeout_s`` is for one whole request, slow bodies included.
+    The address is checked at connection level, so a DNS answer that changes between check and use gains nothing:
+    unless ``allow_private`` it must be a public one, and in no case one where no peer can be. ``timeout_s`` is for one
+    whole request, slow bodies included.
     """
 
     def __init__(self, *, timeout_s: float, allow_private: bool) -> None:
@@ -63,7 +65,14 @@ class Transport:
         self._http = httpx.AsyncClient(
             timeout=timeout, limits=limits, verify=_tls(), follow_redirects=False, trust_env=False
         )
-        if not allow_private:
+        if allow_private:
+            httpx_ssrf_protection(
+                self._http,
+                dns_cache_ttl=60,
+                check_globally_reachable=False,
+                custom_validator=lambda host, address, port: may_be_private_peer(address),
+            )
+        else:
             httpx_ssrf_protection(self._http, dns_cache_ttl=60)
 
     async def aclose(self) -> None:
@@ -109,7 +118,7 @@ class Transport:
             ):
                 return response.status_code, response.headers, await _read(response)
         except SSRFProtectionError as error:
-            raise PeerForbidden("the address is not a public one") from error
+            raise PeerForbidden("the address is not one that a peer may have") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise PeerNotReached(f"no connection: {type(error).__name__}") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:

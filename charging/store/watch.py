@@ -11,6 +11,7 @@ from charging.session.polling import Watched
 from charging.store.engine import Database
 from charging.store.tables import cdrs, evse_claims, sessions
 
+CLAIMS_AT_ONCE = 50
 _BATCH = 500
 _LIVE = (Status.PENDING, Status.ACTIVE, Status.STOPPING)
 _BILLED = exists().where(cdrs.c.session_id == sessions.c.id)
@@ -83,17 +84,17 @@ class WatchStore:
         async with self._database.read() as connection:
             return list((await connection.scalars(query.limit(_BATCH))).all())
 
-    async def quiet_claims(self, before: datetime) -> list[str]:
-        """Sessions that hold an EVSE and have not changed since ``before``, longest first."""
+    async def quiet_claims(self, before: datetime, after: str = "") -> list[Watched]:
+        """Sessions that hold an EVSE and have not changed since ``before``: the next ones by id ``after`` one."""
         query = (
-            select(sessions.c.id)
+            select(*_COLUMNS)
             .join(evse_claims, evse_claims.c.session_id == sessions.c.id)
-            .where(sessions.c.admission == "running", sessions.c.updated_at < before)
-            .order_by(sessions.c.updated_at)
-            .limit(50)
+            .where(sessions.c.admission == "running", sessions.c.updated_at < before, sessions.c.id > after)
+            .order_by(sessions.c.id)
+            .limit(CLAIMS_AT_ONCE)
         )
         async with self._database.read() as connection:
-            return list((await connection.scalars(query)).all())
+            return [_watched(row) for row in await connection.execute(query)]
 
     async def free_claim(self, session_id: str) -> None:
         """The EVSE may be used by others."""

@@ -24,13 +24,15 @@ from charging.ocpi.models import (
     StopSession,
 )
 from charging.ocpi.peers import Peers
+from charging.ocpi.wire import Party
 from charging.planning.profile import ocpi_periods
 from charging.receiver import Receiver
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
-from charging.session.model import Meter, StartOutcome
+from charging.session.model import Meter, SessionSpec, StartOutcome
 from charging.session.profile import ChargingPlan
-from charging.store.commands import CommandStore
+from charging.store.commands import CommandStore, PreparedStart
 from charging.store.decisions import DecisionStore
+from charging.store.evse_turns import EvseTurns, turn_of
 
 ASK_AHEAD_S = 60  # of the active profile only what holds now matters
 
@@ -67,10 +69,17 @@ class CpoActivities:
     """Commands, charging profiles and lists at CPOs."""
 
     def __init__(
-        self, commands: CommandStore, decisions: DecisionStore, peers: Peers, receiver: Receiver, public_url: str
+        self,
+        commands: CommandStore,
+        decisions: DecisionStore,
+        turns: EvseTurns,
+        peers: Peers,
+        receiver: Receiver,
+        public_url: str,
     ) -> None:
         self._commands = commands
         self._decisions = decisions
+        self._turns = turns
         self._peers = peers
         self._receiver = receiver
         self._public_url = public_url.rstrip("/")
@@ -98,16 +107,17 @@ class CpoActivities:
             }
         )
         try:
-            answer = await self._send_start(start.connection_id, command)
-        except PeerNotReached:
-            await self._commands.not_sent(start.command_id)
-            raise
-        await self._commands.started(start.command_id, answer)
+            answer = await self._send_start(start, command)
+        except PeerNotReached as error:
+            await self._commands.not_sent(start)
+            # Temporal knows an error by its class; the workflow knows this one, whatever kind of it this was.
+            raise PeerNotReached(str(error)) from error
+        await self._commands.started(start, answer)
         return answer
 
-    async def _send_start(self, connection_id: str, command: StartSession) -> StartAnswer:
+    async def _send_start(self, start: PreparedStart, command: StartSession) -> StartAnswer:
         try:
-            client = await self._peers.client(connection_id)
+            client = await self._peers.client(start.connection_id, start.party)
             response = await client.start_session(command)
         except PeerOutcomeUnknown as error:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
@@ -133,8 +143,9 @@ class CpoActivities:
             }
         )
         try:
-            async with heartbeats():
-                client = await self._peers.client(command.connection_id)
+            spec = await self._commands.spec_of(command.session_id)
+            async with heartbeats(), self._turns.turn(turn_of(spec), goes_anyway=True):
+                client = await self._client(command.connection_id, spec)
                 response = await client.stop_session(body)
         except PeerRefused as error:
             return StopAnswer(refused=True, detail=str(error))
@@ -179,7 +190,7 @@ class CpoActivities:
         await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
         try:
             async with heartbeats():
-                client = await self._peers.client(command.connection_id)
+                client = await self._client(command.connection_id, await self._commands.spec_of(command.session_id))
                 response = await call(client, self._profile_url(kind, command.command_id))
         except PeerRefused as error:
             return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
@@ -197,6 +208,9 @@ class CpoActivities:
             async for body in client.sessions(date_from=since - CLOCK_SKEW):
                 await self._receiver.session_object(connection, body)
         return await self._decisions.meter(session_id)
+
+    async def _client(self, connection_id: str, spec: SessionSpec) -> CpoClient:
+        return await self._peers.client(connection_id, Party(spec.country_code, spec.party_id))
 
     def _command_url(self, command: str, command_id: str) -> str:
         return f"{self._public_url}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"

@@ -10,9 +10,9 @@
         await cpo.push_session(cpo.session(status="ACTIVE"))       # to our API at cpo.emsp_url
         await cpo.send_result(cpo.starts[0]["response_url"], "ACCEPTED")
 
-Steps that ``on`` knows: versions, version, credentials, locations, tariffs, sessions, cdrs, START_SESSION,
-STOP_SESSION, RESERVE_NOW, CANCEL_RESERVATION, UNLOCK_CONNECTOR, SET_PROFILE, CLEAR_PROFILE, ACTIVE_PROFILE,
-PREFERENCES, PUT_TOKEN, PATCH_TOKEN. Scripted answers are used in turn, the last one for ever.
+Steps that ``on`` knows: versions, version, credentials, locations, tariffs, sessions, cdrs, hubclientinfo,
+START_SESSION, STOP_SESSION, RESERVE_NOW, CANCEL_RESERVATION, UNLOCK_CONNECTOR, SET_PROFILE, CLEAR_PROFILE,
+ACTIVE_PROFILE, PREFERENCES, PUT_TOKEN, PATCH_TOKEN. Scripted answers are used in turn, the last one for ever.
 """
 
 import asyncio
@@ -104,9 +104,9 @@ def refuse(status_code: int, http_status: int = 200) -> Step:
     return Step(status_code=status_code, http_status=http_status)
 
 
-def html(http_status: int = 200) -> Step:
-    """What a proxy in between says."""
-    return Step(raw=b"<html>Bad gateway</html>", media_type="text/html", http_status=http_status)
+def html(http_status: int = 200, **options: Any) -> Step:
+    """What a proxy in between says; ``headers`` as wanted."""
+    return Step(raw=b"<html>Bad gateway</html>", media_type="text/html", http_status=http_status, **options)
 
 
 def reset() -> Step:
@@ -129,11 +129,13 @@ class ScriptedCpo:
         self.emsp_token: str | None = None  # what we send to the eMSP
         self.emsp_url = ""  # base URL of the eMSP's API; learnt in the handshake
         self.role = ROLE
+        self.hub_party_id: str | None = None
         self.requests: list[Recorded] = []
         self.locations: list[Body] = [location()]
         self.tariffs: list[Body] = [tariff()]
         self.sessions: list[Body] = []
         self.cdrs: list[Body] = []
+        self.hubclientinfo: list[Body] = []
         self.endpoints = list(ENDPOINTS)
         self.page_size = 50
         self.url = ""
@@ -150,6 +152,17 @@ class ScriptedCpo:
         await self._stack.aclose()
 
     # ---- What tests look at and change ----
+
+    def become_a_hub(self, *clients: Body) -> None:
+        """The hub SE/HUB with ``clients`` (``client_info``) behind it, each with a Location and an EVSE ``E-party``."""
+        self.role = {**ROLE, "role": "HUB", "country_code": "SE", "party_id": "HUB"}
+        self.endpoints.append(("hubclientinfo", "SENDER"))
+        self.hubclientinfo = list(clients)
+        self.tariffs = []
+        self.locations = [
+            location(id=f"LOC-{party}", party_id=party, evses=[evse(uid=f"E-{party}", evse_id=f"FI*{party}*E1")])
+            for party in (client["party_id"] for client in clients)
+        ]
 
     @property
     def versions_url(self) -> str:
@@ -305,7 +318,8 @@ class ScriptedCpo:
 
     def _credentials(self) -> Body:
         self.token_c = f"TOKEN-C-{uuid.uuid4()}"
-        return {"token": self.token_c, "url": self.versions_url, "roles": [self.role]}
+        hub = {"hub_party_id": self.hub_party_id} if self.hub_party_id else {}
+        return {"token": self.token_c, "url": self.versions_url, "roles": [self.role], **hub}
 
     def _version(self) -> Body:
         endpoints = [
@@ -323,7 +337,7 @@ class ScriptedCpo:
             Route(base, self._serve("version", lambda r, b: self._version()), methods=["GET"]),
             Route(f"{base}/credentials", self._serve_credentials, methods=["POST", "PUT", "DELETE"]),
         ]
-        for module in ("locations", "tariffs", "sessions", "cdrs"):
+        for module in ("locations", "tariffs", "sessions", "cdrs", "hubclientinfo"):
             routes.append(Route(f"{base}/{module}", self._serve_list(module), methods=["GET"]))
         for command in ("START_SESSION", "STOP_SESSION", "RESERVE_NOW", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"):
             handler = self._serve(command, lambda r, b: ACCEPTED)
@@ -452,6 +466,12 @@ CDR_LOCATION: Body = {
     "connector_format": "CABLE",
     "connector_power_type": "DC",
 }
+
+
+def client_info(party_id: str, status: str = "CONNECTED", **fields: Any) -> Body:
+    """The ClientInfo of the CPO FI/``party_id`` behind a hub."""
+    given = {"party_id": party_id, "country_code": "FI", "role": "CPO", "status": status, "last_updated": now()}
+    return {**given, **fields}
 
 
 def connector(**fields: Any) -> Body:

@@ -7,6 +7,7 @@ from api.ocpi import (
     chargingprofiles,
     commands,
     credentials,
+    hubclientinfo,
     locations,
     sessions,
     tariffs,
@@ -18,5 +19,16 @@ from api.ocpi.exchange import OcpiRefusal, caller, peer, reply
 __all__ = ["OcpiRefusal", "caller", "peer", "reply", "router"]
 
 router = APIRouter(prefix="/ocpi")
-for _module in (versions, credentials, locations, tariffs, tokens, commands, sessions, cdrs, chargingprofiles):
+for _module in (
+    versions,
+    credentials,
+    locations,
+    tariffs,
+    tokens,
+    commands,
+    sessions,
+    cdrs,
+    chargingprofiles,
+    hubclientinfo,
+):
     router.include_router(_module.router)

@@ -16,6 +16,7 @@ MODULES = (
     ("tokens", "SENDER"),
     ("commands", "SENDER"),
     ("chargingprofiles", "SENDER"),
+    ("hubclientinfo", "RECEIVER"),
 )
 
 

@@ -1,6 +1,9 @@
 """What we call at a CPO (OCPI 2.2.1): commands, charging profiles, and the lists of its objects."""
 
+import asyncio
 import logging
+import random
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from urllib.parse import urljoin
 from pydantic import ValidationError
 
 from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.health import PeerHealth
 from charging.ocpi.models import (
     CancelReservation,
     ChargingPreferences,
@@ -43,6 +47,7 @@ Model = TypeVar("Model", bound=OcpiModel)
 
 PAGE_LIMIT: Final = 100
 MAX_PAGES: Final = 1000
+PAGE_RETRIES: Final = 2
 
 
 @dataclass(frozen=True)
@@ -62,14 +67,24 @@ class Page:
 class CpoClient:
     """One CPO, as the eMSP calls it. Every method raises ``PeerNotReached``, ``PeerOutcomeUnknown``, ``PeerRefused``.
 
-    ``party`` is the CPO addressed in the routing headers, where the platform speaks for several.
+    ``party`` is the CPO addressed in the routing headers, where the platform speaks for several. Without it, lists
+    are asked of a hub as a whole, and a command leaves it to the hub to find the CPO. A CPO that its hub calls
+    OFFLINE is not called.
     """
 
-    def __init__(self, transport: Transport, connection: Connection, us: Party, party: Party | None = None) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        connection: Connection,
+        us: Party,
+        party: Party | None = None,
+        health: PeerHealth | None = None,
+    ) -> None:
         self.connection = connection
         self._transport = transport
-        receiver = party or connection.party
-        self._routing = {} if receiver is None else routing_headers(us, receiver)
+        self._health = health or PeerHealth()
+        self._us = us
+        self._party = party
 
     async def start_session(self, command: StartSession) -> CommandResponse:
         """START_SESSION (§13.2.1). The answer only says that the CPO understood; the Session comes later, or not."""
@@ -93,7 +108,8 @@ class CpoClient:
 
     async def _command(self, name: str, command: OcpiModel) -> CommandResponse:
         url = join_url(self._endpoint("commands", "RECEIVER"), name)
-        return _data(await self._call("POST", url, body=to_wire(command)), CommandResponse)
+        is_stop = name == "STOP_SESSION"
+        return _data(await self._call("POST", url, is_stop=is_stop, body=to_wire(command)), CommandResponse)
 
     async def set_charging_profile(self, ocpi_session_id: str, profile: SetChargingProfile) -> ChargingProfileResponse:
         """PUT a profile (§14.2.1): it replaces the one before. The charge point's word comes to ``response_url``."""
@@ -154,6 +170,10 @@ class CpoClient:
         """Tariffs last updated since ``date_from`` (§11.2.1)."""
         return self._objects("tariffs", date_from)
 
+    def client_infos(self, date_from: datetime | None = None) -> AsyncIterator[dict[str, Any]]:
+        """The parties behind a hub, as changed since ``date_from`` (§15.2.1)."""
+        return self._objects("hubclientinfo", date_from)
+
     async def _objects(
         self, module: str, date_from: datetime | None, date_to: datetime | None = None
     ) -> AsyncIterator[dict[str, Any]]:
@@ -192,7 +212,9 @@ class CpoClient:
         bounds = {"date_from": date_from, "date_to": date_to}
         given = {name: format_datetime(moment) for name, moment in bounds.items() if moment is not None}
         params = None if url else {**given, "limit": str(PAGE_LIMIT)}
-        answer = await self._call("GET", url or start, params=params, correlation_id=correlation_id)
+        # Configuration modules have no routing headers (§4.1.3).
+        headers = {} if module == "hubclientinfo" else self._to_all()
+        answer = await self._read(url or start, headers=headers, params=params, correlation_id=correlation_id)
         total = (answer.headers.get(TOTAL_COUNT) or "").strip()
         return Page(
             url=url or start,
@@ -202,16 +224,50 @@ class CpoClient:
             is_list=isinstance(answer.envelope.data, list),
         )
 
+    async def _read(self, url: str, **options: Any) -> Answer:
+        """One page. A stumble half-way must not cost a long list: tried again, within the time of one call."""
+        until = time.monotonic() + self._transport.timeout_s
+        for attempt in range(PAGE_RETRIES):
+            try:
+                return await self._call("GET", url, **options)
+            except PeerOutcomeUnknown as error:
+                pause = 0.1 * 2**attempt * (1 + random.random())  # noqa: S311 - so that many do not come back as one
+                if error.retry_after_s is not None or time.monotonic() + pause > until:
+                    raise
+                await asyncio.sleep(pause)
+        return await self._call("GET", url, **options)
+
     def _endpoint(self, module: str, role: str) -> str:
         url = self.connection.endpoint(module, role)
         if url is None:
             raise PeerRefused(f"the CPO offers no {module}", http_status=404, status_code=NO_MATCHING_ENDPOINTS)
         return url
 
-    async def _call(self, method: str, url: str, **options: Any) -> Answer:
-        if not self.connection.is_active or self.connection.client_token is None:
+    async def _call(
+        self, method: str, url: str, *, is_stop: bool = False, headers: dict[str, str] | None = None, **options: Any
+    ) -> Answer:
+        token = self.connection.client_token
+        if not self.connection.is_active or token is None:
             raise PeerNotReached("the connection is not active")
-        return await self._transport.call(method, url, self.connection.client_token, headers=self._routing, **options)
+        if self._party and self.connection.is_away(self._party.country_code, self._party.party_id):
+            raise PeerNotReached("the hub says that this CPO is not connected")
+        async with self._health.call(self.connection, is_stop=is_stop):
+            routing = self._to_cpo() if headers is None else headers
+            return await self._transport.call(method, url, token, headers=routing, **options)
+
+    def _to_cpo(self) -> dict[str, str]:
+        """Routing headers of a call about one CPO; of a hub that has to find it, without a receiver (§4.2.4)."""
+        if self.connection.hub is None:
+            return self._to(self.connection.party)
+        return routing_headers(self._us, self._party)
+
+    def _to_all(self) -> dict[str, str]:
+        """Routing headers of a list: a hub answers it for all that are behind it (§4.2.3)."""
+        return self._to(self.connection.hub or self.connection.party)
+
+    def _to(self, platform: Party | None) -> dict[str, str]:
+        receiver = self._party or platform
+        return {} if receiver is None else routing_headers(self._us, receiver)
 
 
 def _next(url: str, answer: Answer) -> str | None:

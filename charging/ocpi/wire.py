@@ -238,14 +238,13 @@ class Party:
         return fold(self.country_code) == fold(country_code) and fold(self.party_id) == fold(party_id)
 
 
-def routing_headers(sender: Party, receiver: Party) -> dict[str, str]:
-    """``OCPI-from-*`` and ``OCPI-to-*``: for functional modules only (OCPI 2.2.1 §4.1.3)."""
-    return {
-        FROM_COUNTRY: sender.country_code,
-        FROM_PARTY: sender.party_id,
-        TO_COUNTRY: receiver.country_code,
-        TO_PARTY: receiver.party_id,
-    }
+def routing_headers(sender: Party, receiver: Party | None) -> dict[str, str]:
+    """``OCPI-from-*`` and ``OCPI-to-*``: for functional modules only (OCPI 2.2.1 §4.1.3).
+
+    No ``receiver``: an open routing request, whose receiver the hub finds (§4.2.4).
+    """
+    to = {} if receiver is None else {TO_COUNTRY: receiver.country_code, TO_PARTY: receiver.party_id}
+    return {FROM_COUNTRY: sender.country_code, FROM_PARTY: sender.party_id, **to}
 
 
 def fold(text: str) -> str:

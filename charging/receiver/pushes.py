@@ -204,9 +204,9 @@ def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:
 
 def _merged(push: Push, before: StoredSession | None) -> dict[str, Any] | None:
     if push.method == "PUT":
-        return session_object.put(before.body if before else None, push.body)
+        return session_object.put(before.body if before else None, push.body, push.received_at)
     assert before is not None  # noqa: S101 - apply() has turned it away
-    return session_object.patch(before.body, push.body)
+    return session_object.patch(before.body, push.body, push.received_at)
 
 
 async def _load(connection: AsyncConnection, pushes: Sequence[Push], silence: timedelta) -> _Batch:

@@ -104,6 +104,7 @@ connections = Table(
     Column("power_factor", Integer, nullable=False, default=1),
     Column("start_token", String(10), nullable=False, server_default="one_time"),  # one_time | user
     Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
+    Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -392,6 +393,8 @@ odd_messages = Table(
     Column("body", Text, nullable=False),  # whole, as received
     Column("problem", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("size", Integer, nullable=False, server_default="0"),  # of the body, in characters
+    Index("ix_odd_messages_connection", "connection_id", "id"),
 )
 
 cdrs = Table(
@@ -468,4 +471,28 @@ leases = Table(
     metadata,
     Column("name", String(100), primary_key=True),  # e.g. list-sessions/{connection}: one process at a time
     Column("until", UtcDateTime, nullable=False),
+)
+
+peer_health = Table(
+    "peer_health",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("process", String(10), primary_key=True),  # api | worker
+    Column("state", String(10), nullable=False),  # of the circuit breaker: closed | open | probing
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("opened_at", UtcDateTime),
+    Column("retry_at", UtcDateTime),
+    Column("last_error", Text),
+    Column("last_ok_at", UtcDateTime),
+)
+
+client_infos = Table(
+    "client_infos",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),  # of the hub
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("role", String(10), primary_key=True),
+    Column("status", String(20), nullable=False),  # CONNECTED | OFFLINE | PLANNED | SUSPENDED
+    Column("last_updated", UtcDateTime, nullable=False),
 )

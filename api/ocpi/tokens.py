@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
-from api.ocpi.exchange import OcpiRefusal, module_router, not_found, peer, read_valid, reply, services
+from api.ocpi.exchange import OcpiRefusal, module_router, not_found, peer, read_valid, reply, services, spoken
 from charging.ocpi.models import LocationReferences
 from charging.ocpi.wire import (
     INVALID_PARAMETERS,
@@ -43,7 +43,7 @@ async def list_tokens(
     headers = {TOTAL_COUNT: str(total), LIMIT: str(MAX_PAGE)}
     if offset + len(page) < total:
         headers["Link"] = f'<{_next_url(request, offset + size, size)}>; rel="next"'
-    return reply(page, headers=headers)
+    return reply([spoken(request).write("token", token) for token in page], headers=headers)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -72,7 +72,7 @@ async def authorize(
     if token is None or token.connection_id not in (None, connection.id):
         raise not_found("no such Token", status_code=UNKNOWN_TOKEN)
     place = await _place(request, connection)
-    return reply(_authorization(token, place))
+    return reply(spoken(request).write("authorization_info", _authorization(token, place)))
 
 
 async def _place(request: Request, connection: Connection) -> LocationReferences | None:

@@ -23,7 +23,8 @@ from pydantic import SecretStr
 from sqlalchemy import Row, Select, insert, or_, select, update
 
 from charging.ocpi.models import Credentials, Endpoint
-from charging.ocpi.wire import Party, fold
+from charging.ocpi.versions import Dialect, dialect
+from charging.ocpi.wire import Party, TokenForm, fold
 from charging.store.engine import Database
 from charging.store.tables import connections
 
@@ -48,7 +49,8 @@ class Caller:
 class Connection:
     """One peer. ``roles`` and ``endpoints`` are OCPI objects as the peer gave them.
 
-    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted.
+    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted; in the form
+    ``token_form`` where that is not its version's own. ``sends_token_form``: how it writes the token that it sends us.
     """
 
     id: str
@@ -62,6 +64,18 @@ class Connection:
     client_token: str | None
     power_factor: int
     locations_synced_at: datetime | None = None
+    token_form: TokenForm | None = None
+    sends_token_form: TokenForm | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The version of OCPI that we speak with it."""
+        return dialect(self.version)
+
+    @property
+    def client_token_form(self) -> TokenForm:
+        """How to write the token that we send."""
+        return self.token_form or form_of(self.dialect)
 
     @property
     def is_active(self) -> bool:
@@ -79,11 +93,20 @@ class Connection:
         return any(Party(r["country_code"], r["party_id"]).is_same(country_code, party_id) for r in self.roles)
 
     def endpoint(self, module: str, role: str | None = None) -> str | None:
-        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning."""
+        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning.
+
+        An endpoint without a role, as in 2.1.1, is the one that is asked for.
+        """
         for endpoint in self.endpoints:
-            if fold(endpoint["identifier"]) == fold(module) and role in (None, endpoint.get("role")):
+            theirs = endpoint.get("role")
+            if fold(endpoint["identifier"]) == fold(module) and (None in (role, theirs) or role == theirs):
                 return str(endpoint["url"])
         return None
+
+
+def form_of(spoken: Dialect) -> TokenForm:
+    """How a version writes the credentials token in the header."""
+    return "base64" if spoken.encodes_token else "raw"
 
 
 def network_of(credentials: Credentials, fallback: str) -> str:
@@ -227,10 +250,12 @@ class ConnectionStore:
         server_token: str,
         replaces_at_once: bool = True,
         power_factor: int | None = None,
+        token_form: TokenForm | None = None,
     ) -> Connection:
         """The handshake is done: keep the peer's credentials; ``server_token`` is what it shall send.
 
         ``replaces_at_once`` False keeps the peer's former token good until it first uses the new one (rotation).
+        ``token_form``: the one that it wants, where that is not its version's own.
         """
         values: dict[str, Any] = {
             "status": "active",
@@ -240,6 +265,7 @@ class ConnectionStore:
             "roles": [role.model_dump(mode="json", exclude_none=True) for role in credentials.roles],
             "endpoints": [endpoint.model_dump(mode="json", exclude_none=True) for endpoint in endpoints],
             "client_token": self._fernet.encrypt(credentials.token.encode()).decode(),
+            "token_form": token_form,
         }
         if power_factor is not None:
             values["power_factor"] = power_factor
@@ -261,6 +287,14 @@ class ConnectionStore:
                 update(connections)
                 .where(connections.c.id == connection_id)
                 .values(**values, updated_at=datetime.now(UTC))
+            )
+
+    async def heard_token_form(self, connection_id: str, form: TokenForm) -> None:
+        """Remember how the peer writes the token that it sends us."""
+        self._forget()
+        async with self._database.write() as store:
+            await store.execute(
+                update(connections).where(connections.c.id == connection_id).values(sends_token_form=form)
             )
 
     async def locations_synced(self, connection_id: str, at: datetime) -> None:
@@ -305,6 +339,8 @@ class ConnectionStore:
             client_token=self._decrypt(row.client_token, row.name),
             power_factor=row.power_factor,
             locations_synced_at=row.locations_synced_at,
+            token_form=row.token_form,
+            sends_token_form=row.sends_token_form,
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import delete
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from charging.ocpi.location_object import is_older
+from charging.ocpi.location_object import is_older, patched
 from charging.ocpi.models import Tariff
 from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
@@ -40,6 +40,17 @@ class TariffStore:
             last_updated = parse_datetime(body["last_updated"])
             await upsert(store, tariffs, {**key.owner(), "id": key.id, "body": body, "last_updated": last_updated})
         return stored is None
+
+    async def patch_tariff(self, key: ObjectKey, changes: Body) -> bool:
+        """Change fields of a Tariff. False: there is none. ``ValidationError``: the outcome is unusable."""
+        async with self._database.write() as store:
+            stored = await object_row(store, tariffs, key, lock=True)
+            if stored is None:
+                return False
+            body = patched(stored.body, changes)
+            Tariff.model_validate(body)
+            await self._put(store, key.connection_id, {**body, "last_updated": changes["last_updated"]})
+        return True
 
     async def get_tariff(self, key: ObjectKey) -> Body | None:
         """The Tariff object as it stands."""

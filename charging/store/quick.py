@@ -90,8 +90,5 @@ def _reading(column_type: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
 
 
 def _writing(column_type: Any, dialect: Dialect) -> Callable[[Any], Any] | None:
-    if isinstance(column_type, TypeDecorator):
-        convert: Callable[[Any], Any] | None = column_type.bind_processor(dialect)
-    else:
-        convert = column_type.dialect_impl(dialect).bind_processor(dialect)
+    convert: Callable[[Any], Any] | None = column_type.dialect_impl(dialect).bind_processor(dialect)
     return convert

@@ -124,6 +124,21 @@ async def remove_connection(request: Request, name: str) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/connections/{name}/rotate")
+async def rotate_connection(request: Request, name: str) -> ConnectionView:
+    """New tokens with a CPO, by name or id, in both directions; also moves to the highest version that both speak."""
+    store = _services(request).connections
+    connection = await store.by_name(name) or await store.get(name)
+    if connection is None:
+        raise Problem(404, "connection_not_found", "There is no such connection.")
+    if not connection.is_active:
+        raise Problem(409, "cpo_not_connected", "The connection is not active.")
+    try:
+        return _view(await _registrar(request).rotate(connection))
+    except HandshakeFailed as error:
+        raise _problem(error) from error
+
+
 def _services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found

@@ -132,6 +132,12 @@ def spoken(request: Request) -> Dialect:
     return found
 
 
+def shown(request: Request, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """A peer's own object for itself to read back: whole where it is kept in that version, else as it can be said."""
+    dialect = spoken(request)
+    return body if dialect.version == wire.VERSION else dialect.write(kind, body)
+
+
 async def read_object(
     request: Request, connection: Connection, kind: Kind | None = None, owner: wire.Party | None = None
 ) -> dict[str, Any]:

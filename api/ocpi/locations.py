@@ -17,7 +17,7 @@ from api.ocpi.exchange import (
     require_same_id,
     require_same_owner,
     services,
-    spoken,
+    shown,
 )
 from charging.ocpi.location_object import Body, connector_of
 from charging.ocpi.models import Connector, DateTime, Evse, Id, Location, Many, OcpiModel
@@ -68,20 +68,20 @@ def _store(request: Request) -> LocationStore:
 @router.get(LOCATION)
 async def get_location(request: Request, key: Key) -> Response:
     """The Location, its EVSEs included."""
-    return reply(spoken(request).write("location", _found(await _store(request).get_location(key))))
+    return reply(shown(request, "location", _found(await _store(request).get_location(key))))
 
 
 @router.get(EVSE)
 async def get_evse(request: Request, key: Key, evse_uid: str) -> Response:
     """One EVSE."""
-    return reply(spoken(request).write("evse", _found(await _store(request).get_evse_body(key, evse_uid))))
+    return reply(shown(request, "evse", _found(await _store(request).get_evse_body(key, evse_uid))))
 
 
 @router.get(CONNECTOR)
 async def get_connector(request: Request, key: Key, evse_uid: str, connector_id: str) -> Response:
     """One Connector."""
     evse = _found(await _store(request).get_evse_body(key, evse_uid))
-    return reply(spoken(request).write("connector", _found(connector_of(evse, connector_id))))
+    return reply(shown(request, "connector", _found(connector_of(evse, connector_id))))
 
 
 # ---- PUT: new or replaced (§8.2.2.2) ------------------------------------------------------------------------------

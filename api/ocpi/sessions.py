@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from api.ocpi.exchange import module_router, not_found, read_object, reply, require_owner, spoken
+from api.ocpi.exchange import module_router, not_found, read_object, reply, require_owner, shown
 from api.ocpi.taking import Peer, receiver, taken
 from charging.ocpi.wire import Party
 from charging.receiver import Outcome
@@ -21,7 +21,7 @@ async def get_session(
     body = await receiver(request).get_session(connection, country_code, party_id, session_id)
     if body is None:
         raise not_found("no such Session")
-    return reply(spoken(request).write("session", body))
+    return reply(shown(request, "session", body))
 
 
 @router.put(_PATH)

@@ -16,7 +16,7 @@ from api.ocpi.exchange import (
     require_same_id,
     require_same_owner,
     services,
-    spoken,
+    shown,
 )
 from charging.ocpi.models import DateTime, OcpiModel, Tariff
 from charging.store.connections import Connection
@@ -52,7 +52,7 @@ async def get_tariff(request: Request, key: Key) -> Response:
     body = await _store(request).get_tariff(key)
     if body is None:
         raise not_found("no such Tariff")
-    return reply(spoken(request).write("tariff", body))
+    return reply(shown(request, "tariff", body))
 
 
 @router.put(TARIFF)

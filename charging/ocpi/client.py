@@ -51,6 +51,11 @@ class CpoClient:
         is_routed = receiver is not None and self._dialect.has_routing
         self._routing = routing_headers(us, receiver) if receiver is not None and is_routed else {}
 
+    @property
+    def version(self) -> str:
+        """The version of OCPI that the CPO speaks with us."""
+        return self._dialect.version
+
     async def start_session(self, command: StartSession) -> CommandResponse:
         """START_SESSION (§13.2.1). The answer only says that the CPO understood; the Session comes later, or not."""
         return await self._command("START_SESSION", "start_session", command)

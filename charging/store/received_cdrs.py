@@ -95,13 +95,15 @@ async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | Non
 
 
 def _billed_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
-    if not isinstance(cdr.body.get("session_id"), str):
+    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id (ocpi.md §15.2).
+    session_id = cdr.body.get("session_id") or cdr.body["id"]
+    if not isinstance(session_id, str):
         return None
     billed = select(ocpi_sessions.c.session_id).where(
         ocpi_sessions.c.connection_id == cdr.connection_id,
         ocpi_sessions.c.country_code == cdr.country_code,
         ocpi_sessions.c.party_id == cdr.party_id,
-        ocpi_sessions.c.id == fold(cdr.body["session_id"]),
+        ocpi_sessions.c.id == fold(session_id),
     )
     return sessions.c.id.in_(billed)
 

@@ -328,18 +328,6 @@ cdrs = Table(
     Column("received_at", UtcDateTime, nullable=False),
 )
 
-invoices = Table(
-    "invoices",
-    metadata,
-    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
-    Column("country_code", String(2), primary_key=True),
-    Column("party_id", String(3), primary_key=True),
-    Column("folded_id", String(36), primary_key=True),  # upper case: CiString
-    Column("body", Json, nullable=False),  # the InvoiceReconciliationRecord as received
-    Column("last_updated", UtcDateTime, nullable=False),
-    Column("received_at", UtcDateTime, nullable=False),
-)
-
 receipts = Table(
     "receipts",
     metadata,

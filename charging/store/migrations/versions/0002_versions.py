@@ -6,8 +6,6 @@ Revision: 0002; revises: 0001
 import sqlalchemy as sa
 from alembic import op
 
-from charging.store.tables import Json, UtcDateTime
-
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -33,23 +31,10 @@ def upgrade() -> None:
     op.add_column("cdrs", sa.Column("version", sa.String(10), nullable=False, server_default="2.2.1"))
     op.execute(_FOLD)
     op.create_index("ix_ocpi_sessions_id", "ocpi_sessions", ["connection_id", "id"])
-    op.create_table(
-        "invoices",
-        sa.Column("connection_id", sa.String(36), nullable=False),
-        sa.Column("country_code", sa.String(2), nullable=False),
-        sa.Column("party_id", sa.String(3), nullable=False),
-        sa.Column("folded_id", sa.String(36), nullable=False),
-        sa.Column("body", Json, nullable=False),
-        sa.Column("last_updated", UtcDateTime(), nullable=False),
-        sa.Column("received_at", UtcDateTime(), nullable=False),
-        sa.ForeignKeyConstraint(["connection_id"], ["connections.id"], name="fk_invoices_connection_id"),
-        sa.PrimaryKeyConstraint("connection_id", "country_code", "party_id", "folded_id", name="pk_invoices"),
-    )
 
 
 def downgrade() -> None:
     """Undo; the ids of CPO Sessions stay in upper case."""
-    op.drop_table("invoices")
     op.drop_index("ix_ocpi_sessions_id", "ocpi_sessions")
     op.drop_column("cdrs", "version")
     op.drop_column("connections", "sends_token_form")

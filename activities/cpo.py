@@ -23,6 +23,7 @@ from charging.ocpi.models import (
     StartSession,
     StopSession,
 )
+from charging.ocpi.our_urls import module_url
 from charging.ocpi.peers import Peers
 from charging.ocpi.wire import Party
 from charging.planning.profile import ocpi_periods
@@ -96,18 +97,8 @@ class CpoActivities:
             return start.answer  # an earlier attempt got it before its worker died
         if start.was_sending:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail="START_SESSION may have been sent before a crash.")
-        command = StartSession.model_validate(
-            {
-                "response_url": self._command_url("START_SESSION", start.command_id),
-                "token": start.token,
-                "location_id": start.location_id,
-                "evse_uid": start.evse_uid,
-                "connector_id": start.connector_id,
-                "authorization_reference": start.authorization_reference,
-            }
-        )
         try:
-            answer = await self._send_start(start, command)
+            answer = await self._send_start(start)
         except PeerNotReached as error:
             await self._commands.not_sent(start)
             # Temporal knows an error by its class; the workflow knows this one, whatever kind of it this was.
@@ -115,9 +106,19 @@ class CpoActivities:
         await self._commands.started(start, answer)
         return answer
 
-    async def _send_start(self, start: PreparedStart, command: StartSession) -> StartAnswer:
+    async def _send_start(self, start: PreparedStart) -> StartAnswer:
         try:
             client = await self._peers.client(start.connection_id, start.party)
+            command = StartSession.model_validate(
+                {
+                    "response_url": self._command_url(client, "START_SESSION", start.command_id),
+                    "token": start.token,
+                    "location_id": start.location_id,
+                    "evse_uid": start.evse_uid,
+                    "connector_id": start.connector_id,
+                    "authorization_reference": start.authorization_reference,
+                }
+            )
             response = await client.start_session(command)
         except PeerOutcomeUnknown as error:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
@@ -136,17 +137,12 @@ class CpoActivities:
     async def stop_session(self, command: CpoCommand) -> StopAnswer:
         """Send STOP_SESSION (OCPI 2.2.1 §13.2.4): safe to repeat. No usable answer is an answer without a verdict."""
         await self._commands.note(command.command_id, command.session_id, command.connection_id, "STOP_SESSION")
-        body = StopSession.model_validate(
-            {
-                "response_url": self._command_url("STOP_SESSION", command.command_id),
-                "session_id": command.ocpi_session_id,
-            }
-        )
         try:
             spec = await self._commands.spec_of(command.session_id)
             async with heartbeats(), self._turns.turn(turn_of(spec), goes_anyway=True):
                 client = await self._client(command.connection_id, spec)
-                response = await client.stop_session(body)
+                url = self._command_url(client, "STOP_SESSION", command.command_id)
+                response = await client.stop_session(StopSession(response_url=url, session_id=command.ocpi_session_id))
         except PeerRefused as error:
             return StopAnswer(refused=True, detail=str(error))
         except PeerError as error:
@@ -191,7 +187,7 @@ class CpoActivities:
         try:
             async with heartbeats():
                 client = await self._client(command.connection_id, await self._commands.spec_of(command.session_id))
-                response = await call(client, self._profile_url(kind, command.command_id))
+                response = await call(client, self._profile_url(client, kind, command.command_id))
         except PeerRefused as error:
             return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
         except PeerError:
@@ -212,11 +208,11 @@ class CpoActivities:
     async def _client(self, connection_id: str, spec: SessionSpec) -> CpoClient:
         return await self._peers.client(connection_id, Party(spec.country_code, spec.party_id))
 
-    def _command_url(self, command: str, command_id: str) -> str:
-        return f"{self._public_url}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"
+    def _command_url(self, client: CpoClient, command: str, command_id: str) -> str:
+        return module_url(self._public_url, client.version, "commands", command, command_id)
 
-    def _profile_url(self, kind: str, command_id: str) -> str:
-        return f"{self._public_url}/ocpi/emsp/2.2.1/chargingprofiles/{kind}/{command_id}"
+    def _profile_url(self, client: CpoClient, kind: str, command_id: str) -> str:
+        return module_url(self._public_url, client.version, "chargingprofiles", kind, command_id)
 
 
 def _start_refused(error: PeerRefused) -> StartAnswer:

@@ -224,6 +224,21 @@ async def synchronise_connection(
     return SyncReport(connection=connection.name, pulls=[_pull_view(pull) for pull in pulls])
 
 
+@router.post("/connections/{name}/rotate")
+async def rotate_connection(request: Request, name: str) -> ConnectionView:
+    """New tokens with a CPO, by name or id, in both directions; also moves to the highest version that both speak."""
+    connection = await _named(_services(request).connections, name)
+    if not connection.is_active:
+        raise Problem(409, "connection_not_active", "The CPO is not connected.")
+    try:
+        rotated = await _registrar(request).rotate(connection)
+    except HandshakeFailed as error:
+        raise _problem(error) from error
+    if rotated.version != connection.version:
+        rotated = await _services(request).synchroniser.first_pull(rotated)
+    return await _view_of(request, rotated)
+
+
 def _services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found

@@ -165,9 +165,10 @@ class Synchroniser:
             Module.TARIFFS: self._take_tariffs,
             Module.LOCATIONS: self._take_locations,
         }
-        own = [body for body in page.objects if _is_own(connection, body)]
+        own = [body for body in page.objects if _is_own(connection, pull.module, body)]
         written = await takers[pull.module](connection, pull, own)
-        foreign = [(body, "not of the peer's roles") for body in page.objects if not _is_own(connection, body)]
+        others = [body for body in page.objects if not _is_own(connection, pull.module, body)]
+        foreign = [(body, "not of the peer's roles") for body in others]
         for body, problem in [*foreign, *written.broken]:
             await self._keep_odd(connection, pull.module.value, body, problem)
         return Counts(
@@ -209,7 +210,9 @@ class Synchroniser:
         return written
 
 
-def _is_own(connection: Connection, body: Body) -> bool:
+def _is_own(connection: Connection, module: Module, body: Body) -> bool:
+    if module is Module.CDRS:  # as received: 2.1.1 does not say whose it is
+        body = connection.dialect.read("cdr", body, connection.party)
     country_code, party_id = body.get("country_code"), body.get("party_id")
     return isinstance(country_code, str) and isinstance(party_id, str) and connection.owns(country_code, party_id)
 

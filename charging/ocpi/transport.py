@@ -5,6 +5,7 @@ The outcome decides whether a command may be sent again, so every failure is one
 """
 
 import asyncio
+import logging
 import ssl
 import uuid
 from collections.abc import Mapping
@@ -24,13 +25,17 @@ from charging.ocpi.wire import (
     CORRELATION_ID,
     HUB_TIMEOUT,
     REQUEST_ID,
+    SUCCESS,
     Envelope,
     MalformedJson,
+    TokenForm,
     dumps,
     encode_token,
     loads,
     read_envelope,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
 # Shorter than the five seconds after which common servers drop an idle connection: a request on one that is just
@@ -89,20 +94,28 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         correlation_id: str | None = None,
+        form: TokenForm = "base64",
+        with_ids: bool = True,
+        may_be_bare: bool = False,
     ) -> Answer:
-        """Send one request; the answer is a success. Raises ``PeerError``'s three kinds."""
+        """Send one request; the answer is a success. Raises ``PeerError``'s three kinds.
+
+        ``with_ids`` False leaves out the request and correlation ids, which 2.1.1 does not know. ``may_be_bare``: a
+        2xx without an envelope is taken as its data, as it is safe for what only reads.
+        """
+        ids = {REQUEST_ID: str(uuid.uuid4()), CORRELATION_ID: correlation_id or str(uuid.uuid4())}
         sent = {
-            AUTHORIZATION: encode_token(token),
-            REQUEST_ID: str(uuid.uuid4()),
-            CORRELATION_ID: correlation_id or str(uuid.uuid4()),
+            AUTHORIZATION: encode_token(token, form),
+            **(ids if with_ids else {}),
             "Accept": "application/json",
             **({} if body is None else {"Content-Type": "application/json"}),
             **(headers or {}),
         }
         content = None if body is None else dumps(body)
         status, received, raw = await self._exchange(method, url, content, params, sent)
+        bare = _bare(status, raw) if may_be_bare else None
         try:
-            return Answer(_judge(status, raw), received)
+            return Answer(bare or _judge(status, raw), received)
         except PeerError as error:
             if status in (429, 503):
                 error.retry_after_s = retry_after(received.get("Retry-After"), datetime.now(UTC))
@@ -170,6 +183,18 @@ def retry_after(value: str | None, now: datetime) -> float | None:
     except (ValueError, IndexError):
         return None
     return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+
+
+def _bare(http_status: int, raw: bytes) -> Envelope | None:
+    """The envelope that a peer forgot around its list or object; None where there is one, or nothing to use."""
+    try:
+        body = loads(raw) if 200 <= http_status < 300 else None
+    except MalformedJson:
+        return None
+    if not isinstance(body, dict | list) or read_envelope(body) is not None:
+        return None
+    logger.warning("an answer without an OCPI envelope is taken as it is")
+    return Envelope(SUCCESS, body.get("data", body) if isinstance(body, dict) else body)
 
 
 def _envelope(raw: bytes) -> Envelope | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 AUTHORIZATION: Final = "Authorization"
@@ -141,10 +141,18 @@ def format_datetime(moment: datetime) -> str:
 
 # ---- The credentials token (OCPI 2.2.1 §4.1.2) --------------------------------------------------------------------
 
+# How a token stands in the header: Base64 since 2.2, as it is in 2.1.1; many peers do the other (ocpi.md §21 Q8).
+TokenForm = Literal["base64", "raw"]
 
-def encode_token(token: str) -> str:
-    """The ``Authorization`` header of ``token``: Base64 with padding, after ``Token`` and one space."""
-    return "Token " + base64.b64encode(token.encode()).decode()
+
+def encode_token(token: str, form: TokenForm = "base64") -> str:
+    """The ``Authorization`` header of ``token``: Base64 with padding (or raw), after ``Token`` and one space."""
+    return "Token " + (token if form == "raw" else base64.b64encode(token.encode()).decode())
+
+
+def form_of_token(authorization: str, token: str) -> TokenForm:
+    """The form in which an ``Authorization`` header that means ``token`` has it."""
+    return "raw" if authorization.strip().partition(" ")[2].strip() == token else "base64"
 
 
 def token_candidates(authorization: str | None) -> list[str]:

@@ -24,7 +24,8 @@ from sqlalchemy import Row, Select, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.models import Credentials, Endpoint
-from charging.ocpi.wire import Party, fold
+from charging.ocpi.versions import Dialect, dialect
+from charging.ocpi.wire import Party, TokenForm, fold
 from charging.store.engine import Database
 from charging.store.tables import client_infos, connections
 
@@ -58,7 +59,8 @@ class Client:
 class Connection:
     """One peer. ``roles`` and ``endpoints`` are OCPI objects as the peer gave them.
 
-    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted.
+    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted; in the form
+    ``token_form`` where that is not its version's own. ``sends_token_form``: how it writes the token that it sends us.
     ``start_token``: what a start shows, ``one_time`` or the ``user``'s stable token.
     ``clients``: the parties behind it, where it is a hub.
     """
@@ -77,6 +79,18 @@ class Connection:
     start_token: str = "one_time"  # noqa: S105 - which one, not the token
     hub_party_id: str | None = None
     clients: tuple[Client, ...] = ()
+    token_form: TokenForm | None = None
+    sends_token_form: TokenForm | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The version of OCPI that we speak with it."""
+        return dialect(self.version)
+
+    @property
+    def client_token_form(self) -> TokenForm:
+        """How to write the token that we send."""
+        return self.token_form or form_of(self.dialect)
 
     @property
     def is_active(self) -> bool:
@@ -113,11 +127,20 @@ class Connection:
         return (client for client in self.clients if client.role == "CPO") if self.hub else ()
 
     def endpoint(self, module: str, role: str | None = None) -> str | None:
-        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning."""
+        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning.
+
+        An endpoint without a role, as in 2.1.1, is the one that is asked for.
+        """
         for endpoint in self.endpoints:
-            if fold(endpoint["identifier"]) == fold(module) and role in (None, endpoint.get("role")):
+            theirs = endpoint.get("role")
+            if fold(endpoint["identifier"]) == fold(module) and (None in (role, theirs) or role == theirs):
                 return str(endpoint["url"])
         return None
+
+
+def form_of(spoken: Dialect) -> TokenForm:
+    """How a version writes the credentials token in the header."""
+    return "base64" if spoken.encodes_token else "raw"
 
 
 def network_of(credentials: Credentials, fallback: str) -> str:
@@ -263,10 +286,12 @@ class ConnectionStore:
         server_token: str,
         replaces_at_once: bool = True,
         power_factor: int | None = None,
+        token_form: TokenForm | None = None,
     ) -> Connection:
         """The handshake is done: keep the peer's credentials; ``server_token`` is what it shall send.
 
         ``replaces_at_once`` False keeps the peer's former token good until it first uses the new one (rotation).
+        ``token_form``: the one that it wants, where that is not its version's own.
         """
         values: dict[str, Any] = {
             "status": "active",
@@ -277,6 +302,7 @@ class ConnectionStore:
             "endpoints": [endpoint.model_dump(mode="json", exclude_none=True) for endpoint in endpoints],
             "client_token": self._fernet.encrypt(credentials.token.encode()).decode(),
             "hub_party_id": credentials.hub_party_id,
+            "token_form": token_form,
         }
         existing = await self.by_name(name)
         if existing is None or not existing.is_active:
@@ -305,12 +331,19 @@ class ConnectionStore:
 
     async def set_start_token(self, connection_id: str, start_token: str) -> None:
         """From now on sessions at this CPO start with ``one_time`` tokens, or with those of the ``user``."""
+        await self._change(connection_id, start_token=start_token)
+
+    async def heard_token_form(self, connection_id: str, form: TokenForm) -> None:
+        """Remember how the peer writes the token that it sends us."""
+        await self._change(connection_id, sends_token_form=form)
+
+    async def _change(self, connection_id: str, **values: Any) -> None:
         self.forget()
         async with self._database.write() as store:
             await store.execute(
                 update(connections)
                 .where(connections.c.id == connection_id)
-                .values(start_token=start_token, updated_at=datetime.now(UTC))
+                .values(**values, updated_at=datetime.now(UTC))
             )
 
     async def locations_synced(self, connection_id: str, at: datetime) -> None:
@@ -357,6 +390,8 @@ class ConnectionStore:
             start_token=row.start_token,
             hub_party_id=row.hub_party_id,
             clients=tuple(clients),
+            token_form=row.token_form,
+            sends_token_form=row.sends_token_form,
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:

@@ -23,6 +23,7 @@ from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
+from charging.store.evse_turns import EvseTurns
 from charging.synchroniser import Synchroniser
 from workflows.charging_session import ChargingSessionWorkflow
 from workflows.late_session import LateSessionWorkflow
@@ -40,7 +41,8 @@ def build_worker(
     connections = ConnectionStore(database, settings.secret_keys)
     decisions = DecisionStore(database)
     receiver = Receiver(database, settings)
-    cpo = CpoActivities(CommandStore(database, connections), decisions, peers, receiver, settings.public_url)
+    commands, turns = CommandStore(database, connections), EvseTurns(database)
+    cpo = CpoActivities(commands, decisions, turns, peers, receiver, settings.public_url)
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
     records = RecordActivities(decisions)

@@ -23,14 +23,17 @@ from charging.ocpi.models import (
     StartSession,
     StopSession,
 )
+from charging.ocpi.our_urls import module_url
 from charging.ocpi.peers import Peers
+from charging.ocpi.wire import Party
 from charging.planning.profile import ocpi_periods
 from charging.receiver import Receiver
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
-from charging.session.model import Meter, StartOutcome
+from charging.session.model import Meter, SessionSpec, StartOutcome
 from charging.session.profile import ChargingPlan
-from charging.store.commands import CommandStore
+from charging.store.commands import CommandStore, PreparedStart
 from charging.store.decisions import DecisionStore
+from charging.store.evse_turns import EvseTurns, turn_of
 
 ASK_AHEAD_S = 60  # of the active profile only what holds now matters
 
@@ -67,10 +70,17 @@ class CpoActivities:
     """Commands, charging profiles and lists at CPOs."""
 
     def __init__(
-        self, commands: CommandStore, decisions: DecisionStore, peers: Peers, receiver: Receiver, public_url: str
+        self,
+        commands: CommandStore,
+        decisions: DecisionStore,
+        turns: EvseTurns,
+        peers: Peers,
+        receiver: Receiver,
+        public_url: str,
     ) -> None:
         self._commands = commands
         self._decisions = decisions
+        self._turns = turns
         self._peers = peers
         self._receiver = receiver
         self._public_url = public_url.rstrip("/")
@@ -87,27 +97,28 @@ class CpoActivities:
             return start.answer  # an earlier attempt got it before its worker died
         if start.was_sending:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail="START_SESSION may have been sent before a crash.")
-        command = StartSession.model_validate(
-            {
-                "response_url": self._command_url("START_SESSION", start.command_id),
-                "token": start.token,
-                "location_id": start.location_id,
-                "evse_uid": start.evse_uid,
-                "connector_id": start.connector_id,
-                "authorization_reference": start.authorization_reference,
-            }
-        )
         try:
-            answer = await self._send_start(start.connection_id, command)
-        except PeerNotReached:
-            await self._commands.not_sent(start.command_id)
-            raise
-        await self._commands.started(start.command_id, answer)
+            answer = await self._send_start(start)
+        except PeerNotReached as error:
+            await self._commands.not_sent(start)
+            # Temporal knows an error by its class; the workflow knows this one, whatever kind of it this was.
+            raise PeerNotReached(str(error)) from error
+        await self._commands.started(start, answer)
         return answer
 
-    async def _send_start(self, connection_id: str, command: StartSession) -> StartAnswer:
+    async def _send_start(self, start: PreparedStart) -> StartAnswer:
         try:
-            client = await self._peers.client(connection_id)
+            client = await self._peers.client(start.connection_id, start.party)
+            command = StartSession.model_validate(
+                {
+                    "response_url": self._command_url(client, "START_SESSION", start.command_id),
+                    "token": start.token,
+                    "location_id": start.location_id,
+                    "evse_uid": start.evse_uid,
+                    "connector_id": start.connector_id,
+                    "authorization_reference": start.authorization_reference,
+                }
+            )
             response = await client.start_session(command)
         except PeerOutcomeUnknown as error:
             return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
@@ -126,16 +137,12 @@ class CpoActivities:
     async def stop_session(self, command: CpoCommand) -> StopAnswer:
         """Send STOP_SESSION (OCPI 2.2.1 §13.2.4): safe to repeat. No usable answer is an answer without a verdict."""
         await self._commands.note(command.command_id, command.session_id, command.connection_id, "STOP_SESSION")
-        body = StopSession.model_validate(
-            {
-                "response_url": self._command_url("STOP_SESSION", command.command_id),
-                "session_id": command.ocpi_session_id,
-            }
-        )
         try:
-            async with heartbeats():
-                client = await self._peers.client(command.connection_id)
-                response = await client.stop_session(body)
+            spec = await self._commands.spec_of(command.session_id)
+            async with heartbeats(), self._turns.turn(turn_of(spec), goes_anyway=True):
+                client = await self._client(command.connection_id, spec)
+                url = self._command_url(client, "STOP_SESSION", command.command_id)
+                response = await client.stop_session(StopSession(response_url=url, session_id=command.ocpi_session_id))
         except PeerRefused as error:
             return StopAnswer(refused=True, detail=str(error))
         except PeerError as error:
@@ -179,8 +186,8 @@ class CpoActivities:
         await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
         try:
             async with heartbeats():
-                client = await self._peers.client(command.connection_id)
-                response = await call(client, self._profile_url(kind, command.command_id))
+                client = await self._client(command.connection_id, await self._commands.spec_of(command.session_id))
+                response = await call(client, self._profile_url(client, kind, command.command_id))
         except PeerRefused as error:
             return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
         except PeerError:
@@ -198,11 +205,14 @@ class CpoActivities:
                 await self._receiver.session_object(connection, body)
         return await self._decisions.meter(session_id)
 
-    def _command_url(self, command: str, command_id: str) -> str:
-        return f"{self._public_url}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"
+    async def _client(self, connection_id: str, spec: SessionSpec) -> CpoClient:
+        return await self._peers.client(connection_id, Party(spec.country_code, spec.party_id))
 
-    def _profile_url(self, kind: str, command_id: str) -> str:
-        return f"{self._public_url}/ocpi/emsp/2.2.1/chargingprofiles/{kind}/{command_id}"
+    def _command_url(self, client: CpoClient, command: str, command_id: str) -> str:
+        return module_url(self._public_url, client.version, "commands", command, command_id)
+
+    def _profile_url(self, client: CpoClient, kind: str, command_id: str) -> str:
+        return module_url(self._public_url, client.version, "chargingprofiles", kind, command_id)
 
 
 def _start_refused(error: PeerRefused) -> StartAnswer:

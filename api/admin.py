@@ -1,7 +1,7 @@
 """What the operator of this engine does: connect CPOs and part from them. ``X-API-Key`` on all of it."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,6 +17,7 @@ from charging.ocpi.registration import Failure, HandshakeFailed, Registrar, our_
 from charging.pulling import Module, Pull, Synchronisation, SyncState
 from charging.store.connections import Connection, ConnectionStore
 from charging.store.findings import EXAMINED, Counted, FindingStore
+from charging.store.peer_health import HealthRecord, HealthStore
 from charging.store.sync_states import SyncStateStore
 
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
@@ -101,6 +102,20 @@ class SyncView(BaseModel):
     last_error: str | None
 
 
+class HealthView(BaseModel):
+    """How a connection is doing, as one kind of process (``api`` or ``worker``) finds.
+
+    ``state`` is its circuit breaker's: ``closed`` (calls go out), ``open`` (none until ``retry_at``), ``probing``.
+    """
+
+    process: str
+    state: str
+    failures: int
+    retry_at: str | None
+    last_error: str | None
+    last_ok_at: str | None
+
+
 class ConnectionView(BaseModel):
     """A connection as the admin sees it; no token is ever shown."""
 
@@ -116,6 +131,7 @@ class ConnectionView(BaseModel):
     start_token: str
     locations_synced_at: str | None
     sync: dict[Module, SyncView]
+    health: list[HealthView]
 
 
 class ConnectionList(BaseModel):
@@ -190,8 +206,10 @@ async def invite_cpo(request: Request, wanted: Annotated[InviteCpo, Depends(stri
 async def list_connections(request: Request) -> ConnectionList:
     """All connections, by name."""
     parts = _services(request)
-    states = await SyncStateStore(parts.database).all()
-    return ConnectionList(connections=[_view(c, states.get(c.id, {})) for c in await parts.connections.list()])
+    parts = _services(request)
+    states, health = await SyncStateStore(parts.database).all(), await HealthStore(parts.database).all()
+    found = await parts.connections.list()
+    return ConnectionList(connections=[_view(c, states.get(c.id, {}), health) for c in found])
 
 
 @router.patch("/connections/{name}")
@@ -264,6 +282,21 @@ async def synchronise_connection(
     return SyncReport(connection=connection.name, pulls=[_pull_view(pull) for pull in pulls])
 
 
+@router.post("/connections/{name}/rotate")
+async def rotate_connection(request: Request, name: str) -> ConnectionView:
+    """New tokens with a CPO, by name or id, in both directions; also moves to the highest version that both speak."""
+    connection = await _named(_services(request).connections, name)
+    if not connection.is_active:
+        raise Problem(409, "connection_not_active", "The CPO is not connected.")
+    try:
+        rotated = await _registrar(request).rotate(connection)
+    except HandshakeFailed as error:
+        raise _problem(error) from error
+    if rotated.version != connection.version:
+        rotated = await _services(request).synchroniser.first_pull(rotated)
+    return await _view_of(request, rotated)
+
+
 def _services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found
@@ -283,7 +316,9 @@ async def _named(store: ConnectionStore, name: str) -> Connection:
 
 
 async def _view_of(request: Request, connection: Connection) -> ConnectionView:
-    return _view(connection, await SyncStateStore(_services(request).database).of(connection.id))
+    database = _services(request).database
+    states, health = await SyncStateStore(database).of(connection.id), await HealthStore(database).all()
+    return _view(connection, states, health)
 
 
 def _pull_view(pull: Pull) -> PullView:
@@ -296,7 +331,7 @@ def _sync_view(state: SyncState) -> SyncView:
     )
 
 
-def _view(connection: Connection, states: Mapping[Module, SyncState]) -> ConnectionView:
+def _view(connection: Connection, states: Mapping[Module, SyncState], health: Sequence[HealthRecord]) -> ConnectionView:
     return ConnectionView(
         id=connection.id,
         name=connection.name,
@@ -310,6 +345,18 @@ def _view(connection: Connection, states: Mapping[Module, SyncState]) -> Connect
         start_token=connection.start_token,
         locations_synced_at=_text(connection.locations_synced_at),
         sync={module: _sync_view(states[module]) for module in Module if module in states},
+        health=[_health(record) for record in health if record.connection_id == connection.id],
+    )
+
+
+def _health(record: HealthRecord) -> HealthView:
+    return HealthView(
+        process=record.process,
+        state=record.state,
+        failures=record.failures,
+        retry_at=_text(record.retry_at),
+        last_error=record.last_error,
+        last_ok_at=_text(record.last_ok_at),
     )
 
 

@@ -34,6 +34,7 @@ CODES: Final = {
     "command_in_flight": 409,
     "cancel_rejected": 409,
     "evse_out_of_service": 409,
+    "cpo_offline": 409,
     "session_over": 409,
     "smart_charging_unsupported": 409,
     "profile_rejected": 409,
@@ -45,6 +46,7 @@ CODES: Final = {
     "connector_not_available": 422,
     "idempotency_key_reused": 422,
     "service_unavailable": 503,
+    "cpo_unavailable": 503,
 }
 BODY_CODES: Final = ("malformed_json", "body_too_large", "unsupported_media_type", "validation_error")
 

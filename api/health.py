@@ -3,7 +3,7 @@
 import time
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -12,6 +12,7 @@ from api.services import Services
 from api.workflow_calls import is_reachable
 from charging.errors import StoreUnavailable
 from charging.store.engine import Database
+from charging.store.peer_health import HealthStore
 
 router = APIRouter(tags=["Health"])
 
@@ -65,8 +66,13 @@ class MetricsMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
-            route = getattr(scope.get("route"), "path", "none")
-            self._metrics.answered(scope["method"], route, status, time.perf_counter() - began)
+            self._metrics.answered(scope["method"], _template(scope), status, time.perf_counter() - began)
+
+
+def _template(scope: Scope) -> str:
+    """The template of the path, whole: the route itself knows it without the prefixes of routers around its own."""
+    context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
+    return str(getattr(context, "path", "none"))
 
 
 @router.get("/healthz", response_model=LiveAnswer, summary="The process runs")
@@ -88,7 +94,26 @@ async def readyz(request: Request, response: Response) -> dict[str, object]:
 @router.get("/metrics", include_in_schema=False)
 async def metrics(request: Request) -> Response:
     """For Prometheus. Holds no ids and no users."""
-    return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    services: Services = request.app.state.services
+    parts = (request.app.state.metrics.registry, services.peers.health.metrics.registry, await _breakers(services))
+    return Response(b"".join(generate_latest(registry) for registry in parts), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _breakers(services: Services) -> CollectorRegistry:
+    """What all processes have written down about their calls to CPOs; nothing while the store is away."""
+    registry, labels = CollectorRegistry(), ("connection", "process")
+    is_open = Gauge("charging_cpo_breaker_open", "1 where calls to a CPO are held back.", labels, registry=registry)
+    failures = Gauge("charging_cpo_failures", "Calls to a CPO that failed in a row.", labels, registry=registry)
+    try:
+        names = {connection.id: connection.name for connection in await services.connections.list()}
+        records = await HealthStore(services.database).all()
+    except StoreUnavailable:
+        return registry
+    for record in records:
+        own = (names[record.connection_id], record.process)
+        is_open.labels(*own).set(record.state != "closed")
+        failures.labels(*own).set(record.failures)
+    return registry
 
 
 async def _answers(database: Database) -> bool:

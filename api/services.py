@@ -45,7 +45,7 @@ async def build_services(settings: Settings) -> Services:
         database=database,
         temporal=await connect(lazy=True),
         connections=ConnectionStore(database, settings.secret_keys),
-        peers=Peers(database, settings),
+        peers=Peers(database, settings, "api"),
         receiver=Receiver(database, settings),
         started_at=datetime.now(UTC),
     )

@@ -116,6 +116,8 @@ async def read_status(request: Request) -> Response:
         "evse_busy",
         "evse_reserved",
         "evse_out_of_service",
+        "cpo_offline",
+        "cpo_unavailable",
     ),
     openapi_extra=doc.with_key(StartRequest),
 )

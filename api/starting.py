@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import math
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from charging.ocpi.own_tokens import one_time_token, user_key
 from charging.session.model import SessionSpec
 from charging.settings import Settings
 from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.peer_health import HealthStore
 from charging.store.reservations import Holder, ReservationStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.store.user_tokens import UserTokenStore
@@ -37,6 +39,7 @@ class Starter:
         self._evses = EvseIndex(services.database, services.connections)
         self._reservations = ReservationStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
+        self._health = HealthStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -60,6 +63,7 @@ class Starter:
         held = await self._held(user, match, now)
         token = held.token if held else await self._own_token(user, match)
         new = new_session(order, user.sub, match, self._services.settings, now, token)
+        await self._require_reachable(new.spec.connection_id, now)
         return await self._starts.begin(replace(new, reservation_id=held.reservation_id if held else None), key, digest)
 
     async def _held(self, user: User, match: EvseMatch | None, now: datetime) -> Holder | None:
@@ -76,6 +80,13 @@ class Starter:
         if match is None or match.connection.start_token != "user":  # noqa: S105 - which one, not the token
             return None
         return await self._user_tokens.of_user(user.sub)
+
+    async def _require_reachable(self, connection_id: str, now: datetime) -> None:
+        """503 where workers leave this CPO alone: a robot that hears so at once can go elsewhere."""
+        until = await self._health.left_alone_until(connection_id, now)
+        if until is not None:
+            seconds = str(math.ceil((until - now).total_seconds()))
+            raise Problem(503, "cpo_unavailable", "The CPO does not answer.", headers={"Retry-After": seconds})
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":
@@ -105,6 +116,8 @@ def new_session(
     """
     if match is None:
         raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
+    if match.connection.is_away(match.country_code, match.party_id):
+        raise Problem(409, "cpo_offline", "The hub says that this CPO is not connected.")
     if match.status in OUT_OF_SERVICE:
         raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
     connector = _connector(order, match)

@@ -5,7 +5,7 @@
     ChargingError
     ├── Problem                 refuses a request: HTTP status, stable code, words for a person
     ├── PeerError               a CPO could not be asked or gave no usable answer
-    │   ├── PeerNotReached      nothing left this machine: safe to send again
+    │   ├── PeerNotReached      the CPO has taken nothing: safe to send again
     │   ├── PeerOutcomeUnknown  something may have arrived: never send START again
     │   └── PeerRefused         the CPO answered, and the answer is no
     ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
@@ -41,11 +41,16 @@ class Problem(ChargingError):
 
 
 class PeerError(ChargingError):
-    """A CPO could not be asked, or gave no usable answer."""
+    """A CPO could not be asked, or gave no usable answer.
+
+    ``retry_after_s``: how long the CPO asks to be left alone (HTTP ``Retry-After``), where it does.
+    """
+
+    retry_after_s: float | None = None
 
 
 class PeerNotReached(PeerError):
-    """DNS, TCP connect or TLS failed: no byte of the request left (ocpi.md §15.3)."""
+    """The CPO has taken nothing: no connection (DNS, TCP, TLS), an answer 429, or we did not call (ocpi.md §15.3)."""
 
 
 class PeerOutcomeUnknown(PeerError):

@@ -7,7 +7,8 @@ seconds.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ from charging.store.engine import Database
 from charging.store.inbox import InboxStore
 from charging.store.leases import LeaseStore
 from charging.store.starts import StartStore
-from charging.store.watch import WatchStore
+from charging.store.watch import CLAIMS_AT_ONCE, WatchStore
 from charging.temporal import RPC_TIMEOUT, stop_late_session
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Sweeper:
         self._cdr_wait = timedelta(seconds=settings.policy.cdr_s)
         self._sweep_s = settings.sweep_s
         self._asking: dict[str, asyncio.Task[None]] = {}
+        self._last_claim = ""  # where the last sweep of claims ended
 
     async def run(self) -> None:
         """Look every second and sweep every ``sweep_s``, for ever. Cancel to stop."""
@@ -111,14 +113,23 @@ class Sweeper:
             del self._asking[connection_id]
 
     async def _ask(self, connection_id: str) -> None:
-        lease, now = f"ask/{connection_id}", datetime.now(UTC)
+        now = datetime.now(UTC)
+        async with self._turn(connection_id, now) as is_ours:
+            if is_ours:
+                # Read under the lease: whoever had it before may just have asked about them.
+                silent = await self._watch.silent(now)
+                await self._ask_about(connection_id, [s for s in silent if s.connection_id == connection_id], now)
+
+    @asynccontextmanager
+    async def _turn(self, connection_id: str, now: datetime) -> AsyncIterator[bool]:
+        """Hold the lease of a connection while its CPO is asked; False where another holds it, or just has."""
+        lease = f"ask/{connection_id}"
         if not await self._leases.take(lease, now=now, until=now + _LEASE):
+            yield False
             return
         keeping = asyncio.create_task(self._keep(lease))
         try:
-            # Read under the lease: whoever had it before may just have asked about them.
-            silent = [session for session in await self._watch.silent(now) if session.connection_id == connection_id]
-            await self._ask_about(connection_id, silent, now)
+            yield True
         finally:
             keeping.cancel()
             await asyncio.gather(keeping, return_exceptions=True)
@@ -132,7 +143,7 @@ class Sweeper:
     async def _ask_about(self, connection_id: str, sessions: Sequence[Watched], now: datetime) -> None:
         wanted = {session.id: questions(session, now, self._cdr_wait) for session in sessions}
         for question in Question:
-            since = [date_from(session, question) for session in sessions if question in wanted[session.id]]
+            since = [date_from(session, question, now) for session in sessions if question in wanted[session.id]]
             if since:
                 await self._list(connection_id, question, min(since))
         dates = {s.id: ask_at(s, now, self._silence) if wanted[s.id] else None for s in sessions}
@@ -165,15 +176,27 @@ class Sweeper:
             # Safe beside a start that is only slow: the workflow's first step finds it abandoned and ends.
             if await self._is_gone(session_id) and await self._starts.abandon(session_id):
                 logger.warning("a start never began", extra={"session_id": session_id})
-        for session_id in await self._watch.quiet_claims(now - self._silence):
-            if await self._is_gone(session_id):
-                await self._settle_claim(session_id)
+        await self._sweep_claims(now)
+
+    async def _sweep_claims(self, now: datetime) -> None:
+        """Some of the claims each time, in turn: many that are rightly held must not hide one that nobody holds."""
+        claims = await self._watch.quiet_claims(now - self._silence, after=self._last_claim)
+        self._last_claim = claims[-1].id if len(claims) == CLAIMS_AT_ONCE else ""
+        gone = [session for session in claims if await self._is_gone(session.id)]
+        for connection_id in {session.connection_id for session in gone}:
+            async with self._turn(connection_id, now) as is_ours:
+                if is_ours:
+                    await self._settle_claims([s for s in gone if s.connection_id == connection_id], now)
+
+    async def _settle_claims(self, gone: Sequence[Watched], now: datetime) -> None:
+        """Workflows of one CPO are gone but their EVSEs still claimed: free those of which it says no charging."""
+        since = min(date_from(session, Question.SESSIONS, now) for session in gone)
+        if not await self._list(gone[0].connection_id, Question.SESSIONS, since):
+            return
+        for session in gone:
+            await self._settle_claim(session.id)
 
     async def _settle_claim(self, session_id: str) -> None:
-        """The workflow is gone but its EVSE is still claimed: free it, unless the CPO says that it charges."""
-        session = await self._watch.watched(session_id)
-        if not await self._list(session.connection_id, Question.SESSIONS, date_from(session, Question.SESSIONS)):
-            return
         session = await self._watch.watched(session_id)
         if session.ocpi_session_id and session.cpo_status in (CpoStatus.PENDING, CpoStatus.ACTIVE):
             late = LateSession(

@@ -32,6 +32,7 @@ from charging.pulling import (
 from charging.receiver import Receiver
 from charging.receiver.pushes import Outcome
 from charging.settings import Settings
+from charging.store.client_infos import ClientInfoStore
 from charging.store.connections import Connection, ConnectionStore
 from charging.store.engine import Database
 from charging.store.locations import LocationStore
@@ -113,12 +114,38 @@ class Synchroniser:
         What fails or takes longer is left to the schedule. ``locations_synced_at`` of the connection that is returned
         says whether all locations are stored.
         """
+        self._peers.health.forget(connection.id)
+        await self._meet_parties(connection)
         wish = Synchronisation(connection_id=connection.id, modules=[Module.TARIFFS, Module.LOCATIONS], full=True)
         with suppress(TimeoutError):
             async with asyncio.timeout(FIRST_PULL.total_seconds()):
                 for pull in await self.plan(wish):
                     await self.end(await self._read_all(pull))
         return await self._connections.get(connection.id) or connection
+
+    async def _meet_parties(self, connection: Connection) -> None:
+        """The parties behind a hub: whose objects it may send depends on them (OCPI 2.2.1 mod_hub_client_info)."""
+        if connection.hub is None or connection.endpoint("hubclientinfo", "SENDER") is None:
+            return
+        store = ClientInfoStore(self._database)
+        try:
+            bodies = [body async for body in self._peers.of(connection).client_infos()]
+        except PeerError as error:
+            logger.warning("a hub did not tell of its parties", extra={"cpo": connection.name, "why": str(error)})
+            return
+        for body, problem in await store.put_client_infos(connection.id, bodies):
+            await self._keep_odd(connection, "hubclientinfo", body, problem)
+        self._connections.forget()
+
+    async def _keep_odd(self, connection: Connection, module: str, body: Body, problem: str) -> None:
+        await store_odd_message(
+            self._database,
+            connection_id=connection.id,
+            method="GET",
+            path=module,
+            body=dumps(body),
+            problem=problem,
+        )
 
     async def _read_all(self, pull: Pull) -> Pull:
         try:
@@ -138,18 +165,12 @@ class Synchroniser:
             Module.TARIFFS: self._take_tariffs,
             Module.LOCATIONS: self._take_locations,
         }
-        own = [body for body in page.objects if _is_own(connection, body)]
+        own = [body for body in page.objects if _is_own(connection, pull.module, body)]
         written = await takers[pull.module](connection, pull, own)
-        foreign = [(body, "not of the peer's roles") for body in page.objects if not _is_own(connection, body)]
+        others = [body for body in page.objects if not _is_own(connection, pull.module, body)]
+        foreign = [(body, "not of the peer's roles") for body in others]
         for body, problem in [*foreign, *written.broken]:
-            await store_odd_message(
-                self._database,
-                connection_id=connection.id,
-                method="GET",
-                path=pull.module.value,
-                body=dumps(body),
-                problem=problem,
-            )
+            await self._keep_odd(connection, pull.module.value, body, problem)
         return Counts(
             seen=len(page.objects),
             created=written.created,
@@ -189,7 +210,9 @@ class Synchroniser:
         return written
 
 
-def _is_own(connection: Connection, body: Body) -> bool:
+def _is_own(connection: Connection, module: Module, body: Body) -> bool:
+    if module is Module.CDRS:  # as received: 2.1.1 does not say whose it is
+        body = connection.dialect.read("cdr", body, connection.party)
     country_code, party_id = body.get("country_code"), body.get("party_id")
     return isinstance(country_code, str) and isinstance(party_id, str) and connection.owns(country_code, party_id)
 

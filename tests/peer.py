@@ -10,9 +10,12 @@
         await cpo.push_session(cpo.session(status="ACTIVE"))       # to our API at cpo.emsp_url
         await cpo.send_result(cpo.starts[0]["response_url"], "ACCEPTED")
 
-Steps that ``on`` knows: versions, version, credentials, locations, tariffs, sessions, cdrs, START_SESSION,
-STOP_SESSION, RESERVE_NOW, CANCEL_RESERVATION, UNLOCK_CONNECTOR, SET_PROFILE, CLEAR_PROFILE, ACTIVE_PROFILE,
-PREFERENCES, PUT_TOKEN, PATCH_TOKEN. Scripted answers are used in turn, the last one for ever.
+Its objects and what it has ``received`` are as OCPI 2.2.1 has them; ``ScriptedCpo(version="2.1.1")`` has 2.1.1 on the
+wire, and a test may add to ``versions`` what it offers besides.
+
+Steps that ``on`` knows: versions, version, credentials, locations, tariffs, sessions, cdrs, hubclientinfo,
+START_SESSION, STOP_SESSION, RESERVE_NOW, CANCEL_RESERVATION, UNLOCK_CONNECTOR, SET_PROFILE, CLEAR_PROFILE,
+ACTIVE_PROFILE, PREFERENCES, PUT_TOKEN, PATCH_TOKEN. Scripted answers are used in turn, the last one for ever.
 """
 
 import asyncio
@@ -32,9 +35,10 @@ from starlette.types import Receive, Scope, Send
 
 from charging.ocpi import wire
 from charging.ocpi.models import Credentials, Endpoint
+from charging.ocpi.versions import Kind, dialect
 from charging.pulling import Module, Pull
 from charging.settings import Settings
-from charging.store.connections import Connection, ConnectionStore
+from charging.store.connections import Connection, ConnectionStore, form_of
 from charging.store.engine import Database
 from charging.store.locations import LocationStore
 from charging.store.sync_states import SyncStateStore
@@ -104,9 +108,9 @@ def refuse(status_code: int, http_status: int = 200) -> Step:
     return Step(status_code=status_code, http_status=http_status)
 
 
-def html(http_status: int = 200) -> Step:
-    """What a proxy in between says."""
-    return Step(raw=b"<html>Bad gateway</html>", media_type="text/html", http_status=http_status)
+def html(http_status: int = 200, **options: Any) -> Step:
+    """What a proxy in between says; ``headers`` as wanted."""
+    return Step(raw=b"<html>Bad gateway</html>", media_type="text/html", http_status=http_status, **options)
 
 
 def reset() -> Step:
@@ -120,21 +124,28 @@ class _Broken(Response):
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
 
 
+_KINDS: Mapping[str, Kind] = {"locations": "location", "tariffs": "tariff", "sessions": "session", "cdrs": "cdr"}
+
+
 class ScriptedCpo:
     """One CPO (FI/VRT, Virta) with a location ``LOC1`` whose EVSEs are ``FI*VRT*E12345`` and ``FI*VRT*E12346``."""
 
-    def __init__(self, *, token_a: str = "TOKEN-A-of-the-scripted-cpo") -> None:
+    def __init__(self, *, token_a: str = "TOKEN-A-of-the-scripted-cpo", version: str = wire.VERSION) -> None:
+        self.dialect = dialect(version)
+        self.versions = [version]
         self.token_a = token_a
         self.token_c: str | None = None  # what we expect of the eMSP after the handshake
         self.emsp_token: str | None = None  # what we send to the eMSP
         self.emsp_url = ""  # base URL of the eMSP's API; learnt in the handshake
         self.role = ROLE
+        self.hub_party_id: str | None = None
         self.requests: list[Recorded] = []
         self.locations: list[Body] = [location()]
         self.tariffs: list[Body] = [tariff()]
         self.sessions: list[Body] = []
         self.cdrs: list[Body] = []
-        self.endpoints = list(ENDPOINTS)
+        self.hubclientinfo: list[Body] = []
+        self.endpoints = [(module, role) for module, role in ENDPOINTS if module in self.dialect.modules]
         self.page_size = 50
         self.url = ""
         self._script: dict[str, list[Step]] = {}
@@ -151,6 +162,17 @@ class ScriptedCpo:
 
     # ---- What tests look at and change ----
 
+    def become_a_hub(self, *clients: Body) -> None:
+        """The hub SE/HUB with ``clients`` (``client_info``) behind it, each with a Location and an EVSE ``E-party``."""
+        self.role = {**ROLE, "role": "HUB", "country_code": "SE", "party_id": "HUB"}
+        self.endpoints.append(("hubclientinfo", "SENDER"))
+        self.hubclientinfo = list(clients)
+        self.tariffs = []
+        self.locations = [
+            location(id=f"LOC-{party}", party_id=party, evses=[evse(uid=f"E-{party}", evse_id=f"FI*{party}*E1")])
+            for party in (client["party_id"] for client in clients)
+        ]
+
     @property
     def versions_url(self) -> str:
         return f"{self.url}/ocpi/versions"
@@ -166,7 +188,7 @@ class ScriptedCpo:
     @property
     def starts(self) -> list[Body]:
         """The bodies of all START_SESSION commands received."""
-        return [request.body for request in self.received("START_SESSION")]
+        return [self.dialect.read("start_session", request.body) for request in self.received("START_SESSION")]
 
     @property
     def stops(self) -> list[Body]:
@@ -228,37 +250,45 @@ class ScriptedCpo:
 
     async def push_session(self, session: Body) -> httpx.Response:
         """PUT a Session to the eMSP."""
-        return await self.call("PUT", self._session_path(session), session)
+        return await self.call("PUT", self._session_path(session), self.dialect.write("session", session))
 
     async def patch_session(self, session: Body, changes: Body) -> httpx.Response:
         """PATCH a Session at the eMSP; ``last_updated`` is added unless given."""
-        return await self.call("PATCH", self._session_path(session), {"last_updated": now(), **changes})
+        changes = self.dialect.write("session", {"last_updated": now(), **changes})
+        return await self.call("PATCH", self._session_path(session), changes)
 
     def _session_path(self, session: Body) -> str:
         return wire.join_url("sessions", session["country_code"], session["party_id"], session["id"])
 
     async def post_cdr(self, cdr: Body) -> httpx.Response:
         """POST a CDR to the eMSP."""
-        return await self.call("POST", "cdrs", cdr)
+        return await self.call("POST", "cdrs", self.dialect.write("cdr", cdr))
 
     async def send_result(self, response_url: str, result: str, **fields: Any) -> httpx.Response:
         """POST the asynchronous result of a command or charging profile."""
-        return await self.call("POST", response_url, {"result": result, **fields})
+        return await self.call("POST", response_url, self.dialect.write("command_result", {"result": result, **fields}))
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
-        """Any request to the eMSP: ``path`` below ``/ocpi/emsp/2.2.1``, or a whole URL. ``headers`` are added.
+        """Any request to the eMSP: ``path`` below ``/ocpi/emsp/{version}``, or a whole URL. ``headers`` are added.
 
         ``body`` as bytes is sent as it is.
         """
-        url = path if "://" in path else f"{self.emsp_url}/ocpi/emsp/{wire.VERSION}/{path}"
+        url = path if "://" in path else f"{self.emsp_url}/ocpi/emsp/{self.dialect.version}/{path}"
         headers = {
-            wire.REQUEST_ID: str(uuid.uuid4()),
-            wire.CORRELATION_ID: str(uuid.uuid4()),
-            **({wire.AUTHORIZATION: wire.encode_token(self.emsp_token)} if self.emsp_token else {}),
+            **({wire.REQUEST_ID: str(uuid.uuid4()), wire.CORRELATION_ID: str(uuid.uuid4())} if self._is_routed else {}),
+            **({wire.AUTHORIZATION: wire.encode_token(self.emsp_token, self._form)} if self.emsp_token else {}),
             **options.pop("headers", {}),
         }
         content = None if body is None else body if isinstance(body, bytes) else wire.dumps(body)
         return await self._http.request(method, url, headers=headers, content=content, **options)
+
+    @property
+    def _is_routed(self) -> bool:
+        return self.dialect.has_routing
+
+    @property
+    def _form(self) -> wire.TokenForm:
+        return form_of(self.dialect)
 
     # ---- Getting to know each other ----
 
@@ -271,8 +301,8 @@ class ScriptedCpo:
         self.emsp_url = settings.public_url
         connection = await store.activate(
             name,
-            Credentials.model_validate(self._credentials()),
-            version=wire.VERSION,
+            Credentials.model_validate(self.dialect.read("credentials", self._credentials())),
+            version=self.dialect.version,
             endpoints=[Endpoint.model_validate(e) for e in self._version()["endpoints"]],
             server_token=self.emsp_token,
         )
@@ -291,7 +321,7 @@ class ScriptedCpo:
         """The CPO starts the handshake, with a TOKEN_A that the eMSP's admin gave out."""
         self.emsp_token = token_a
         versions = (await self.call("GET", versions_url)).json()["data"]
-        detail_url = next(v["url"] for v in versions if v["version"] == wire.VERSION)
+        detail_url = next(v["url"] for v in versions if v["version"] == self.dialect.version)
         endpoints = (await self.call("GET", detail_url)).json()["data"]["endpoints"]
         credentials_url = next(e["url"] for e in endpoints if e["identifier"] == "credentials")
         response = await self.call("POST", credentials_url, self._credentials())
@@ -305,28 +335,30 @@ class ScriptedCpo:
 
     def _credentials(self) -> Body:
         self.token_c = f"TOKEN-C-{uuid.uuid4()}"
-        return {"token": self.token_c, "url": self.versions_url, "roles": [self.role]}
+        hub = {"hub_party_id": self.hub_party_id} if self.hub_party_id else {}
+        ours = {"token": self.token_c, "url": self.versions_url, "roles": [self.role], **hub}
+        return self.dialect.write("credentials", ours)
 
     def _version(self) -> Body:
         endpoints = [
-            {"identifier": module, "role": role, "url": f"{self.url}/ocpi/2.2.1/{module}"}
+            {"identifier": module, "role": role, "url": f"{self.url}/ocpi/{self.dialect.version}/{module}"}
             for module, role in self.endpoints
         ]
-        return {"version": wire.VERSION, "endpoints": endpoints}
+        return self.dialect.write("version_detail", {"version": self.dialect.version, "endpoints": endpoints})
 
     # ---- The server ----
 
     def _app(self) -> Starlette:
-        base = "/ocpi/2.2.1"
+        base = "/ocpi/{version}"
         routes = [
             Route("/ocpi/versions", self._serve("versions", self._versions), methods=["GET"]),
             Route(base, self._serve("version", lambda r, b: self._version()), methods=["GET"]),
             Route(f"{base}/credentials", self._serve_credentials, methods=["POST", "PUT", "DELETE"]),
         ]
-        for module in ("locations", "tariffs", "sessions", "cdrs"):
+        for module in ("locations", "tariffs", "sessions", "cdrs", "hubclientinfo"):
             routes.append(Route(f"{base}/{module}", self._serve_list(module), methods=["GET"]))
         for command in ("START_SESSION", "STOP_SESSION", "RESERVE_NOW", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"):
-            handler = self._serve(command, lambda r, b: ACCEPTED)
+            handler = self._serve(command, lambda r, b: self.dialect.write("command_response", ACCEPTED))
             routes.append(Route(f"{base}/commands/{command}", handler, methods=["POST"]))
         for step, method in (("SET_PROFILE", "PUT"), ("CLEAR_PROFILE", "DELETE"), ("ACTIVE_PROFILE", "GET")):
             handler = self._serve(step, lambda r, b: ACCEPTED)
@@ -339,15 +371,13 @@ class ScriptedCpo:
         return Starlette(routes=routes)
 
     def _versions(self, request: Request, body: Any) -> Any:
-        return [
-            {"version": "2.1.1", "url": f"{self.url}/ocpi/2.1.1"},
-            {"version": wire.VERSION, "url": f"{self.url}/ocpi/2.2.1"},
-        ]
+        return [{"version": version, "url": f"{self.url}/ocpi/{version}"} for version in ("2.0", *self.versions)]
 
     def _serve(self, step: str, default: Callable[[Request, Any], Any]) -> Callable[..., Any]:
         async def handle(request: Request) -> Response:
             recorded = await self._record(step, request)
-            if recorded.token not in (self.token_a, self.token_c):
+            known = [wire.encode_token(token, self._form) for token in (self.token_a, self.token_c) if token]
+            if recorded.headers.get("authorization") not in known:
                 return _envelope(Step(status_code=wire.CLIENT_ERROR, http_status=401), None)
             return await self._perform(step, lambda: default(request, recorded.body))
 
@@ -363,7 +393,8 @@ class ScriptedCpo:
                 objects = [o for o in objects if wire.parse_datetime(o["last_updated"]) >= since]
             offset = int(request.query_params.get("offset", 0))
             page = objects[offset : offset + self.page_size]
-            response = await self._perform(module, lambda: page)
+            kind = _KINDS[module]
+            response = await self._perform(module, lambda: [self.dialect.write(kind, item) for item in page])
             response.headers[wire.TOTAL_COUNT] = str(len(objects))
             response.headers[wire.LIMIT] = str(self.page_size)
             if offset + self.page_size < len(objects) and "Link" not in response.headers:
@@ -452,6 +483,12 @@ CDR_LOCATION: Body = {
     "connector_format": "CABLE",
     "connector_power_type": "DC",
 }
+
+
+def client_info(party_id: str, status: str = "CONNECTED", **fields: Any) -> Body:
+    """The ClientInfo of the CPO FI/``party_id`` behind a hub."""
+    given = {"party_id": party_id, "country_code": "FI", "role": "CPO", "status": status, "last_updated": now()}
+    return {**given, **fields}
 
 
 def connector(**fields: Any) -> Body:

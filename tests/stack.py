@@ -138,9 +138,17 @@ class Stack:
 
 @asynccontextmanager
 async def running_stack(
-    temporal: WorkflowEnvironment, store_url: str, *, settings: dict[str, Any] | None = None, **policy: Any
+    temporal: WorkflowEnvironment,
+    store_url: str,
+    *,
+    settings: dict[str, Any] | None = None,
+    version: str = wire.VERSION,
+    **policy: Any,
 ) -> AsyncIterator[Stack]:
-    """Start everything; ``policy`` shortens deadlines, ``settings`` changes others. Temporal is shared by tests."""
+    """Start everything; ``policy`` shortens deadlines, ``settings`` changes others; the CPO speaks OCPI ``version``.
+
+    Temporal is shared by tests.
+    """
     port = free_port()
     chosen = Settings(
         database_url=store_url,
@@ -156,7 +164,7 @@ async def running_stack(
         stack.push_async_callback(database.close)
         peers = Peers(database, chosen)
         stack.push_async_callback(peers.aclose)
-        cpo = await stack.enter_async_context(ScriptedCpo())
+        cpo = await stack.enter_async_context(ScriptedCpo(version=version))
         connection = await cpo.befriend(database, chosen)
         if not temporal.supports_time_skipping:
             stack.push_async_callback(drop_sync_schedule, temporal.client, connection.id)

@@ -1,22 +1,35 @@
-"""What CPOs call (OCPI 2.2.1): one file per module, all under ``/ocpi``."""
+"""What CPOs call: one file per module, all under ``/ocpi``, mounted once for each version of OCPI."""
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
 from api.ocpi import (
     cdrs,
     chargingprofiles,
     commands,
     credentials,
+    hubclientinfo,
     locations,
     sessions,
     tariffs,
     tokens,
     versions,
 )
-from api.ocpi.exchange import OcpiRefusal, caller, peer, reply
+from api.ocpi.exchange import OcpiRefusal, caller, peer, reply, speaks
+from charging.ocpi.versions import DIALECTS
 
 __all__ = ["OcpiRefusal", "caller", "peer", "reply", "router"]
 
+_MODULES = (credentials, locations, tariffs, tokens, commands, sessions, cdrs, chargingprofiles, hubclientinfo)
+
 router = APIRouter(prefix="/ocpi")
-for _module in (versions, credentials, locations, tariffs, tokens, commands, sessions, cdrs, chargingprofiles):
-    router.include_router(_module.router)
+router.include_router(versions.router)
+for _version, _dialect in DIALECTS.items():
+    _in_version = [Depends(speaks(_version))]
+    _mounted = APIRouter(prefix=f"/emsp/{_version}", dependencies=_in_version)
+    for _module in _MODULES:
+        if _module.router.prefix.strip("/") in _dialect.modules:
+            _mounted.include_router(_module.router)
+    if _version in tariffs.PATCHED_IN:
+        _mounted.include_router(tariffs.patches)
+    router.include_router(_mounted)
+    router.include_router(versions.details, prefix=f"/{_version}", dependencies=_in_version)

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from api.ocpi.exchange import module_router, not_found, reply
+from api.ocpi.exchange import module_router, not_found, read_object, reply
 from api.ocpi.taking import Peer, receiver, taken
 
 router = module_router("chargingprofiles")
@@ -14,7 +14,8 @@ async def profile_result(request: Request, connection: Peer, kind: str, command_
 
     404 unless that request went to this peer.
     """
-    storing = receiver(request).command_result(connection, kind, command_id, await request.body())
+    body = await read_object(request, connection)
+    storing = receiver(request).command_result(connection, kind, command_id, body)
     if not await taken(request, connection, storing):
         raise not_found("no such request")
     return reply()
@@ -23,7 +24,7 @@ async def profile_result(request: Request, connection: Peer, kind: str, command_
 @router.put("/{session_id}")
 async def active_profile(request: Request, connection: Peer, session_id: str) -> Response:
     """The profile in force has changed at the charge point (§14.2.2.2); ``session_id`` is the CPO's."""
-    storing = receiver(request).active_profile(connection, session_id, await request.body())
+    storing = receiver(request).active_profile(connection, session_id, await read_object(request, connection))
     if not await taken(request, connection, storing):
         raise not_found("no such Session")
     return reply()

@@ -2,7 +2,7 @@
 
 from fastapi import Request, Response
 
-from api.ocpi.exchange import module_router, not_found, reply
+from api.ocpi.exchange import module_router, not_found, read_object, reply
 from api.ocpi.taking import Peer, receiver, taken
 
 router = module_router("commands")
@@ -14,7 +14,8 @@ async def command_result(request: Request, connection: Peer, command: str, comma
 
     It may come before our command is answered, and again: the first one counts.
     """
-    storing = receiver(request).command_result(connection, command, command_id, await request.body())
+    body = await read_object(request, connection, "command_result")
+    storing = receiver(request).command_result(connection, command, command_id, body)
     if not await taken(request, connection, storing):
         raise not_found("no such command")
     return reply()

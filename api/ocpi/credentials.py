@@ -3,18 +3,18 @@
 import logging
 from typing import Annotated
 
-from fastapi import APIRouter, BackgroundTasks, Depends, Request, Response
+from fastapi import BackgroundTasks, Depends, Request, Response
 from pydantic import ValidationError
 
-from api.ocpi.exchange import OcpiRefusal, OcpiRoute, caller, odd, read_object, reply, services
+from api.ocpi.exchange import OcpiRefusal, caller, module_router, odd, read_object, reply, services, spoken
 from charging.ocpi.models import Credentials, to_wire
 from charging.ocpi.registration import HandshakeFailed, Registrar, our_credentials
-from charging.ocpi.wire import CLIENT_ERROR, VERSION
+from charging.ocpi.wire import CLIENT_ERROR
 from charging.store.connections import Caller
 
 logger = logging.getLogger(__name__)
 
-router = APIRouter(prefix=f"/emsp/{VERSION}/credentials", route_class=OcpiRoute, include_in_schema=False)
+router = module_router("credentials")
 
 Who = Annotated[Caller, Depends(caller)]
 
@@ -22,7 +22,7 @@ Who = Annotated[Caller, Depends(caller)]
 @router.get("")
 async def get_credentials(request: Request, who: Who) -> Response:
     """Our credentials as this peer knows them. Its token comes from its own request: we keep only a hash."""
-    return reply(to_wire(our_credentials(services(request).settings, who.token)))
+    return _credentials(request, our_credentials(services(request).settings, who.token))
 
 
 @router.post("")
@@ -35,7 +35,10 @@ async def post_credentials(request: Request, who: Who, background: BackgroundTas
 
 @router.put("")
 async def put_credentials(request: Request, who: Who, background: BackgroundTasks) -> Response:
-    """New credentials of a registered peer; we read its endpoints again and give out a new token. 405 otherwise."""
+    """New credentials of a registered peer, which so may move to this version; we give a new token.
+
+    405 where it is not registered.
+    """
     if not who.connection.is_active:
         raise _not_allowed("not registered: POST registers")
     return await _exchange(request, who, background)
@@ -51,18 +54,22 @@ async def delete_credentials(request: Request, who: Who) -> Response:
 
 
 async def _exchange(request: Request, who: Caller, background: BackgroundTasks) -> Response:
-    body = await read_object(request, who.connection)
+    body = await read_object(request, who.connection, "credentials")
     try:
         theirs = Credentials.model_validate(body)
     except ValidationError as error:
         raise await odd(request, who.connection, error) from error
     registrar = registrar_of(request)
     try:
-        ours = await registrar.accept(who, theirs)
+        ours = await registrar.accept(who, theirs, spoken(request).version)
     except HandshakeFailed as error:
         return reply(status_code=error.failure.ocpi_status, message=str(error))
     background.add_task(_pull, request, who.connection.id)
-    return reply(to_wire(ours))
+    return _credentials(request, ours)
+
+
+def _credentials(request: Request, ours: Credentials) -> Response:
+    return reply(spoken(request).write("credentials", to_wire(ours)))
 
 
 async def _pull(request: Request, connection_id: str) -> None:

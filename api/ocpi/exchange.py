@@ -1,6 +1,9 @@
-"""One request of a CPO and our answer: who is asking, the envelope, the headers that go back (OCPI 2.2.1 §4.1)."""
+"""One request of a CPO and our answer: who is asking, in which version, the envelope, the headers (OCPI 2.2.1 §4.1).
 
-from collections.abc import Callable, Coroutine, Mapping
+The version is that of the URL, whatever was negotiated: after an upgrade a peer may still push to the former URLs.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +21,7 @@ from api.services import Services
 from charging.errors import StoreUnavailable
 from charging.ocpi import wire
 from charging.ocpi.models import OcpiModel
+from charging.ocpi.versions import DIALECTS, Dialect, Kind
 from charging.store.connections import Caller, Connection
 from charging.store.objects import ObjectKey
 from charging.store.odd import store_odd_message
@@ -31,6 +35,10 @@ _SWAPPED: Final = {
     wire.TO_COUNTRY: wire.FROM_COUNTRY,
     wire.TO_PARTY: wire.FROM_PARTY,
 }
+
+
+# Where a PATCH need not say when the object changed (ocpi.md §17): there the moment of its arrival stands for it.
+_UNDATED_PATCHES: Final = frozenset({"2.1.1"})
 
 
 class OcpiRefusal(HTTPException):
@@ -68,6 +76,9 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     if who is None:
         raise _unauthorized()
     request.state.caller = who
+    form = wire.form_of_token(request.headers[wire.AUTHORIZATION], who.token)
+    if form != who.connection.sends_token_form:
+        await services(request).connections.heard_token_form(who.connection.id, form)
     return who
 
 
@@ -110,8 +121,35 @@ def require_owner(connection: Connection, country_code: str, party_id: str) -> N
         raise not_found("this party is not one of your roles")
 
 
-async def read_object(request: Request, connection: Connection) -> dict[str, Any]:
-    """The JSON object of a PUT, PATCH or POST. Malformed JSON is HTTP 400; another type 2001, and it is kept."""
+def speaks(version: str) -> Callable[[Request], Awaitable[None]]:
+    """What all routes of one version depend on: their bodies and answers are in it."""
+
+    async def remember(request: Request) -> None:
+        request.state.dialect = DIALECTS[version]
+
+    return remember
+
+
+def spoken(request: Request) -> Dialect:
+    """The version that this request is in."""
+    found: Dialect = request.state.dialect
+    return found
+
+
+def shown(request: Request, kind: Kind, body: dict[str, Any]) -> dict[str, Any]:
+    """A peer's own object for itself to read back: whole where it is kept in that version, else as it can be said."""
+    dialect = spoken(request)
+    return body if dialect.version == wire.VERSION else dialect.write(kind, body)
+
+
+async def read_object(
+    request: Request, connection: Connection, kind: Kind | None = None, owner: wire.Party | None = None
+) -> dict[str, Any]:
+    """The JSON object of a PUT, PATCH or POST, as 2.2.1 has it; ``kind`` None where all versions write it alike.
+
+    ``owner`` is the party in the URL; without one it is the peer's. Malformed JSON is HTTP 400; another type 2001,
+    and it is kept.
+    """
     raw = await request.body()
     try:
         body = wire.loads(raw)
@@ -120,12 +158,22 @@ async def read_object(request: Request, connection: Connection) -> dict[str, Any
         raise OcpiRefusal(wire.INVALID_PARAMETERS, str(error), http_status=400) from error
     if not isinstance(body, dict):
         raise await odd(request, connection, "the body is not an object")
-    return body
+    if kind is None:
+        return body
+    if request.method == "PATCH" and spoken(request).version in _UNDATED_PATCHES and body.get("last_updated") is None:
+        body = {**body, "last_updated": wire.format_datetime(datetime.now(UTC))}
+    return spoken(request).read(kind, body, owner or connection.party)
 
 
-async def read_valid(request: Request, connection: Connection, model: type[OcpiModel]) -> dict[str, Any]:
-    """The object of a request as received, once it is known to be a usable ``model``. Else 2001, and it is kept."""
-    body = await read_object(request, connection)
+async def read_valid(
+    request: Request,
+    connection: Connection,
+    model: type[OcpiModel],
+    kind: Kind | None = None,
+    owner: wire.Party | None = None,
+) -> dict[str, Any]:
+    """The object of a request, once it is known to be a usable ``model``. Else 2001, and it is kept."""
+    body = await read_object(request, connection, kind, owner)
     try:
         model.model_validate(body)
     except ValidationError as error:
@@ -204,5 +252,5 @@ class OcpiRoute(APIRoute):
 
 
 def module_router(module: str) -> APIRouter:
-    """The router of one functional module, at ``/emsp/2.2.1/{module}``."""
-    return APIRouter(prefix=f"/emsp/{wire.VERSION}/{module}", route_class=OcpiRoute, include_in_schema=False)
+    """The router of one module; ``api.ocpi`` mounts it at ``/emsp/{version}/{module}`` for each version that has it."""
+    return APIRouter(prefix=f"/{module}", route_class=OcpiRoute, include_in_schema=False)

@@ -17,6 +17,7 @@ from api.ocpi.exchange import (
     require_same_id,
     require_same_owner,
     services,
+    shown,
 )
 from charging.ocpi.location_object import Body, connector_of
 from charging.ocpi.models import Connector, DateTime, Evse, Id, Location, Many, OcpiModel
@@ -67,20 +68,20 @@ def _store(request: Request) -> LocationStore:
 @router.get(LOCATION)
 async def get_location(request: Request, key: Key) -> Response:
     """The Location, its EVSEs included."""
-    return reply(_found(await _store(request).get_location(key)))
+    return reply(shown(request, "location", _found(await _store(request).get_location(key))))
 
 
 @router.get(EVSE)
 async def get_evse(request: Request, key: Key, evse_uid: str) -> Response:
     """One EVSE."""
-    return reply(_found(await _store(request).get_evse_body(key, evse_uid)))
+    return reply(shown(request, "evse", _found(await _store(request).get_evse_body(key, evse_uid))))
 
 
 @router.get(CONNECTOR)
 async def get_connector(request: Request, key: Key, evse_uid: str, connector_id: str) -> Response:
     """One Connector."""
     evse = _found(await _store(request).get_evse_body(key, evse_uid))
-    return reply(_found(connector_of(evse, connector_id)))
+    return reply(shown(request, "connector", _found(connector_of(evse, connector_id))))
 
 
 # ---- PUT: new or replaced (§8.2.2.2) ------------------------------------------------------------------------------
@@ -89,7 +90,7 @@ async def get_connector(request: Request, key: Key, evse_uid: str, connector_id:
 @router.put(LOCATION)
 async def put_location(request: Request, connection: Peer, key: Key) -> Response:
     """A whole Location."""
-    body = await read_valid(request, connection, Location)
+    body = await read_valid(request, connection, Location, "location", key.party)
     require_same_id(key.id, body["id"])
     require_same_owner(key, body)
     return _stored(await _store(request).put_location(connection.id, body))
@@ -98,7 +99,7 @@ async def put_location(request: Request, connection: Peer, key: Key) -> Response
 @router.put(EVSE)
 async def put_evse(request: Request, connection: Peer, key: Key, evse_uid: str) -> Response:
     """A whole EVSE of a Location that we know."""
-    body = await read_valid(request, connection, Evse)
+    body = await read_valid(request, connection, Evse, "evse", key.party)
     require_same_id(evse_uid, body["uid"])
     return _stored(await _store(request).put_evse(key, body))
 
@@ -106,7 +107,7 @@ async def put_evse(request: Request, connection: Peer, key: Key, evse_uid: str) 
 @router.put(CONNECTOR)
 async def put_connector(request: Request, connection: Peer, key: Key, evse_uid: str, connector_id: str) -> Response:
     """A whole Connector of an EVSE that we know."""
-    body = await read_valid(request, connection, Connector)
+    body = await read_valid(request, connection, Connector, "connector", key.party)
     require_same_id(connector_id, body["id"])
     return _stored(await _store(request).put_connector(key, evse_uid, body))
 
@@ -117,21 +118,21 @@ async def put_connector(request: Request, connection: Peer, key: Key, evse_uid: 
 @router.patch(LOCATION)
 async def patch_location(request: Request, connection: Peer, key: Key) -> Response:
     """Changed fields of a Location; ``evses`` are put in by uid, none is taken away (ocpi#540)."""
-    changes = await read_valid(request, connection, _LocationPatch)
+    changes = await read_valid(request, connection, _LocationPatch, "location", key.party)
     return await _patched(request, connection, _store(request).patch_location(key, changes))
 
 
 @router.patch(EVSE)
 async def patch_evse(request: Request, connection: Peer, key: Key, evse_uid: str) -> Response:
     """Changed fields of an EVSE: most often its status."""
-    changes = await read_valid(request, connection, _Patch)
+    changes = await read_valid(request, connection, _Patch, "evse", key.party)
     return await _patched(request, connection, _store(request).patch_evse(key, evse_uid, changes))
 
 
 @router.patch(CONNECTOR)
 async def patch_connector(request: Request, connection: Peer, key: Key, evse_uid: str, connector_id: str) -> Response:
     """Changed fields of a Connector."""
-    changes = await read_valid(request, connection, _Patch)
+    changes = await read_valid(request, connection, _Patch, "connector", key.party)
     patching = _store(request).patch_connector(key, evse_uid, connector_id, changes)
     return await _patched(request, connection, patching)
 

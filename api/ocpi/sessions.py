@@ -2,8 +2,9 @@
 
 from fastapi import Request, Response
 
-from api.ocpi.exchange import module_router, not_found, reply, require_owner
+from api.ocpi.exchange import module_router, not_found, read_object, reply, require_owner, shown
 from api.ocpi.taking import Peer, receiver, taken
+from charging.ocpi.wire import Party
 from charging.receiver import Outcome
 
 router = module_router("sessions")
@@ -20,7 +21,7 @@ async def get_session(
     body = await receiver(request).get_session(connection, country_code, party_id, session_id)
     if body is None:
         raise not_found("no such Session")
-    return reply(body)
+    return reply(shown(request, "session", body))
 
 
 @router.put(_PATH)
@@ -29,8 +30,8 @@ async def put_session(
 ) -> Response:
     """A new or replaced Session (§9.2.2.2). One that belongs to no session of ours is kept and acknowledged too."""
     require_owner(connection, country_code, party_id)
-    raw = await request.body()
-    storing = receiver(request).put_session(connection, country_code, party_id, session_id, raw)
+    body = await read_object(request, connection, "session", Party(country_code, party_id))
+    storing = receiver(request).put_session(connection, country_code, party_id, session_id, body)
     outcome = await taken(request, connection, storing)
     return reply(http_status=201 if outcome is Outcome.CREATED else 200)
 
@@ -41,8 +42,8 @@ async def patch_session(
 ) -> Response:
     """Changed fields of a Session; its charging periods are appended (§9.2.2.3). 404: PUT it whole, please."""
     require_owner(connection, country_code, party_id)
-    raw = await request.body()
-    storing = receiver(request).patch_session(connection, country_code, party_id, session_id, raw)
+    body = await read_object(request, connection, "session", Party(country_code, party_id))
+    storing = receiver(request).patch_session(connection, country_code, party_id, session_id, body)
     if await taken(request, connection, storing) is Outcome.UNKNOWN:
         raise not_found("no such Session")
     return reply()

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
-from api.ocpi.exchange import OcpiRefusal, module_router, not_found, peer, read_valid, reply, services
+from api.ocpi.exchange import OcpiRefusal, module_router, not_found, peer, read_valid, reply, services, spoken
 from charging.ocpi.models import LocationReferences
 from charging.ocpi.wire import (
     INVALID_PARAMETERS,
@@ -43,7 +43,7 @@ async def list_tokens(
     headers = {TOTAL_COUNT: str(total), LIMIT: str(MAX_PAGE)}
     if offset + len(page) < total:
         headers["Link"] = f'<{_next_url(request, offset + size, size)}>; rel="next"'
-    return reply(page, headers=headers)
+    return reply([spoken(request).write("token", token) for token in page], headers=headers)
 
 
 def _moment(text: str | None) -> datetime | None:
@@ -78,7 +78,7 @@ async def authorize(
     if token.is_stable and info["allowed"] == "ALLOWED":
         location_id = place.location_id if place else None
         info["authorization_reference"] = await store.authorized(token.body, connection.id, location_id)
-    return reply(info)
+    return reply(spoken(request).write("authorization_info", info))
 
 
 async def _place(request: Request, connection: Connection) -> LocationReferences | None:

@@ -75,6 +75,17 @@ def doctor(
 
 
 @app.command()
+def rotate(
+    connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
+    """New tokens with an operator, both ways; the old ones are good until the new ones are used."""
+    answer = call_admin(data, "POST", f"/ocpi/connections/{quote(connection, safe='')}/rotate")
+    (print_json if as_json else print_fields)(answer)
+
+
+@app.command()
 def remove(
     connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
     data: Data = None,

@@ -1,6 +1,12 @@
-"""What we call at a CPO (OCPI 2.2.1): commands, charging profiles, and the lists of its objects."""
+"""What we call at a CPO: commands, charging profiles, and the lists of its objects.
 
+Here all is OCPI 2.2.1; what crosses the wire is in the CPO's version. Section numbers are those of 2.2.1.
+"""
+
+import asyncio
 import logging
+import random
+import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +18,7 @@ from pydantic import ValidationError
 
 from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.findings import Answered
+from charging.ocpi.health import PeerHealth
 from charging.ocpi.models import (
     CancelReservation,
     ChargingPreferences,
@@ -27,6 +34,8 @@ from charging.ocpi.models import (
 )
 from charging.ocpi.peer_url import same_host
 from charging.ocpi.transport import Answer, Exchange, Transport
+from charging.ocpi.versions import Kind
+from charging.ocpi.versions.v211 import V211
 from charging.ocpi.wire import (
     NO_MATCHING_ENDPOINTS,
     TOTAL_COUNT,
@@ -45,6 +54,8 @@ Model = TypeVar("Model", bound=OcpiModel)
 
 PAGE_LIMIT: Final = 100
 MAX_PAGES: Final = 1000
+PAGE_RETRIES: Final = 2
+_KINDS: Final[dict[str, Kind]] = {"sessions": "session", "locations": "location", "tariffs": "tariff"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,9 @@ class Observer(Protocol):
 class CpoClient:
     """One CPO, as the eMSP calls it. Every method raises ``PeerNotReached``, ``PeerOutcomeUnknown``, ``PeerRefused``.
 
-    ``party`` is the CPO addressed in the routing headers, where the platform speaks for several.
+    ``party`` is the CPO addressed in the routing headers, where the platform speaks for several. Without it, lists
+    are asked of a hub as a whole, and a command leaves it to the hub to find the CPO. A CPO that its hub calls
+    OFFLINE is not called.
     """
 
     def __init__(
@@ -86,47 +99,61 @@ class CpoClient:
         us: Party,
         party: Party | None = None,
         *,
+        health: PeerHealth | None = None,
         doctor: Observer | None = None,
     ) -> None:
         self.connection = connection
         self._transport = transport
+        self._health = health or PeerHealth()
         self._doctor = doctor
-        receiver = party or connection.party
-        self._routing = {} if receiver is None else routing_headers(us, receiver)
+        self._us = us
+        self._party = party
+        self._dialect = connection.dialect
+
+    @property
+    def version(self) -> str:
+        """The version of OCPI that the CPO speaks with us."""
+        return self._dialect.version
 
     async def start_session(self, command: StartSession) -> CommandResponse:
         """START_SESSION (§13.2.1). The answer only says that the CPO understood; the Session comes later, or not."""
-        return await self._command("START_SESSION", command)
+        return await self._command("START_SESSION", "start_session", command)
 
     async def stop_session(self, command: StopSession) -> CommandResponse:
         """STOP_SESSION (§13.2.1). Safe to repeat."""
-        return await self._command("STOP_SESSION", command)
+        return await self._command("STOP_SESSION", "stop_session", command)
 
     async def reserve_now(self, command: ReserveNow) -> CommandResponse:
         """RESERVE_NOW (§13.2.1). Safe to repeat: the same ``reservation_id`` replaces."""
-        return await self._command("RESERVE_NOW", command)
+        return await self._command("RESERVE_NOW", "reserve_now", command)
 
     async def cancel_reservation(self, command: CancelReservation) -> CommandResponse:
-        """CANCEL_RESERVATION (§13.2.1). Safe to repeat."""
-        return await self._command("CANCEL_RESERVATION", command)
+        """CANCEL_RESERVATION (§13.2.1). Safe to repeat. 2.1.1 has no such command."""
+        if self.version == V211.version:
+            raise PeerRefused("OCPI 2.1.1 cannot cancel a reservation", http_status=404, status_code=None)
+        return await self._command("CANCEL_RESERVATION", "cancel_reservation", command)
 
     async def unlock_connector(self, command: UnlockConnector) -> CommandResponse:
         """UNLOCK_CONNECTOR (§13.2.1). Safe to repeat."""
-        return await self._command("UNLOCK_CONNECTOR", command)
+        return await self._command("UNLOCK_CONNECTOR", "unlock_connector", command)
 
-    async def _command(self, name: str, command: OcpiModel) -> CommandResponse:
-        url = join_url(self._endpoint("commands", "RECEIVER"), name)
-        return _data(await self._call("POST", url, body=to_wire(command)), CommandResponse)
+    async def _command(self, name: str, kind: Kind, command: OcpiModel) -> CommandResponse:
+        url, body = join_url(self._endpoint("commands", "RECEIVER"), name), self._dialect.write(kind, to_wire(command))
+        data = (await self._call("POST", url, is_stop=name == "STOP_SESSION", body=body)).envelope.data
+        return _parsed(
+            self._dialect.read("command_response", data) if isinstance(data, dict) else data, CommandResponse
+        )
 
     async def set_charging_profile(self, ocpi_session_id: str, profile: SetChargingProfile) -> ChargingProfileResponse:
         """PUT a profile (§14.2.1): it replaces the one before. The charge point's word comes to ``response_url``."""
         url = self._profile_url(ocpi_session_id)
-        return _data(await self._call("PUT", url, body=to_wire(profile)), ChargingProfileResponse)
+        answer = await self._call("PUT", url, body=to_wire(profile))
+        return _parsed(answer.envelope.data, ChargingProfileResponse)
 
     async def clear_charging_profile(self, ocpi_session_id: str, response_url: str) -> ChargingProfileResponse:
         """DELETE the profile (§14.2.1): full power again."""
         answer = await self._call("DELETE", self._profile_url(ocpi_session_id), params={"response_url": response_url})
-        return _data(answer, ChargingProfileResponse)
+        return _parsed(answer.envelope.data, ChargingProfileResponse)
 
     async def active_charging_profile(
         self, ocpi_session_id: str, duration_s: int, response_url: str
@@ -134,7 +161,7 @@ class CpoClient:
         """Ask for the profile in force over the next ``duration_s`` seconds (§14.2.1)."""
         params = {"duration": str(duration_s), "response_url": response_url}
         answer = await self._call("GET", self._profile_url(ocpi_session_id), params=params)
-        return _data(answer, ChargingProfileResponse)
+        return _parsed(answer.envelope.data, ChargingProfileResponse)
 
     async def set_charging_preferences(self, ocpi_session_id: str, preferences: ChargingPreferences) -> str:
         """PUT what the driver wants (§9.2.1.2): ACCEPTED, DEPARTURE_REQUIRED, ENERGY_NEED_REQUIRED, NOT_POSSIBLE or
@@ -156,7 +183,8 @@ class CpoClient:
 
     async def _token(self, method: str, token: dict[str, Any], body: dict[str, Any]) -> None:
         url = join_url(self._endpoint("tokens", "RECEIVER"), token["country_code"], token["party_id"], token["uid"])
-        await self._call(method, url, body=body, params={"type": token["type"]})
+        wire = self._dialect.write("token", body)
+        await self._call(method, url, body=wire, params={"type": self._dialect.write("token", token)["type"]})
 
     def _profile_url(self, ocpi_session_id: str) -> str:
         return join_url(self._endpoint("chargingprofiles", "RECEIVER"), ocpi_session_id)
@@ -166,7 +194,7 @@ class CpoClient:
         return self._objects("sessions", date_from, date_to)
 
     def cdrs(self, date_from: datetime | None = None) -> AsyncIterator[dict[str, Any]]:
-        """CDRs last updated since ``date_from`` (§10.2.1)."""
+        """CDRs last updated since ``date_from`` (§10.2.1), as received: a CDR is kept so (``Receiver.cdr_object``)."""
         return self._objects("cdrs", date_from)
 
     def locations(self, date_from: datetime | None = None) -> AsyncIterator[dict[str, Any]]:
@@ -177,10 +205,14 @@ class CpoClient:
         """Tariffs last updated since ``date_from`` (§11.2.1)."""
         return self._objects("tariffs", date_from)
 
+    def client_infos(self, date_from: datetime | None = None) -> AsyncIterator[dict[str, Any]]:
+        """The parties behind a hub, as changed since ``date_from`` (§15.2.1)."""
+        return self._objects("hubclientinfo", date_from)
+
     async def _objects(
         self, module: str, date_from: datetime | None, date_to: datetime | None = None
     ) -> AsyncIterator[dict[str, Any]]:
-        """Every object of every page, as received."""
+        """Every object of every page, as ``page`` gives them."""
         correlation_id = str(uuid.uuid4())
         page = await self.page(module, date_from=date_from, date_to=date_to, correlation_id=correlation_id)
         seen = {page.url}
@@ -215,34 +247,82 @@ class CpoClient:
         bounds = {"date_from": date_from, "date_to": date_to}
         given = {name: format_datetime(moment) for name, moment in bounds.items() if moment is not None}
         params = None if url else {**given, "limit": str(PAGE_LIMIT)}
-        answer = await self._call("GET", url or start, params=params, correlation_id=correlation_id)
+        # Configuration modules have no routing headers (§4.1.3).
+        headers = {} if module == "hubclientinfo" else self._to_all()
+        answer = await self._read(url or start, headers=headers, params=params, correlation_id=correlation_id)
         total = (answer.headers.get(TOTAL_COUNT) or "").strip()
         return Page(
             url=url or start,
-            objects=_list(answer),
+            objects=[self._canonical(module, item) for item in _list(answer)],
             next_url=_next(url or start, answer),
             total=int(total) if total.isdecimal() else None,
             is_list=isinstance(answer.envelope.data, list),
         )
 
+    async def _read(self, url: str, **options: Any) -> Answer:
+        """One page. A stumble half-way must not cost a long list: tried again, within the time of one call."""
+        until = time.monotonic() + self._transport.timeout_s
+        for attempt in range(PAGE_RETRIES):
+            try:
+                return await self._call("GET", url, may_be_bare=True, **options)
+            except PeerOutcomeUnknown as error:
+                pause = 0.1 * 2**attempt * (1 + random.random())  # noqa: S311 - so that many do not come back as one
+                if error.retry_after_s is not None or time.monotonic() + pause > until:
+                    raise
+                await asyncio.sleep(pause)
+        return await self._call("GET", url, may_be_bare=True, **options)
+
     def _endpoint(self, module: str, role: str) -> str:
-        url = self.connection.endpoint(module, role)
+        url = self.connection.endpoint(module, role) if module in self._dialect.modules else None
         if url is None:
             raise PeerRefused(f"the CPO offers no {module}", http_status=404, status_code=NO_MATCHING_ENDPOINTS)
         return url
 
-    async def _call(self, method: str, url: str, **options: Any) -> Answer:
-        if not self.connection.is_active or self.connection.client_token is None:
+    async def _call(
+        self, method: str, url: str, *, is_stop: bool = False, headers: dict[str, str] | None = None, **options: Any
+    ) -> Answer:
+        token = self.connection.client_token
+        if not self.connection.is_active or token is None:
             raise PeerNotReached("the connection is not active")
-        return await self._transport.call(
-            method, url, self.connection.client_token, headers=self._routing, seen=self._show_doctor, **options
-        )
+        if self._party and self.connection.is_away(self._party.country_code, self._party.party_id):
+            raise PeerNotReached("the hub says that this CPO is not connected")
+        async with self._health.call(self.connection, is_stop=is_stop):
+            routing = self._to_cpo() if headers is None else headers
+            return await self._transport.call(
+                method,
+                url,
+                token,
+                headers=routing if self._dialect.has_routing else {},
+                form=self.connection.client_token_form,
+                with_ids=self._dialect.has_routing,
+                seen=self._show_doctor,
+                **options,
+            )
 
     def _show_doctor(self, exchange: Exchange) -> None:
         module = self.connection.module_of(exchange.url)
         if self._doctor is None or not self._doctor.wants(self.connection.id, module, len(exchange.body)):
             return
         self._doctor.answered(self.connection.id, answered(exchange, self.connection, module))
+
+    def _to_cpo(self) -> dict[str, str]:
+        """Routing headers of a call about one CPO; of a hub that has to find it, without a receiver (§4.2.4)."""
+        if self.connection.hub is None:
+            return self._to(self.connection.party)
+        return routing_headers(self._us, self._party)
+
+    def _to_all(self) -> dict[str, str]:
+        """Routing headers of a list: a hub answers it for all that are behind it (§4.2.3)."""
+        return self._to(self.connection.hub or self.connection.party)
+
+    def _to(self, platform: Party | None) -> dict[str, str]:
+        receiver = self._party or platform
+        return {} if receiver is None else routing_headers(self._us, receiver)
+
+    def _canonical(self, module: str, item: dict[str, Any]) -> dict[str, Any]:
+        """``item`` of a list in 2.2.1; a CDR as received: it is kept so."""
+        kind = _KINDS.get(module)
+        return self._dialect.read(kind, item, self._party or self.connection.party) if kind else item
 
 
 def answered(exchange: Exchange, connection: Connection, module: str) -> Answered:
@@ -265,9 +345,9 @@ def _next(url: str, answer: Answer) -> str | None:
     return None if link is None else urljoin(url, link)
 
 
-def _data(answer: Answer, model: type[Model]) -> Model:
+def _parsed(data: Any, model: type[Model]) -> Model:
     try:
-        return model.model_validate(answer.envelope.data)
+        return model.model_validate(data)
     except ValidationError as error:
         # The CPO said success in words that we do not understand: it may have done it.
         raise PeerOutcomeUnknown(f"an answer that is no {model.__name__}") from error

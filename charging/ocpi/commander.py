@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from charging.errors import Problem
+from charging.ocpi.client import CpoClient
 from charging.ocpi.models import CancelReservation, CommandResponse, ReserveNow, UnlockConnector
+from charging.ocpi.our_urls import module_url
 from charging.ocpi.peers import Peers
 from charging.settings import Settings
 from charging.store.commands import CommandStore
@@ -32,8 +34,9 @@ class Commander:
         """RESERVE_NOW: the EVSE until the reservation expires."""
         async with self._alone(reservation.connection_id, reservation.location_id, reservation.evse_uid):
             command_id = await self._noted("RESERVE_NOW", reservation.connection_id, reservation.id)
+            client = await self._peers.client(reservation.connection_id)
             body = {
-                "response_url": self._url("RESERVE_NOW", command_id),
+                "response_url": self._url(client, "RESERVE_NOW", command_id),
                 "token": reservation.token,
                 "expiry_date": reservation.expires_at,
                 "reservation_id": reservation.id,
@@ -41,7 +44,6 @@ class Commander:
                 "evse_uid": reservation.evse_uid,
                 "authorization_reference": reservation.authorization_reference,
             }
-            client = await self._peers.client(reservation.connection_id)
             response = await client.reserve_now(ReserveNow.model_validate(body))
         await self._commands.responded(command_id, response)
         return response
@@ -50,8 +52,8 @@ class Commander:
         """CANCEL_RESERVATION."""
         async with self._alone(reservation.connection_id, reservation.location_id, reservation.evse_uid):
             command_id = await self._noted("CANCEL_RESERVATION", reservation.connection_id, reservation.id)
-            url = self._url("CANCEL_RESERVATION", command_id)
             client = await self._peers.client(reservation.connection_id)
+            url = self._url(client, "CANCEL_RESERVATION", command_id)
             response = await client.cancel_reservation(
                 CancelReservation(response_url=url, reservation_id=reservation.id)
             )
@@ -62,13 +64,14 @@ class Commander:
         """UNLOCK_CONNECTOR; the command's id, under which its result comes, and the response."""
         async with self._alone(match.connection.id, match.location_id, match.evse_uid):
             command_id = await self._noted("UNLOCK_CONNECTOR", match.connection.id, None)
+            client = self._peers.of(match.connection)
             command = UnlockConnector(
-                response_url=self._url("UNLOCK_CONNECTOR", command_id),
+                response_url=self._url(client, "UNLOCK_CONNECTOR", command_id),
                 location_id=match.location_id,
                 evse_uid=match.evse_uid,
                 connector_id=connector_id,
             )
-            response = await self._peers.of(match.connection).unlock_connector(command)
+            response = await client.unlock_connector(command)
         await self._commands.responded(command_id, response)
         return command_id, response
 
@@ -77,8 +80,8 @@ class Commander:
         await self._commands.note(command_id, None, connection_id, command, reservation_id=reservation_id)
         return command_id
 
-    def _url(self, command: str, command_id: str) -> str:
-        return f"{self._settings.public_url.rstrip('/')}/ocpi/emsp/2.2.1/commands/{command}/{command_id}"
+    def _url(self, client: CpoClient, command: str, command_id: str) -> str:
+        return module_url(self._settings.public_url, client.version, "commands", command, command_id)
 
     @asynccontextmanager
     async def _alone(self, connection_id: str, location_id: str, evse_uid: str) -> AsyncIterator[None]:

@@ -101,11 +101,25 @@ class CredentialsRole(OcpiModel):
 
 
 class Credentials(OcpiModel):
-    """§7.3.1. ``token`` is plain here; Base64 is for the header only."""
+    """§7.3.1. ``token`` is plain here; Base64 is for the header only. ``hub_party_id``: of 2.3.0."""
 
     token: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[\x21-\x7e]+$")]
     url: Annotated[str, Field(min_length=1, max_length=255)]
     roles: Annotated[list[CredentialsRole], Field(min_length=1)]
+    hub_party_id: Annotated[str, Field(min_length=3, max_length=5)] | None = None
+
+
+# ---- §15 HubClientInfo --------------------------------------------------------------------------------------------
+
+
+class ClientInfo(OcpiModel):
+    """§15.4.1: a party behind a hub. ``status`` CONNECTED, OFFLINE, PLANNED or SUSPENDED."""
+
+    party_id: PartyId
+    country_code: Country
+    role: Annotated[str, Field(min_length=1, max_length=10)]
+    status: Annotated[str, Field(min_length=1, max_length=20)]
+    last_updated: DateTime
 
 
 # ---- §12 Tokens ---------------------------------------------------------------------------------------------------

@@ -19,6 +19,30 @@ class UnusablePeerUrl(ChargingError):
     """A URL of a peer that we shall not call. Says why."""
 
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Where clouds answer whoever asks with their machines' credentials, outside of the link-local ranges.
+_METADATA: Final = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")))
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def may_be_private_peer(address: Address) -> bool:
+    """Whether a peer may be there where private ones are allowed: never at link-local or metadata addresses.
+
+    IPv4 in IPv6's clothes counts as what it is.
+    """
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = ipaddress.IPv4Address(address.packed[-4:]) if address in _NAT64 else address.ipv4_mapped
+        address = inner or address
+    is_odd = address.is_link_local or address.is_multicast or address.is_unspecified or _is_reserved(address)
+    return not is_odd and address not in _METADATA
+
+
+def _is_reserved(address: Address) -> bool:
+    # ::1 is within a reserved block, and a peer on this machine is what tests and `charging up` have.
+    return address.is_reserved and not address.is_loopback
+
+
 async def check_peer_url(url: str, *, allow_private: bool) -> None:
     """Raise ``UnusablePeerUrl`` unless ``url`` may be called. ``allow_private`` takes plain HTTP and private hosts."""
     parts = _split(url)
@@ -30,8 +54,7 @@ async def check_peer_url(url: str, *, allow_private: bool) -> None:
         raise UnusablePeerUrl("the URL names no host")
     if _is_disguised(parts.hostname):
         raise UnusablePeerUrl("the host is an address in disguise")
-    if not allow_private:
-        await _require_public(parts.hostname)
+    await _require_peer(parts.hostname, allow_private=allow_private)
 
 
 def same_host(url: str, other: str) -> bool:
@@ -66,20 +89,26 @@ def _is_disguised(host: str) -> bool:
     return True
 
 
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(host: str) -> Address | None:
     try:
         return ipaddress.ip_address(host)
     except ValueError:
         return None
 
 
-async def _require_public(host: str) -> None:
-    addresses = [a] if (a := _address(host)) else await _resolve(host)
-    if not all(address.is_global and not address.is_multicast for address in addresses):
+async def _require_peer(host: str, *, allow_private: bool) -> None:
+    address = _address(host)
+    if allow_private:
+        # A name is looked up when it is called, and its address checked then.
+        if address is not None and not may_be_private_peer(address):
+            raise UnusablePeerUrl("no peer can have this address")
+        return
+    addresses = [address] if address else await _resolve(host)
+    if not all(found.is_global and not found.is_multicast for found in addresses):
         raise UnusablePeerUrl("the host has no public address")
 
 
-async def _resolve(host: str) -> list[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+async def _resolve(host: str) -> list[Address]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:

@@ -6,19 +6,22 @@ needs, and only then trusts the tokens exchanged.
 """
 
 import logging
+from dataclasses import dataclass
 from enum import Enum
-from typing import Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from charging.errors import ChargingError, PeerError, PeerRefused
-from charging.ocpi.models import Credentials, CredentialsRole, Endpoint, OcpiModel, Version, VersionDetail, to_wire
+from charging.errors import ChargingError, PeerError, PeerNotReached, PeerRefused
+from charging.ocpi import our_urls
+from charging.ocpi.models import Credentials, CredentialsRole, Endpoint, Version, VersionDetail, to_wire
 from charging.ocpi.peer_url import UnusablePeerUrl, check_peer_url, same_host
 from charging.ocpi.peers import Peers
 from charging.ocpi.transport import PeerForbidden, Transport
-from charging.ocpi.wire import VERSION, fold, join_url
+from charging.ocpi.versions import DIALECTS, Body, Dialect, Kind
+from charging.ocpi.wire import TokenForm, fold
 from charging.settings import Settings
-from charging.store.connections import Caller, Connection, ConnectionStore, new_token
+from charging.store.connections import Caller, Connection, ConnectionStore, form_of, new_token
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +59,7 @@ class HandshakeFailed(ChargingError):
 
 def our_url(settings: Settings) -> str:
     """Our versions endpoint, which CPOs are given."""
-    return join_url(settings.public_url, "ocpi", "versions")
+    return our_urls.versions_url(settings.public_url)
 
 
 def our_credentials(settings: Settings, token: str) -> Credentials:
@@ -86,33 +89,78 @@ class Registrar:
         A connection of that name which is active stays as it is until the new handshake is done.
         """
         self.check_power_factor(power_factor)
-        handshake = _Handshake(self._peers.transport, self._settings, versions_url)
-        endpoints = await handshake.endpoints(token)
+        handshake = _Handshake(self._peers.transport, self._settings, versions_url, token)
+        offer = await handshake.offer()
         # Accepted by our server before the POST: the CPO calls back with it while we wait for the answer.
         _, token_b = await self._connections.begin(name, versions_url, power_factor=power_factor)
         try:
-            theirs = await handshake.exchange(endpoints, token, our_credentials(self._settings, token_b))
+            theirs = await handshake.exchange("POST", offer, our_credentials(self._settings, token_b))
         except HandshakeFailed:
             await self._connections.abandon(name)
             raise
         return await self._connections.activate(
-            name, theirs, version=VERSION, endpoints=endpoints, server_token=token_b, power_factor=power_factor
+            name,
+            theirs,
+            version=offer.dialect.version,
+            endpoints=offer.endpoints,
+            server_token=token_b,
+            power_factor=power_factor,
+            token_form=handshake.form_in(offer.dialect),
         )
 
-    async def accept(self, caller: Caller, theirs: Credentials) -> Credentials:
+    async def rotate(self, connection: Connection) -> Connection:
+        """New tokens both ways, and the highest version that both sides speak by now (§7.2.3).
+
+        Both of the CPO's tokens are good until it first uses the new one. ``connection`` must be active.
+        """
+        if connection.client_token is None:
+            raise HandshakeFailed(Failure.REFUSED, "there is no token to call the CPO with")
+        handshake = _Handshake(
+            self._peers.transport,
+            self._settings,
+            connection.versions_url,
+            connection.client_token,
+            connection.client_token_form,
+        )
+        offer = await handshake.offer()
+        _, token_b = await self._connections.begin(
+            connection.name, connection.versions_url, power_factor=connection.power_factor
+        )
+        try:
+            theirs = await handshake.exchange("PUT", offer, our_credentials(self._settings, token_b))
+        except HandshakeFailed as error:
+            # Where it is not known what became of it, the CPO may call with the new token from now on.
+            if isinstance(error.__cause__, PeerRefused | PeerNotReached):
+                await self._connections.abandon(connection.name)
+            raise
+        return await self._connections.activate(
+            connection.name,
+            theirs,
+            version=offer.dialect.version,
+            endpoints=offer.endpoints,
+            server_token=token_b,
+            replaces_at_once=False,
+            token_form=handshake.form_in(offer.dialect),
+        )
+
+    async def accept(self, caller: Caller, theirs: Credentials, version: str) -> Credentials:
         """The CPO starts the handshake, or renews it (PUT): our side of the exchange (§7.2.2, §7.2.3).
 
-        The token in the answer is new each time. At a renewal the CPO's former one is good until it uses the new one.
+        ``version`` is the one whose endpoint it called: it is spoken from now on. The token in the answer is new each
+        time. At a renewal the CPO's former one is good until it uses the new one.
         """
-        endpoints = await _Handshake(self._peers.transport, self._settings, theirs.url).endpoints(theirs.token)
+        form = caller.connection.sends_token_form or form_of(DIALECTS[version])
+        handshake = _Handshake(self._peers.transport, self._settings, theirs.url, theirs.token, form)
+        offer = await handshake.offer(version)
         server_token = new_token()
         await self._connections.activate(
             caller.connection.name,
             theirs,
-            version=VERSION,
-            endpoints=endpoints,
+            version=version,
+            endpoints=offer.endpoints,
             server_token=server_token,
             replaces_at_once=not caller.connection.is_active,
+            token_form=handshake.form_in(offer.dialect),
         )
         return our_credentials(self._settings, server_token)
 
@@ -121,7 +169,13 @@ class Registrar:
         url = connection.endpoint("credentials")
         if connection.is_active and connection.client_token and url:
             try:
-                await self._peers.transport.call("DELETE", url, connection.client_token)
+                await self._peers.transport.call(
+                    "DELETE",
+                    url,
+                    connection.client_token,
+                    form=connection.client_token_form,
+                    with_ids=connection.dialect.has_routing,
+                )
             except PeerError as error:
                 logger.warning(
                     "a CPO was not told that we unregistered", extra={"cpo": connection.name, "why": str(error)}
@@ -135,42 +189,85 @@ class Registrar:
             raise HandshakeFailed(Failure.POWER_FACTOR, f"power_factor must be between 1 and {limit}")
 
 
-class _Handshake:
-    """What both directions share: the peer's versions, its endpoints, the exchange of credentials."""
+@dataclass(frozen=True)
+class _Offer:
+    """A version that both sides speak, and where the peer has its modules in it."""
 
-    def __init__(self, transport: Transport, settings: Settings, versions_url: str) -> None:
+    dialect: Dialect
+    endpoints: list[Endpoint]
+
+
+class _Handshake:
+    """What both directions share: the peer's versions, its endpoints, the exchange of credentials.
+
+    ``form`` is how the peer wants our token: what is given, until a 401 to a GET says that it is the other one.
+    """
+
+    def __init__(
+        self, transport: Transport, settings: Settings, versions_url: str, token: str, form: TokenForm = "base64"
+    ) -> None:
         self._transport = transport
         self._allow_private = settings.allow_private_peers
         self._versions_url = versions_url
+        self._token = token
+        self._form = form
+        self._with_ids = True
 
-    async def endpoints(self, token: str) -> list[Endpoint]:
-        """The peer's endpoints for OCPI 2.2.1, all of them on its own host, those that we need among them."""
+    async def offer(self, version: str | None = None) -> _Offer:
+        """The peer's endpoints in ``version``, else in the highest that both speak; all on its own host, those that
+        we need among them.
+        """
         await self._check(self._versions_url)
-        versions = await self._get(self._versions_url, token, TypeAdapter(list[Version]))
-        url = next((version.url for version in versions if version.version == VERSION), None)
-        if url is None:
-            raise HandshakeFailed(Failure.VERSION, f"the CPO does not offer OCPI {VERSION}")
-        await self._check(url)
-        detail = await self._get(url, token, TypeAdapter(VersionDetail))
+        theirs = await self._get(self._versions_url, TypeAdapter(list[Version]))
+        urls = {offered.version.strip(): offered.url for offered in reversed(theirs)}
+        chosen = next((v for v in DIALECTS if v in urls and version in (None, v)), None)
+        if chosen is None:
+            raise HandshakeFailed(Failure.VERSION, f"the CPO does not offer OCPI {version or ', '.join(DIALECTS)}")
+        await self._check(urls[chosen])
+        spoken = DIALECTS[chosen]
+        self._with_ids = spoken.has_routing
+        if version is None and not spoken.encodes_token:
+            self._form = form_of(spoken)
+        detail = await self._get(urls[chosen], TypeAdapter(VersionDetail), spoken, "version_detail")
         for endpoint in detail.endpoints:
             self._check_host(endpoint.url)
         self._require(detail.endpoints)
-        return detail.endpoints
+        return _Offer(spoken, detail.endpoints)
 
-    async def exchange(self, endpoints: list[Endpoint], token: str, ours: Credentials) -> Credentials:
-        """POST our credentials with TOKEN_A; the CPO's own are the answer."""
-        url = next(endpoint.url for endpoint in endpoints if fold(endpoint.identifier) == "CREDENTIALS")
-        theirs = await self._call("POST", url, token, TypeAdapter(Credentials), ours)
+    async def exchange(self, method: Literal["POST", "PUT"], offer: _Offer, ours: Credentials) -> Credentials:
+        """Send our credentials; the CPO's own are the answer."""
+        url = next(endpoint.url for endpoint in offer.endpoints if fold(endpoint.identifier) == "CREDENTIALS")
+        body = offer.dialect.write("credentials", to_wire(ours))
+        data = await self._call(method, url, body)
+        theirs = _shaped(data, TypeAdapter(Credentials), offer.dialect, "credentials")
         self._check_host(theirs.url)
         return theirs
 
-    async def _get(self, url: str, token: str, shape: TypeAdapter[T]) -> T:
-        return await self._call("GET", url, token, shape)
+    def form_in(self, spoken: Dialect) -> TokenForm | None:
+        """The form that the peer has taken our token in; None where that is the one of its version."""
+        return None if self._form == form_of(spoken) else self._form
 
-    async def _call(self, method: str, url: str, token: str, shape: TypeAdapter[T], body: OcpiModel | None = None) -> T:
+    async def _get(self, url: str, shape: TypeAdapter[T], spoken: Dialect | None = None, kind: Kind | None = None) -> T:
         try:
-            answer = await self._transport.call(method, url, token, body=None if body is None else to_wire(body))
-            return shape.validate_python(answer.envelope.data)
+            data = await self._call("GET", url)
+        except HandshakeFailed as error:
+            if not isinstance(error.__cause__, PeerRefused) or error.__cause__.http_status != 401:
+                raise
+            self._form = "raw" if self._form == "base64" else "base64"
+            data = await self._call("GET", url)
+        return _shaped(data, shape, spoken, kind)
+
+    async def _call(self, method: str, url: str, body: Body | None = None) -> Any:
+        try:
+            answer = await self._transport.call(
+                method,
+                url,
+                self._token,
+                body=body,
+                form=self._form,
+                with_ids=self._with_ids,
+                may_be_bare=method == "GET",
+            )
         except PeerForbidden as error:
             raise HandshakeFailed(Failure.URL_REFUSED, str(error)) from error
         except PeerRefused as error:
@@ -179,11 +276,11 @@ class _Handshake:
             raise HandshakeFailed(Failure.REFUSED, str(error)) from error
         except PeerError as error:
             raise HandshakeFailed(Failure.UNREACHABLE, str(error)) from error
-        except ValidationError as error:
-            raise HandshakeFailed(Failure.UNREADABLE, "the answer is not what OCPI asks for") from error
+        return answer.envelope.data
 
     def _require(self, endpoints: list[Endpoint]) -> None:
-        offered = {(fold(endpoint.identifier), endpoint.role) for endpoint in endpoints}
+        # An endpoint of 2.1.1 has no role.
+        offered = {(fold(endpoint.identifier), role) for endpoint in endpoints for role in _roles(endpoint)}
         missing = [module for module, role in REQUIRED if (fold(module), role) not in offered]
         if "CREDENTIALS" not in {identifier for identifier, _ in offered}:
             missing.append("credentials")
@@ -201,3 +298,17 @@ class _Handshake:
         # Every request carries the CPO's token: it goes to the host that the admin named, and to no other.
         if not same_host(url, self._versions_url):
             raise HandshakeFailed(Failure.FOREIGN_HOST, "the CPO names a URL on another host")
+
+
+def _roles(endpoint: Endpoint) -> tuple[str, ...]:
+    return ("SENDER", "RECEIVER") if endpoint.role is None else (endpoint.role,)
+
+
+def _shaped(data: Any, shape: TypeAdapter[T], spoken: Dialect | None, kind: Kind | None) -> T:
+    """``data`` of a peer as what it should be; read in its version, where that is known."""
+    if spoken is not None and kind is not None and isinstance(data, dict):
+        data = spoken.read(kind, data)
+    try:
+        return shape.validate_python(data)
+    except ValidationError as error:
+        raise HandshakeFailed(Failure.UNREADABLE, "the answer is not what OCPI asks for") from error

@@ -6,16 +6,20 @@ Pure. Bodies are dicts as received, unknown fields and enum values included, fra
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import accumulate
 from typing import Any, Final
 
 from charging.errors import UnusableMessage
 from charging.ocpi import wire
-from charging.session.metering import Reading
+from charging.session.metering import FUTURE, Reading
 from charging.session.model import CpoStatus
 
 Body = dict[str, Any]
 
 CLOCK_SKEW: Final = timedelta(minutes=5)  # between a CPO's clock and ours, where a token is all that there is
+# Of one Session: weeks of them, at one a few minutes. A peer must not fill the disk.
+MAX_PERIODS: Final = 5_000
+MAX_PERIODS_CHARACTERS: Final = 1_000_000
 
 _FINAL: Final = frozenset(status.value for status in CpoStatus if status.is_final)
 _ORDER: Final = ("RESERVATION", "PENDING", "ACTIVE")  # and then the final ones
@@ -26,7 +30,7 @@ _REQUIRED: Final = frozenset(
 )
 
 
-def put(stored: Body | None, body: Body) -> Body | None:
+def put(stored: Body | None, body: Body, now: datetime) -> Body | None:
     """The Session after a PUT: ``body`` replaces what is stored. None: too old to change anything.
 
     Raises ``UnusableMessage`` where a field that we cannot do without is missing or unreadable. Of the fields that
@@ -36,14 +40,15 @@ def put(stored: Body | None, body: Body) -> Body | None:
     if missing:
         raise UnusableMessage(f"missing: {', '.join(missing)}")
     _check(body)
+    body = _bounded(body)
     if stored is None:
         return body
-    if _is_older(body, stored):
+    if _is_older(body, stored, now):
         return _overtaken(stored, body)
     return {**body, "status": _status(stored, body)}
 
 
-def patch(stored: Body, changes: Body) -> Body | None:
+def patch(stored: Body, changes: Body, now: datetime) -> Body | None:
     """The Session after a PATCH: given fields change, ``charging_periods`` are appended. None: too old.
 
     ``last_updated`` is mandatory in every PATCH (§9.2.2.3). null clears an optional field; of a required one it is
@@ -52,14 +57,14 @@ def patch(stored: Body, changes: Body) -> Body | None:
     if changes.get("last_updated") is None:
         raise UnusableMessage("missing: last_updated")
     _check(changes)
-    if _is_older(changes, stored):
+    if _is_older(changes, stored, now):
         return _overtaken(stored, changes)
     kept = {key: value for key, value in stored.items() if key not in changes or key in _REQUIRED}
     given = {key: value for key, value in changes.items() if value is not None}
     merged = {**kept, **given, "status": _status(stored, changes)}
     if "charging_periods" in changes:
         merged["charging_periods"] = _appended(periods(stored), periods(changes))
-    return merged
+    return _bounded(merged)
 
 
 def periods(body: Body) -> list[Body]:
@@ -136,9 +141,10 @@ def _check(body: Body) -> None:
         raise UnusableMessage("charging_periods is not a list")
 
 
-def _is_older(body: Body, stored: Body) -> bool:
-    # Equal is not older: some CPOs never bump it.
-    return wire.parse_datetime(body["last_updated"]) < wire.parse_datetime(stored["last_updated"])
+def _is_older(body: Body, stored: Body, now: datetime) -> bool:
+    # Equal is not older: some CPOs never bump it. Far ahead is a wrong clock: nothing would ever come after it.
+    last = wire.parse_datetime(stored["last_updated"])
+    return wire.parse_datetime(body["last_updated"]) < last <= now + FUTURE
 
 
 def _status(stored: Body, body: Body) -> Any:
@@ -174,6 +180,16 @@ def _appended(stored: list[Body], new: Iterable[Body]) -> list[Body]:
     return list(by_start.values())
 
 
+def _bounded(body: Body) -> Body:
+    """``body`` with no more charging periods than we keep: the newest ones, and what they add up to has a limit too."""
+    if not body.get("charging_periods"):
+        return body
+    newest = sorted(periods(body), key=_spelled_start)[-MAX_PERIODS:]
+    sizes = accumulate(len(str(period)) for period in reversed(newest))
+    kept = sum(size <= MAX_PERIODS_CHARACTERS for size in sizes)
+    return body if kept == len(body["charging_periods"]) else {**body, "charging_periods": newest[len(newest) - kept :]}
+
+
 def _start(period: Body) -> Any:
     start = period.get("start_date_time")
     return _moment(start) or str(start)
@@ -181,7 +197,11 @@ def _start(period: Body) -> Any:
 
 def _newest(all_periods: list[Body]) -> Body:
     # Compared as text: one CPO writes all its DateTimes alike, and parsing hundreds would cost each push.
-    return max(all_periods, key=lambda period: str(period.get("start_date_time")), default={})
+    return max(all_periods, key=_spelled_start, default={})
+
+
+def _spelled_start(period: Body) -> str:
+    return str(period.get("start_date_time"))
 
 
 def _dimension(period: Body, *types: str) -> Decimal | None:

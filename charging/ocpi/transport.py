@@ -5,29 +5,37 @@ The outcome decides whether a command may be sent again, so every failure is one
 """
 
 import asyncio
+import logging
 import ssl
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, Final
 
 import httpx
 from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
-from charging.errors import PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.peer_url import may_be_private_peer
 from charging.ocpi.wire import (
     AUTHORIZATION,
     CORRELATION_ID,
     HUB_TIMEOUT,
     REQUEST_ID,
+    SUCCESS,
     Envelope,
     MalformedJson,
+    TokenForm,
     dumps,
     encode_token,
     loads,
     read_envelope,
 )
+
+logger = logging.getLogger(__name__)
 
 MAX_RESPONSE_BYTES: Final = 10 * 1024 * 1024
 # Shorter than the five seconds after which common servers drop an idle connection: a request on one that is just
@@ -65,18 +73,26 @@ class Exchange:
 class Transport:
     """The shared HTTP client to all peers. Follows no redirect, reads no proxy variables, cuts endless bodies.
 
-    Unless ``allow_private`` the address is checked at connection level, so a DNS answer that changes between check
-    and use gains nothing. ``timeout_s`` is for one whole request, slow bodies included.
+    The address is checked at connection level, so a DNS answer that changes between check and use gains nothing:
+    unless ``allow_private`` it must be a public one, and in no case one where no peer can be. ``timeout_s`` is for one
+    whole request, slow bodies included.
     """
 
     def __init__(self, *, timeout_s: float, allow_private: bool) -> None:
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s / 2), pool=min(5.0, timeout_s / 2))
-        limits = httpx.Limits(max_connections=200, keepalive_expiry=KEEPALIVE_S)
+        limits = httpx.Limits(max_connections=500, keepalive_expiry=KEEPALIVE_S)
         self._http = httpx.AsyncClient(
             timeout=timeout, limits=limits, verify=_tls(), follow_redirects=False, trust_env=False
         )
-        if not allow_private:
+        if allow_private:
+            httpx_ssrf_protection(
+                self._http,
+                dns_cache_ttl=60,
+                check_globally_reachable=False,
+                custom_validator=lambda host, address, port: may_be_private_peer(address),
+            )
+        else:
             httpx_ssrf_protection(self._http, dns_cache_ttl=60)
 
     async def aclose(self) -> None:
@@ -93,16 +109,21 @@ class Transport:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         correlation_id: str | None = None,
+        form: TokenForm = "base64",
+        with_ids: bool = True,
+        may_be_bare: bool = False,
         seen: Callable[[Exchange], None] | None = None,
     ) -> Answer:
         """Send one request; the answer is a success. Raises ``PeerError``'s three kinds.
 
-        ``seen`` is told of every answer, also of one that is none of OCPI.
+        ``with_ids`` False leaves out the request and correlation ids, which 2.1.1 does not know. ``may_be_bare``: a
+        2xx without an envelope is taken as its data, as it is safe for what only reads. ``seen`` is told of every
+        answer, also of one that is none of OCPI.
         """
+        ids = {REQUEST_ID: str(uuid.uuid4()), CORRELATION_ID: correlation_id or str(uuid.uuid4())}
         sent = {
-            AUTHORIZATION: encode_token(token),
-            REQUEST_ID: str(uuid.uuid4()),
-            CORRELATION_ID: correlation_id or str(uuid.uuid4()),
+            AUTHORIZATION: encode_token(token, form),
+            **(ids if with_ids else {}),
             "Accept": "application/json",
             **({} if body is None else {"Content-Type": "application/json"}),
             **(headers or {}),
@@ -113,19 +134,25 @@ class Transport:
             told = {name.lower(): value for name, value in sent.items() if name != AUTHORIZATION}
             whole = str(httpx.URL(url).copy_merge_params(params or {}))
             seen(Exchange(method, whole, told, status, received, raw))
-        return Answer(_judge(status, raw), received)
+        bare = _bare(status, raw) if may_be_bare else None
+        try:
+            return Answer(bare or _judge(status, raw), received)
+        except PeerError as error:
+            if status in (429, 503):
+                error.retry_after_s = retry_after(received.get("Retry-After"), datetime.now(UTC))
+            raise
 
     async def _exchange(
         self, method: str, url: str, content: bytes | None, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> tuple[int, httpx.Headers, bytes]:
         try:
             async with (
-                asyncio.timeout(self._timeout_s),
+                asyncio.timeout(self.timeout_s),
                 self._http.stream(method, url, content=content, params=params, headers=headers) as response,
             ):
                 return response.status_code, response.headers, await _read(response)
         except SSRFProtectionError as error:
-            raise PeerForbidden("the address is not a public one") from error
+            raise PeerForbidden("the address is not one that a peer may have") from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise PeerNotReached(f"no connection: {type(error).__name__}") from error
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
@@ -157,12 +184,38 @@ def _judge(http_status: int, raw: bytes) -> Envelope:
     if envelope is not None and envelope.is_success and 200 <= http_status < 300:
         return envelope
     words = _words(http_status, envelope)
+    if http_status == 429:
+        raise PeerNotReached(words)  # turned away before anybody looked at it
     is_definite = code is not None and 2000 <= code < 3000  # the peer understood us and says no, even with a 5xx
     is_vague = http_status >= 500 or http_status == 408 or code == HUB_TIMEOUT
     is_unreadable = 200 <= http_status < 300 and code is None
     if not is_definite and (is_vague or is_unreadable):
         raise PeerOutcomeUnknown(words)
     raise PeerRefused(words, http_status=http_status, status_code=code)
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds from a ``Retry-After`` header: a number of them, or an HTTP date (RFC 9110 §10.2.3)."""
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, IndexError):
+        return None
+    return (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
+
+
+def _bare(http_status: int, raw: bytes) -> Envelope | None:
+    """The envelope that a peer forgot around its list or object; None where there is one, or nothing to use."""
+    try:
+        body = loads(raw) if 200 <= http_status < 300 else None
+    except MalformedJson:
+        return None
+    if not isinstance(body, dict | list) or read_envelope(body) is not None:
+        return None
+    logger.warning("an answer without an OCPI envelope is taken as it is")
+    return Envelope(SUCCESS, body.get("data", body) if isinstance(body, dict) else body)
 
 
 def _envelope(raw: bytes) -> Envelope | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, Literal
 from urllib.parse import quote
 
 AUTHORIZATION: Final = "Authorization"
@@ -141,10 +141,18 @@ def format_datetime(moment: datetime) -> str:
 
 # ---- The credentials token (OCPI 2.2.1 §4.1.2) --------------------------------------------------------------------
 
+# How a token stands in the header: Base64 since 2.2, as it is in 2.1.1; many peers do the other (ocpi.md §21 Q8).
+TokenForm = Literal["base64", "raw"]
 
-def encode_token(token: str) -> str:
-    """The ``Authorization`` header of ``token``: Base64 with padding, after ``Token`` and one space."""
-    return "Token " + base64.b64encode(token.encode()).decode()
+
+def encode_token(token: str, form: TokenForm = "base64") -> str:
+    """The ``Authorization`` header of ``token``: Base64 with padding (or raw), after ``Token`` and one space."""
+    return "Token " + (token if form == "raw" else base64.b64encode(token.encode()).decode())
+
+
+def form_of_token(authorization: str, token: str) -> TokenForm:
+    """The form in which an ``Authorization`` header that means ``token`` has it."""
+    return "raw" if authorization.strip().partition(" ")[2].strip() == token else "base64"
 
 
 def token_candidates(authorization: str | None) -> list[str]:
@@ -238,14 +246,13 @@ class Party:
         return fold(self.country_code) == fold(country_code) and fold(self.party_id) == fold(party_id)
 
 
-def routing_headers(sender: Party, receiver: Party) -> dict[str, str]:
-    """``OCPI-from-*`` and ``OCPI-to-*``: for functional modules only (OCPI 2.2.1 §4.1.3)."""
-    return {
-        FROM_COUNTRY: sender.country_code,
-        FROM_PARTY: sender.party_id,
-        TO_COUNTRY: receiver.country_code,
-        TO_PARTY: receiver.party_id,
-    }
+def routing_headers(sender: Party, receiver: Party | None) -> dict[str, str]:
+    """``OCPI-from-*`` and ``OCPI-to-*``: for functional modules only (OCPI 2.2.1 §4.1.3).
+
+    No ``receiver``: an open routing request, whose receiver the hub finds (§4.2.4).
+    """
+    to = {} if receiver is None else {TO_COUNTRY: receiver.country_code, TO_PARTY: receiver.party_id}
+    return {FROM_COUNTRY: sender.country_code, FROM_PARTY: sender.party_id, **to}
 
 
 def fold(text: str) -> str:

@@ -128,7 +128,7 @@ class _Batch:
         return next(by_reference, None) or next(one_time, None) or _newest_start(with_token, key, body)
 
     def _park(self, session: StoredSession, first: str | None) -> None:
-        detail = {"ocpi_session_id": session.key.id, "first": first, "status": session.body["status"]}
+        detail = {"ocpi_session_id": session.spelled_id, "first": first, "status": session.body["status"]}
         self.events.append((str(session.session_id), "second_session", detail))
         logger.error("second CPO Session for one start", extra={"session_id": session.session_id, **detail})
         status = session_object.reading(session.body).status
@@ -138,7 +138,7 @@ class _Batch:
     def _meter(self, own: OwnSession, session: StoredSession, previous: Reading | None, now: datetime) -> None:
         reading = session_object.reading(session.body)
         meter, anomalies = advance(own.meter, reading, own.spec, now)
-        meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.key.id})
+        meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.spelled_id})
         meter = meter.model_copy(update={"estimate": _estimate(own, meter)})
         known = advance(own.meter, previous, own.spec, now)[1] if previous else set()
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
@@ -204,9 +204,9 @@ def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:
 
 def _merged(push: Push, before: StoredSession | None) -> dict[str, Any] | None:
     if push.method == "PUT":
-        return session_object.put(before.body if before else None, push.body)
+        return session_object.put(before.body if before else None, push.body, push.received_at)
     assert before is not None  # noqa: S101 - apply() has turned it away
-    return session_object.patch(before.body, push.body)
+    return session_object.patch(before.body, push.body, push.received_at)
 
 
 async def _load(connection: AsyncConnection, pushes: Sequence[Push], silence: timedelta) -> _Batch:
@@ -234,7 +234,7 @@ async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> No
     await save_meters(connection, [batch.meters[key] for key in sorted(batch.meters)], now)
     await add_wakes(connection, batch.wakes, now)
     for session in batch.parked:
-        payload = {"connection_id": session.key.connection_id, "ocpi_session_id": session.key.id}
+        payload = {"connection_id": session.key.connection_id, "ocpi_session_id": session.spelled_id}
         await add_message(connection, str(session.session_id), Kind.PARKED, payload, now)
     for session_id, event_type, data in batch.events:
         await add_event(connection, session_id, event_type, data, now)

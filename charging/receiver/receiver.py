@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.errors import UnusableMessage
 from charging.ocpi import wire
 from charging.ocpi.models import Cdr, ChargingProfileResult, DisplayText
+from charging.ocpi.versions import dialect
 from charging.receiver.cdr_matching import hand_over
 from charging.receiver.group import GroupCommit
 from charging.receiver.pushes import Outcome, Push, store_pushes
@@ -50,8 +51,8 @@ class StoredCdr:
 class Receiver:
     """Stores what CPOs push: when a method returns, it is durable and may be acknowledged.
 
-    All raise ``wire.MalformedJson`` (HTTP 400), ``UnusableMessage`` (OCPI 2001) or ``StoreUnavailable`` (nothing was
-    stored). ``connection`` is the authenticated peer; it can touch only what is its own.
+    All raise ``UnusableMessage`` (OCPI 2001) or ``StoreUnavailable`` (nothing was stored). ``connection`` is the
+    authenticated peer; it can touch only what is its own. Bodies are as OCPI 2.2.1 has them.
     """
 
     def __init__(self, database: Database, settings: Settings) -> None:
@@ -61,16 +62,16 @@ class Receiver:
         self.on_commit: Callable[[], None] = lambda: None  # the inbox of this process: ``Inbox.kick``
 
     async def put_session(
-        self, connection: Connection, country_code: str, party_id: str, session_id: str, raw: bytes
+        self, connection: Connection, country_code: str, party_id: str, session_id: str, body: dict[str, Any]
     ) -> Outcome:
         """PUT of a Session (OCPI 2.2.1 §9.2.2.2). UNKNOWN: the party is not the peer's own."""
-        return await self._push("PUT", connection, country_code, party_id, session_id, wire.loads(raw))
+        return await self._push("PUT", connection, country_code, party_id, session_id, body)
 
     async def patch_session(
-        self, connection: Connection, country_code: str, party_id: str, session_id: str, raw: bytes
+        self, connection: Connection, country_code: str, party_id: str, session_id: str, body: dict[str, Any]
     ) -> Outcome:
         """PATCH of a Session (§9.2.2.3). UNKNOWN: the party is not the peer's own, or there is no such Session."""
-        return await self._push("PATCH", connection, country_code, party_id, session_id, wire.loads(raw))
+        return await self._push("PATCH", connection, country_code, party_id, session_id, body)
 
     async def session_object(self, connection: Connection, body: dict[str, Any]) -> Outcome:
         """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out."""
@@ -89,7 +90,7 @@ class Receiver:
             stored = await read_cpo_session(store, _key(connection, country_code, party_id, session_id))
         return stored.body if stored else None
 
-    async def command_result(self, connection: Connection, kind: str, command_id: str, raw: bytes) -> bool:
+    async def command_result(self, connection: Connection, kind: str, command_id: str, body: dict[str, Any]) -> bool:
         """The result of a command or charging profile (§13.2.1.1, §14.2.2.1). False: this peer has no such command.
 
         May come before the command's own response, again, or years later; the first one counts.
@@ -98,7 +99,6 @@ class Receiver:
             command = await sent_command(store, connection.id, kind, command_id)
         if command is None:
             return False
-        body = _object(wire.loads(raw))
         if not isinstance(body.get("result"), str):
             raise UnusableMessage("missing: result")
         async with self._database.write() as store:
@@ -106,27 +106,33 @@ class Receiver:
         self.on_commit()
         return True
 
-    async def cdr(self, connection: Connection, raw: bytes) -> StoredCdr:
-        """POST of a CDR (§10.2.2.2): stored once. The same again is acknowledged; another one of that id is not."""
-        return await self._cdr(connection, raw, _object(wire.loads(raw)))
+    async def cdr(self, connection: Connection, raw: bytes, body: dict[str, Any], version: str) -> StoredCdr:
+        """POST of a CDR (§10.2.2.2): stored once. The same again is acknowledged; another one of that id is not.
+
+        ``raw`` is what came, in OCPI ``version``.
+        """
+        return await self._cdr(_incoming_cdr(connection, raw, body, version))
 
     async def cdr_object(self, connection: Connection, body: dict[str, Any]) -> StoredCdr | None:
-        """A CDR from the CPO's own list; the same as a POST of it. None: it cannot be used."""
+        """A CDR from the CPO's own list, as received; the same as a POST of it. None: it cannot be used."""
+        spoken = dialect(connection.version)
         try:
-            return await self._cdr(connection, wire.dumps(body), body)
+            read = spoken.read("cdr", body, connection.party)
+            return await self._cdr(_incoming_cdr(connection, wire.dumps(body), read, spoken.version))
         except UnusableMessage as error:
             logger.warning("unusable CDR in a list", extra={"connection_id": connection.id, "problem": str(error)})
             return None
 
-    async def get_cdr(self, connection: Connection, public_id: str) -> Any:
-        """The CDR at the URL that its POST was answered with (§10.2.2.1), or None."""
+    async def get_cdr(self, connection: Connection, public_id: str, version: str) -> Any:
+        """The CDR at the URL that its POST was answered with (§10.2.2.1), or None. As received, if in ``version``."""
         async with self._database.read() as store:
             kept = await read_cdr(store, connection.id, public_id)
-        return wire.loads(kept.raw) if kept else None
+        if kept is None:
+            return None
+        return wire.loads(kept.raw) if kept.version == version else dialect(version).write("cdr", kept.body)
 
-    async def active_profile(self, connection: Connection, ocpi_session_id: str, raw: bytes) -> bool:
+    async def active_profile(self, connection: Connection, ocpi_session_id: str, body: dict[str, Any]) -> bool:
         """PUT of an ActiveChargingProfile (§14.2.2.2), kept as an event. False: this peer has no such Session."""
-        body = _object(wire.loads(raw))
         async with self._database.write() as store:
             session_id = await session_of_profile(store, connection.id, ocpi_session_id)
             if session_id is not None:
@@ -142,13 +148,14 @@ class Receiver:
         country_code: str,
         party_id: str,
         session_id: str,
-        data: Any,
+        body: dict[str, Any],
     ) -> Outcome:
         if not connection.owns(country_code, party_id):
             return Outcome.UNKNOWN
-        body = _object(data)
         key = _key(connection, country_code, party_id, session_id)
         _check_identity(connection, key, body)
+        if method == "PUT":
+            body = {"id": session_id, **body}
         outcome = await self._pushes.submit(Push(method, key, body, datetime.now(UTC)))
         if isinstance(outcome, UnusableMessage):
             raise outcome
@@ -187,8 +194,7 @@ class Receiver:
 
     # --- CDRs ---
 
-    async def _cdr(self, connection: Connection, raw: bytes, body: dict[str, Any]) -> StoredCdr:
-        cdr = _incoming_cdr(connection, raw, body)
+    async def _cdr(self, cdr: IncomingCdr) -> StoredCdr:
         try:
             stored = await self._store_cdr(cdr)
         except IntegrityError:
@@ -214,14 +220,26 @@ async def _repeated(store: AsyncConnection, known: KeptCdr, cdr: IncomingCdr, no
     if known.session_id is None and (session_id := await session_of(store, cdr)) is not None:
         await match_cdr(store, known.public_id, session_id)
         await hand_over(store, session_id, known.public_id, now)
-    differs = wire.loads(known.raw) != wire.loads(cdr.raw)  # exact numbers; spelling and order do not matter
+    differs = _differ(known, cdr)
     if differs and known.session_id is not None:
         await hold_session(store, known.session_id)
         await add_event(store, known.session_id, "cdr_differs", {"cdr_id": cdr.body["id"]}, now)
     return StoredCdr(known.public_id, created=False, differs=differs)
 
 
-def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any]) -> IncomingCdr:
+def _differ(known: KeptCdr, cdr: IncomingCdr) -> bool:
+    if known.version == cdr.version:
+        return bool(wire.loads(known.raw) != wire.loads(cdr.raw))  # exact numbers; spelling and order do not matter
+    # A peer that has moved to another version: what both can say is what is billed.
+    return _billed(known.body) != _billed(cdr.body)
+
+
+def _billed(body: dict[str, Any]) -> tuple[Any, ...]:
+    cdr = Cdr.model_validate(body)
+    return cdr.currency, cdr.total_energy, cdr.total_cost.excl_vat
+
+
+def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any], version: str) -> IncomingCdr:
     try:
         cdr = Cdr.model_validate(body)
     except ValidationError as error:
@@ -230,17 +248,11 @@ def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any]) -> I
     if not connection.owns(cdr.country_code, cdr.party_id):
         raise UnusableMessage("not a CDR of this peer")
     owner = (wire.fold(cdr.country_code), wire.fold(cdr.party_id))
-    return IncomingCdr(connection.id, *owner, raw.decode("utf-8-sig"), {**body, "id": cdr.id})
-
-
-def _object(data: Any) -> dict[str, Any]:
-    if not isinstance(data, dict):
-        raise UnusableMessage("not a JSON object")
-    return data
+    return IncomingCdr(connection.id, *owner, raw.decode("utf-8-sig"), {**body, "id": cdr.id}, version)
 
 
 def _key(connection: Connection, country_code: str, party_id: str, session_id: str) -> SessionKey:
-    return SessionKey(connection.id, wire.fold(country_code), wire.fold(party_id), session_id)
+    return SessionKey(connection.id, wire.fold(country_code), wire.fold(party_id), wire.fold(session_id))
 
 
 def _check_identity(connection: Connection, key: SessionKey, body: dict[str, Any]) -> None:

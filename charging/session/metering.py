@@ -3,7 +3,7 @@
 Energy kWh, power kW, cost in the session's currency, time aware UTC.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -13,6 +13,7 @@ from charging.session.model import CpoStatus, Meter, SessionSpec
 
 TOLERANCE: Final = Decimal("1.1")  # chargers deliver a little more than their plate says
 CLOCK_ERROR: Final = timedelta(minutes=5)  # a CPO's clock may be wrong by so much
+FUTURE: Final = timedelta(hours=24)  # and no clock by more than so much
 FLAT: Final = timedelta(seconds=60)  # energy that did not rise for so long means no power
 _HOUR: Final = 3600
 
@@ -51,6 +52,8 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
     (``power_factor`` included), plus a tenth, plus five minutes of clock error. Neither it nor the cost beside it is
     believed; since the bound grows with time, a true value is believed as soon as it can be true.
     """
+    # A clock that is days ahead would be believed for days.
+    reading = replace(reading, updated_at=min(reading.updated_at, received_at + FUTURE))
     anomalies = _anomalies(meter, reading, spec, received_at)
     kwh = meter.kwh
     if reading.kwh is not None and Anomaly.ENERGY_LEAPT not in anomalies:

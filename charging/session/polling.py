@@ -73,8 +73,10 @@ def ask_at(session: Watched, now: datetime, silence: timedelta) -> datetime:
     return now + max(silence, min(now - since, slowest))
 
 
-def date_from(session: Watched, question: Question) -> datetime:
-    """From when on a list holds what is missing. ``last_updated`` is filtered by, in the CPO's clock."""
-    if question is Question.CDRS:
-        return (session.cpo_ended_at or session.created_at) - OVERLAP
-    return (session.heard_at or session.created_at) - OVERLAP
+def date_from(session: Watched, question: Question, now: datetime) -> datetime:
+    """From when on a list holds what is missing. ``last_updated`` is filtered by, in the CPO's clock.
+
+    Never from a moment to come: a CPO's clock may be ahead, and one wrong time stamp must not hide a session.
+    """
+    heard_at = session.cpo_ended_at if question is Question.CDRS else session.heard_at
+    return min(heard_at or session.created_at, now) - OVERLAP

@@ -3,18 +3,20 @@
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from charging.ocpi.wire import VERSION
 from charging.payments.bill import CdrKey, CdrState, StoredCdr
+from charging.store.exact_json import to_json
 from charging.store.tables import cdrs
 
 
 async def of_session(connection: AsyncConnection, session_id: str) -> list[StoredCdr]:
-    """All CDRs of a session in any state, exactly as they were received."""
+    """All CDRs of a session in any state, exactly as received; those of other versions as OCPI 2.2.1 has them."""
     rows = await connection.execute(select(cdrs).where(cdrs.c.session_id == session_id))
     return [
         StoredCdr(
             key=(row.connection_id, row.country_code, row.party_id, row.folded_id),
             id=row.id,
-            raw=row.raw,
+            raw=row.raw if row.version == VERSION else to_json(row.body),
             state=CdrState(row.state),
             problem=row.problem,
             received_at=row.received_at,

@@ -7,11 +7,16 @@ from typing import Any
 from pydantic import BaseModel
 from sqlalchemy import and_, insert, select, update
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from charging.errors import PeerNotReached
+from charging.ocpi.wire import Party
 from charging.session.answers import StartAnswer
 from charging.session.model import SessionSpec
 from charging.store.connections import Connection, ConnectionStore
 from charging.store.engine import Database
+from charging.store.evse_turns import HELD_FOR, turn_of
+from charging.store.leases import end_lease, take_lease
 from charging.store.tables import commands, sessions, tokens
 
 
@@ -19,11 +24,14 @@ from charging.store.tables import commands, sessions, tokens
 class PreparedStart:
     """The START_SESSION of a session, whole, as POST /v1/sessions/start has stored it.
 
-    ``was_sending``: an earlier attempt had begun to send. ``answer``: what it heard, where it heard something.
+    ``turn``: the lease on its EVSE, taken with it. ``was_sending``: an earlier attempt had begun to send. ``answer``:
+    what it heard, where it heard something.
     """
 
     command_id: str
+    turn: str
     connection_id: str
+    party: Party
     location_id: str
     evse_uid: str
     connector_id: str
@@ -41,7 +49,11 @@ class CommandStore:
         self._connections = connections
 
     async def begin_start(self, session_id: str) -> PreparedStart:
-        """Mark the session's START_SESSION as ``sending``, committed before this returns."""
+        """Mark the session's START_SESSION as ``sending``, committed before this returns.
+
+        Raises ``PeerNotReached`` while another command to its EVSE is under way.
+        """
+        now = datetime.now(UTC)
         async with self._database.write() as connection:
             row = (
                 await connection.execute(
@@ -53,15 +65,20 @@ class CommandStore:
                     .with_for_update(of=commands)
                 )
             ).one()
+            spec = SessionSpec.model_validate(row.spec)
+            turn = turn_of(spec)
+            if row.state == "ready" and not await take_lease(connection, turn, now=now, until=now + HELD_FOR):
+                raise PeerNotReached("another command to this EVSE is under way")
             await connection.execute(
                 update(commands)
                 .where(commands.c.id == row.id, commands.c.state == "ready")
-                .values(state="sending", sent_at=datetime.now(UTC))
+                .values(state="sending", sent_at=now)
             )
-        spec = SessionSpec.model_validate(row.spec)
         return PreparedStart(
             command_id=row.id,
+            turn=turn,
             connection_id=row.connection_id,
+            party=Party(spec.country_code, spec.party_id),
             location_id=spec.location_id,
             evse_uid=spec.evse_uid,
             connector_id=spec.connector_id,
@@ -71,26 +88,22 @@ class CommandStore:
             answer=StartAnswer.model_validate(row.response) if row.state == "answered" else None,
         )
 
-    async def not_sent(self, command_id: str) -> None:
-        """Nothing left this machine: the command may be sent after all."""
+    async def not_sent(self, start: PreparedStart) -> None:
+        """The CPO has taken nothing: the command may be sent after all."""
         async with self._database.write() as connection:
-            await connection.execute(update(commands).where(commands.c.id == command_id).values(state="ready"))
+            await connection.execute(update(commands).where(commands.c.id == start.command_id).values(state="ready"))
+            await end_lease(connection, start.turn, datetime.now(UTC))
 
-    async def started(self, command_id: str, answer: StartAnswer) -> None:
+    async def started(self, start: PreparedStart, answer: StartAnswer) -> None:
         """Keep what came of START_SESSION."""
-        await self._answered(command_id, answer)
+        async with self._database.write() as connection:
+            await _answered(connection, start.command_id, answer)
+            await end_lease(connection, start.turn, datetime.now(UTC))
 
     async def responded(self, command_id: str, response: BaseModel) -> None:
         """Keep a CommandResponse or ChargingProfileResponse."""
-        await self._answered(command_id, response)
-
-    async def _answered(self, command_id: str, answer: BaseModel) -> None:
         async with self._database.write() as connection:
-            await connection.execute(
-                update(commands)
-                .where(commands.c.id == command_id)
-                .values(state="answered", response=answer.model_dump(mode="json"))
-            )
+            await _answered(connection, command_id, response)
 
     async def note(
         self,
@@ -125,6 +138,12 @@ class CommandStore:
             stored = await connection.scalar(select(commands.c.result).where(commands.c.id == command_id))
         return None if stored is None else str(stored["result"])
 
+    async def spec_of(self, session_id: str) -> SessionSpec:
+        """The fixed facts of a session: the CPO and the EVSE that a command about it goes to."""
+        async with self._database.read() as connection:
+            stored = await connection.scalar(select(sessions.c.spec).where(sessions.c.id == session_id))
+        return SessionSpec.model_validate(stored)
+
     async def connection_of(self, session_id: str) -> tuple[Connection, datetime]:
         """The connection of a session, and when the session was created."""
         async with self._database.read() as connection:
@@ -136,3 +155,11 @@ class CommandStore:
         if (peer := await self._connections.get(row.connection_id)) is None:
             raise LookupError("a session without its connection")  # a foreign key forbids it
         return peer, row.created_at
+
+
+async def _answered(connection: AsyncConnection, command_id: str, answer: BaseModel) -> None:
+    await connection.execute(
+        update(commands)
+        .where(commands.c.id == command_id)
+        .values(state="answered", response=answer.model_dump(mode="json"))
+    )

@@ -11,8 +11,8 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,11 +21,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.models import Credentials, Endpoint
-from charging.ocpi.wire import Party, fold
+from charging.ocpi.versions import Dialect, dialect
+from charging.ocpi.wire import Party, TokenForm, fold
 from charging.store.engine import Database
-from charging.store.tables import connections
+from charging.store.tables import client_infos, connections
 
 logger = logging.getLogger(__name__)
 
@@ -40,16 +42,27 @@ class Caller:
     """Who calls us, with which token; ``is_next`` when it is one that a rotation handed out and nobody used yet."""
 
     connection: "Connection"
-    token: str
+    token: str = field(repr=False)
     is_next: bool = False
+
+
+@dataclass(frozen=True)
+class Client:
+    """A party behind a hub, as the hub's ClientInfo tells (OCPI 2.2.1 §15.4.1)."""
+
+    party: Party
+    role: str
+    status: str
 
 
 @dataclass(frozen=True)
 class Connection:
     """One peer. ``roles`` and ``endpoints`` are OCPI objects as the peer gave them.
 
-    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted.
+    ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted; in the form
+    ``token_form`` where that is not its version's own. ``sends_token_form``: how it writes the token that it sends us.
     ``start_token``: what a start shows, ``one_time`` or the ``user``'s stable token.
+    ``clients``: the parties behind it, where it is a hub.
     """
 
     id: str
@@ -60,10 +73,24 @@ class Connection:
     versions_url: str
     roles: list[dict[str, Any]]
     endpoints: list[dict[str, Any]]
-    client_token: str | None
+    client_token: str | None = field(repr=False)
     power_factor: int
     locations_synced_at: datetime | None = None
     start_token: str = "one_time"  # noqa: S105 - which one, not the token
+    hub_party_id: str | None = None
+    clients: tuple[Client, ...] = ()
+    token_form: TokenForm | None = None
+    sends_token_form: TokenForm | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        """The version of OCPI that we speak with it."""
+        return dialect(self.version)
+
+    @property
+    def client_token_form(self) -> TokenForm:
+        """How to write the token that we send."""
+        return self.token_form or form_of(self.dialect)
 
     @property
     def is_active(self) -> bool:
@@ -77,18 +104,41 @@ class Connection:
         return Party(roles[0]["country_code"], roles[0]["party_id"]) if roles else None
 
     @property
+    def hub(self) -> Party | None:
+        """The hub that this platform is: its role HUB, since 2.3.0 its ``hub_party_id``; None where it is none."""
+        if self.hub_party_id:
+            return Party(self.hub_party_id[:2], self.hub_party_id[2:])
+        hubs = (Party(r["country_code"], r["party_id"]) for r in self.roles if r.get("role") == "HUB")
+        return next(hubs, None)
+
+    @property
     def parties(self) -> list[Party]:
-        """Whose objects are the peer's own."""
-        return [Party(role["country_code"], role["party_id"]) for role in self.roles]
+        """Whose objects are the peer's own (ocpi.md §21 Q43).
+
+        Those of its roles, bound at registration; of a hub also those of the CPOs that it has told us of.
+        """
+        roles = [Party(role["country_code"], role["party_id"]) for role in self.roles]
+        return [*roles, *(client.party for client in self._cpos())]
 
     def owns(self, country_code: str, party_id: str) -> bool:
-        """Whether objects of this party are the peer's own (bound at registration, ocpi.md §21 Q43)."""
+        """Whether objects of this party are the peer's own."""
         return any(party.is_same(country_code, party_id) for party in self.parties)
 
+    def is_away(self, country_code: str, party_id: str) -> bool:
+        """Whether the hub says that this CPO behind it is not connected: it is not to be called (§15.4.2)."""
+        return any(c.status != "CONNECTED" for c in self._cpos() if c.party.is_same(country_code, party_id))
+
+    def _cpos(self) -> Iterable[Client]:
+        return (client for client in self.clients if client.role == "CPO") if self.hub else ()
+
     def endpoint(self, module: str, role: str | None = None) -> str | None:
-        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning."""
+        """The URL of a module's interface at the peer; ``role`` SENDER or RECEIVER, None where it has no meaning.
+
+        An endpoint without a role, as in 2.1.1, is the one that is asked for.
+        """
         for endpoint in self.endpoints:
-            if fold(endpoint["identifier"]) == fold(module) and role in (None, endpoint.get("role")):
+            theirs = endpoint.get("role")
+            if fold(endpoint["identifier"]) == fold(module) and (None in (role, theirs) or role == theirs):
                 return str(endpoint["url"])
         return None
 
@@ -97,6 +147,11 @@ class Connection:
         fitting = [endpoint for endpoint in self.endpoints if url.startswith(str(endpoint["url"]))]
         longest = max(fitting, key=lambda endpoint: len(str(endpoint["url"])), default=None)
         return str(longest["identifier"]).lower() if longest else "other"
+
+
+def form_of(spoken: Dialect) -> TokenForm:
+    """How a version writes the credentials token in the header."""
+    return "base64" if spoken.encodes_token else "raw"
 
 
 def network_of(credentials: Credentials, fallback: str) -> str:
@@ -128,7 +183,8 @@ class ConnectionStore:
                 self._recent[connection_id] = (time.monotonic() + CACHE_S, connection)
         return connection
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
+        """Connections have changed: what was remembered of them is old."""
         self._callers.clear()
         self._recent.clear()
 
@@ -138,9 +194,13 @@ class ConnectionStore:
 
     async def list(self) -> list[Connection]:
         """All connections, by name."""
+        return [self._connection(*row) for row in await self._rows(select(connections).order_by(connections.c.name))]
+
+    async def _rows(self, query: Select[Any]) -> Sequence[tuple[Row[Any], Sequence[Client]]]:
+        """Rows of connections, each with the parties behind it."""
         async with self._database.read() as store:
-            rows = (await store.execute(select(connections).order_by(connections.c.name))).all()
-        return [self._connection(row) for row in rows]
+            rows = (await store.execute(query)).all()
+            return [(row, await _clients(store, row.id) if _may_be_hub(row) else []) for row in rows]
 
     async def by_server_token(self, candidates: Sequence[str]) -> Caller | None:
         """The peer that calls us with one of ``candidates``.
@@ -156,8 +216,8 @@ class ConnectionStore:
         rows = await self._with_token_prefix({candidate[:PREFIX_LENGTH] for candidate in candidates})
         # Every pair is compared, each in constant time: how long this takes tells nothing about a token.
         matches = [
-            Caller(self._connection(row), candidate, is_next)
-            for row in rows
+            Caller(self._connection(row, clients), candidate, is_next)
+            for row, clients in rows
             for candidate, digest in hashes.items()
             for is_next, expected in ((False, row.server_token_hash), (True, row.next_token_hash))
             if hmac.compare_digest(digest, expected or "")
@@ -166,17 +226,14 @@ class ConnectionStore:
             self._callers[hashes[matches[0].token]] = (time.monotonic() + CACHE_S, matches[0])
         return matches[0] if matches else None
 
-    async def _with_token_prefix(self, prefixes: set[str]) -> Sequence[Row[Any]]:
+    async def _with_token_prefix(self, prefixes: set[str]) -> Sequence[tuple[Row[Any], Sequence[Client]]]:
         columns = connections.c
-        query = select(connections).where(
-            or_(columns.server_token_prefix.in_(prefixes), columns.next_token_prefix.in_(prefixes))
-        )
-        async with self._database.read() as store:
-            return (await store.execute(query)).all()
+        has_prefix = or_(columns.server_token_prefix.in_(prefixes), columns.next_token_prefix.in_(prefixes))
+        return await self._rows(select(connections).where(has_prefix))
 
     async def adopt(self, caller: Caller) -> None:
         """The peer has begun to use the token of its last rotation: the former one is dead."""
-        self._forget()
+        self.forget()
         async with self._database.write() as store:
             await store.execute(
                 update(connections)
@@ -240,10 +297,12 @@ class ConnectionStore:
         server_token: str,
         replaces_at_once: bool = True,
         power_factor: int | None = None,
+        token_form: TokenForm | None = None,
     ) -> Connection:
         """The handshake is done: keep the peer's credentials; ``server_token`` is what it shall send.
 
         ``replaces_at_once`` False keeps the peer's former token good until it first uses the new one (rotation).
+        ``token_form``: the one that it wants, where that is not its version's own.
         """
         values: dict[str, Any] = {
             "status": "active",
@@ -253,6 +312,8 @@ class ConnectionStore:
             "roles": [role.model_dump(mode="json", exclude_none=True) for role in credentials.roles],
             "endpoints": [endpoint.model_dump(mode="json", exclude_none=True) for endpoint in endpoints],
             "client_token": self._fernet.encrypt(credentials.token.encode()).decode(),
+            "hub_party_id": credentials.hub_party_id,
+            "token_form": token_form,
         }
         existing = await self.by_name(name)
         if existing is None or not existing.is_active:
@@ -270,7 +331,7 @@ class ConnectionStore:
 
     async def unregister(self, connection_id: str) -> None:
         """Forget both tokens; the row stays, for its sessions and CDRs."""
-        self._forget()
+        self.forget()
         values = {"status": "unregistered", "client_token": None, **NO_SERVER_TOKEN, **NO_NEXT_TOKEN}
         async with self._database.write() as store:
             await store.execute(
@@ -281,12 +342,19 @@ class ConnectionStore:
 
     async def set_start_token(self, connection_id: str, start_token: str) -> None:
         """From now on sessions at this CPO start with ``one_time`` tokens, or with those of the ``user``."""
-        self._forget()
+        await self._change(connection_id, start_token=start_token)
+
+    async def heard_token_form(self, connection_id: str, form: TokenForm) -> None:
+        """Remember how the peer writes the token that it sends us."""
+        await self._change(connection_id, sends_token_form=form)
+
+    async def _change(self, connection_id: str, **values: Any) -> None:
+        self.forget()
         async with self._database.write() as store:
             await store.execute(
                 update(connections)
                 .where(connections.c.id == connection_id)
-                .values(start_token=start_token, updated_at=datetime.now(UTC))
+                .values(**values, updated_at=datetime.now(UTC))
             )
 
     async def locations_synced(self, connection_id: str, at: datetime) -> None:
@@ -297,7 +365,7 @@ class ConnectionStore:
             )
 
     async def _save(self, name: str, **values: Any) -> str:
-        self._forget()
+        self.forget()
         now = datetime.now(UTC)
         async with self._database.write() as store:
             row = (await store.execute(select(connections.c.id).where(connections.c.name == name))).first()
@@ -314,11 +382,10 @@ class ConnectionStore:
             return connection_id
 
     async def _one(self, query: Select[Any]) -> Connection | None:
-        async with self._database.read() as store:
-            row = (await store.execute(query)).first()
-        return None if row is None else self._connection(row)
+        rows = await self._rows(query)
+        return self._connection(*rows[0]) if rows else None
 
-    def _connection(self, row: Row[Any]) -> Connection:
+    def _connection(self, row: Row[Any], clients: Sequence[Client]) -> Connection:
         return Connection(
             id=row.id,
             name=row.name,
@@ -332,6 +399,10 @@ class ConnectionStore:
             power_factor=row.power_factor,
             locations_synced_at=row.locations_synced_at,
             start_token=row.start_token,
+            hub_party_id=row.hub_party_id,
+            clients=tuple(clients),
+            token_form=row.token_form,
+            sends_token_form=row.sends_token_form,
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:
@@ -342,6 +413,15 @@ class ConnectionStore:
                 "the token of a connection does not decrypt: CHARGING_SECRET_KEYS changed?", extra={"cpo": name}
             )
             return None
+
+
+def _may_be_hub(row: Row[Any]) -> bool:
+    return bool(row.hub_party_id) or any(role.get("role") == "HUB" for role in row.roles)
+
+
+async def _clients(store: AsyncConnection, connection_id: str) -> list[Client]:
+    query = select(client_infos).where(client_infos.c.connection_id == connection_id)
+    return [Client(Party(r.country_code, r.party_id), r.role, r.status) for r in await store.execute(query)]
 
 
 def new_token() -> str:

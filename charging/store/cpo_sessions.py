@@ -25,7 +25,7 @@ class SessionKey(NamedTuple):
     connection_id: str
     country_code: str  # upper case
     party_id: str  # upper case
-    id: str  # as received
+    id: str  # upper case; the body has it as received
 
     def folded(self) -> "SessionKey":
         """For comparing: an id is a CiString."""
@@ -40,6 +40,11 @@ class StoredSession:
     session_id: str | None
     parked: bool
     body: dict[str, Any]
+
+    @property
+    def spelled_id(self) -> str:
+        """Its id as the CPO spells it, which is how the CPO is told of it."""
+        return str(self.body.get("id") or self.key.id)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import BindParameter, Column, bindparam, delete, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from charging.ocpi.wire import fold
 from charging.session.answers import Publication
 from charging.session.model import Meter, ProfileAnswer, TimelineEntry
 from charging.store.engine import Database
@@ -93,7 +94,7 @@ class DecisionStore:
     async def ocpi_session_is_over(self, connection_id: str, ocpi_session_id: str) -> bool:
         """Whether the CPO's Session is COMPLETED or INVALID in the store."""
         query = select(ocpi_sessions.c.status).where(
-            ocpi_sessions.c.connection_id == connection_id, ocpi_sessions.c.id == ocpi_session_id
+            ocpi_sessions.c.connection_id == connection_id, ocpi_sessions.c.id == fold(ocpi_session_id)
         )
         async with self._database.read() as connection:
             statuses = (await connection.scalars(query)).all()

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Row, Table, and_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.models import OcpiModel
-from charging.ocpi.wire import fold
+from charging.ocpi.wire import Party, fold
 
 Body = dict[str, Any]
 
@@ -22,6 +22,11 @@ class ObjectKey:
     country_code: str
     party_id: str
     id: str
+
+    @property
+    def party(self) -> Party:
+        """The party that owns it."""
+        return Party(self.country_code, self.party_id)
 
     def owner(self) -> dict[str, str]:
         """The columns that every table of objects has."""

@@ -1,14 +1,21 @@
-"""Odd messages: what a peer sent and we could not use, kept whole for people to look at."""
+"""Odd messages: what a peer sent and we could not use, kept whole for people to look at.
+
+Of each peer the newest ones only, so that none can fill the disk.
+"""
 
 import logging
 from datetime import UTC, datetime
+from typing import Any, Final
 
-from sqlalchemy import insert
+from sqlalchemy import Select, delete, func, insert, or_, select
 
 from charging.store.engine import Database
 from charging.store.tables import odd_messages
 
 logger = logging.getLogger(__name__)
+
+MAX_MESSAGES: Final = 1_000
+MAX_CHARACTERS: Final = 50_000_000
 
 
 async def store_odd_message(
@@ -26,6 +33,19 @@ async def store_odd_message(
                 body=text,
                 problem=problem,
                 received_at=datetime.now(UTC),
+                size=len(text),
             )
         )
+        await store.execute(delete(odd_messages).where(odd_messages.c.id.in_(_surplus(connection_id))))
     logger.warning("odd message", extra={"connection_id": connection_id, "method": method, "problem": problem})
+
+
+def _surplus(connection_id: str | None) -> Select[Any]:
+    """The ids of a peer's messages that are too many, counted from the newest."""
+    number = func.row_number().over(order_by=odd_messages.c.id.desc())
+    total = func.sum(odd_messages.c.size).over(order_by=odd_messages.c.id.desc())
+    counted = select(odd_messages.c.id, number.label("number"), total.label("total")).where(
+        odd_messages.c.connection_id == connection_id
+    )
+    rows = counted.subquery()
+    return select(rows.c.id).where(or_(rows.c.number > MAX_MESSAGES, rows.c.total > MAX_CHARACTERS))

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, and_, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,29 +20,35 @@ _STARTS_LOOKED_AT = 20
 
 @dataclass(frozen=True)
 class IncomingCdr:
-    """A CDR whose owner has been checked. ``raw`` is the body as received, ``body`` the same, parsed."""
+    """A CDR whose owner has been checked. ``raw`` is what came, in OCPI ``version``; ``body`` the same as 2.2.1."""
 
     connection_id: str
     country_code: str  # upper case
     party_id: str  # upper case
     raw: str
     body: dict[str, Any]
+    version: str
 
 
 @dataclass(frozen=True)
 class KeptCdr:
-    """A stored CDR. ``public_id`` ends the URL under which its sender finds it."""
+    """A stored CDR. ``public_id`` ends the URL under which its sender finds it; ``raw`` is in OCPI ``version``."""
 
     public_id: str
     session_id: str | None
     raw: str
+    version: str
+    body: dict[str, Any]
+
+
+_KEPT: Final = (cdrs.c.public_id, cdrs.c.session_id, cdrs.c.raw, cdrs.c.version, cdrs.c.body)
 
 
 async def find_cdr(connection: AsyncConnection, cdr: IncomingCdr) -> KeptCdr | None:
     """The stored CDR of the same owner and id, whatever the id's case (CiString)."""
     row = (
         await connection.execute(
-            select(cdrs.c.public_id, cdrs.c.session_id, cdrs.c.raw).where(
+            select(*_KEPT).where(
                 cdrs.c.connection_id == cdr.connection_id,
                 cdrs.c.country_code == cdr.country_code,
                 cdrs.c.party_id == cdr.party_id,
@@ -55,7 +61,7 @@ async def find_cdr(connection: AsyncConnection, cdr: IncomingCdr) -> KeptCdr | N
 
 async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str | None, now: datetime) -> KeptCdr:
     """Store a new CDR; without a session it is quarantined for people. Raises ``IntegrityError`` where it is there."""
-    kept = KeptCdr(str(uuid.uuid4()), session_id, cdr.raw)
+    kept = KeptCdr(str(uuid.uuid4()), session_id, cdr.raw, cdr.version, cdr.body)
     await connection.execute(
         insert(cdrs).values(
             connection_id=cdr.connection_id,
@@ -67,6 +73,7 @@ async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str
             session_id=session_id,
             ocpi_session_id=_billed_id(cdr.body),
             raw=cdr.raw,
+            version=cdr.version,
             body=cdr.body,
             state="received" if session_id else "quarantined",
             problem=None if session_id else "unmatched",
@@ -126,13 +133,15 @@ def _place(cdr: IncomingCdr) -> dict[str, Any]:
 
 
 def _billed_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
-    if not isinstance(cdr.body.get("session_id"), str):
+    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id (ocpi.md §15.2).
+    session_id = cdr.body.get("session_id") or cdr.body["id"]
+    if not isinstance(session_id, str):
         return None
     billed = select(ocpi_sessions.c.session_id).where(
         ocpi_sessions.c.connection_id == cdr.connection_id,
         ocpi_sessions.c.country_code == cdr.country_code,
         ocpi_sessions.c.party_id == cdr.party_id,
-        ocpi_sessions.c.id == cdr.body["session_id"],
+        ocpi_sessions.c.id == fold(session_id),
     )
     return sessions.c.id.in_(billed)
 
@@ -153,9 +162,7 @@ async def read_cdr(connection: AsyncConnection, connection_id: str, public_id: s
     """The CDR at ``public_id``, for the peer that sent it."""
     row = (
         await connection.execute(
-            select(cdrs.c.public_id, cdrs.c.session_id, cdrs.c.raw).where(
-                cdrs.c.public_id == public_id, cdrs.c.connection_id == connection_id
-            )
+            select(*_KEPT).where(cdrs.c.public_id == public_id, cdrs.c.connection_id == connection_id)
         )
     ).first()
     return KeptCdr(*row) if row else None

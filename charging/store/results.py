@@ -7,7 +7,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from charging.store.tables import commands, sessions
+from charging.ocpi.wire import fold
+from charging.store.tables import commands, ocpi_sessions, sessions
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,9 @@ async def keep_result(connection: AsyncConnection, command_id: str, result: dict
 
 async def session_of_profile(connection: AsyncConnection, connection_id: str, ocpi_session_id: str) -> str | None:
     """The session of ours whose CPO Session this is, locked. Its id has no owner in it: the peer tells them apart."""
-    return await connection.scalar(
-        select(sessions.c.id)
-        .where(sessions.c.connection_id == connection_id, sessions.c.ocpi_session_id == ocpi_session_id)
-        .limit(1)
-        .with_for_update()
+    charged = select(ocpi_sessions.c.session_id).where(
+        ocpi_sessions.c.connection_id == connection_id,
+        ocpi_sessions.c.id == fold(ocpi_session_id),
+        ocpi_sessions.c.parked.is_(False),
     )
+    return await connection.scalar(select(sessions.c.id).where(sessions.c.id.in_(charged)).limit(1).with_for_update())

@@ -97,6 +97,8 @@ connections = Table(
     Column("roles", Json, nullable=False, default=list),  # CredentialsRole objects of the peer
     Column("endpoints", Json, nullable=False, default=list),  # Endpoint objects of the peer
     Column("client_token", Text),  # what we send, encrypted
+    Column("token_form", String(10)),  # base64 | raw: how it wants what we send; null: as its version says
+    Column("sends_token_form", String(10)),  # base64 | raw: how it writes what it sends us
     Column("server_token_prefix", String(8), index=True),  # what we expect: prefix and SHA-256 only
     Column("server_token_hash", String(64)),
     Column("next_token_prefix", String(8), index=True),  # handed out, replaces the one above at its first use
@@ -104,6 +106,7 @@ connections = Table(
     Column("power_factor", Integer, nullable=False, default=1),
     Column("start_token", String(10), nullable=False, server_default="one_time"),  # one_time | user
     Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
+    Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),
     Column("created_at", UtcDateTime, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
@@ -356,13 +359,14 @@ ocpi_sessions = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("id", String(36), primary_key=True),  # as received
+    Column("id", String(36), primary_key=True),  # upper case: CiString; the body has it as received
     Column("session_id", ForeignKey("sessions.id"), index=True),  # ours, where it matches one
     Column("parked", Boolean, nullable=False, default=False),  # a second Session for one authorization_reference
     Column("body", Json, nullable=False),  # the Session object, all periods appended, unknown fields kept
     Column("status", String(20), nullable=False),
     Column("last_updated", UtcDateTime, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Index("ix_ocpi_sessions_id", "connection_id", "id"),  # charging profiles name it without its owner
 )
 
 inbox = Table(
@@ -392,6 +396,8 @@ odd_messages = Table(
     Column("body", Text, nullable=False),  # whole, as received
     Column("problem", Text, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
+    Column("size", Integer, nullable=False, server_default="0"),  # of the body, in characters
+    Index("ix_odd_messages_connection", "connection_id", "id"),
 )
 
 cdrs = Table(
@@ -406,7 +412,8 @@ cdrs = Table(
     Column("session_id", ForeignKey("sessions.id"), index=True),
     Column("ocpi_session_id", String(36)),  # the CPO's Session that it bills, in upper case
     Column("raw", Text, nullable=False),  # the body, byte for byte
-    Column("body", Json, nullable=False),
+    Column("version", String(10), nullable=False, server_default="2.2.1"),  # of OCPI, in which raw is written
+    Column("body", Json, nullable=False),  # as OCPI 2.2.1 has it
     Column("state", String(15), nullable=False),  # received | settled | quarantined
     Column("problem", Text),  # why it is quarantined
     Column("received_at", UtcDateTime, nullable=False),
@@ -480,4 +487,28 @@ findings = Table(
     Column("first_at", UtcDateTime, nullable=False),
     Column("last_at", UtcDateTime, nullable=False),
     Column("example", String(255), nullable=False),  # the path of a field, never what stands in it
+)
+
+peer_health = Table(
+    "peer_health",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("process", String(10), primary_key=True),  # api | worker
+    Column("state", String(10), nullable=False),  # of the circuit breaker: closed | open | probing
+    Column("failures", Integer, nullable=False),  # in a row
+    Column("opened_at", UtcDateTime),
+    Column("retry_at", UtcDateTime),
+    Column("last_error", Text),
+    Column("last_ok_at", UtcDateTime),
+)
+
+client_infos = Table(
+    "client_infos",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),  # of the hub
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("role", String(10), primary_key=True),
+    Column("status", String(20), nullable=False),  # CONNECTED | OFFLINE | PLANNED | SUSPENDED
+    Column("last_updated", UtcDateTime, nullable=False),
 )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from sqlalchemy import delete
 
+from charging.ocpi.location_object import patched
 from charging.ocpi.models import Tariff
 from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
@@ -63,6 +64,16 @@ class TariffStore:
         for verdict in verdicts.values():
             written.count(verdict)
         return written
+
+    async def patch_tariff(self, key: ObjectKey, changes: Body) -> bool:
+        """Change fields of a Tariff. False: there is none. ``ValidationError``: the outcome is unusable."""
+        stored = await self.get_tariff(key)
+        if stored is None:
+            return False
+        body = {**patched(stored, changes), "last_updated": changes["last_updated"]}
+        Tariff.model_validate(body)
+        await self.put_tariff(key.connection_id, body)
+        return True
 
     async def get_tariff(self, key: ObjectKey) -> Body | None:
         """The Tariff object as it stands."""

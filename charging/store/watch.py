@@ -11,6 +11,7 @@ from charging.session.polling import Watched
 from charging.store.engine import Database
 from charging.store.tables import cdrs, evse_claims, sessions
 
+CLAIMS_AT_ONCE = 50
 _BATCH = 500
 _LIVE = (Status.PENDING, Status.ACTIVE, Status.STOPPING)
 _BILLED = exists().where(cdrs.c.session_id == sessions.c.id)
@@ -60,12 +61,13 @@ class WatchStore:
             async with self._database.write() as connection:
                 await connection.execute(statement, rows)
 
-    async def ask_all(self, now: datetime) -> None:
-        """Pushes may have been lost: ask about every session that is not over."""
+    async def ask_all(self, now: datetime, connection_id: str | None = None) -> None:
+        """Pushes may have been lost: ask about every session that is not over, or about those of one connection."""
         watched = or_(sessions.c.poll_at.is_not(None), sessions.c.status.in_(_LIVE) & ~_BILLED)
-        running = sessions.c.admission == "running"
+        which = [watched, sessions.c.admission == "running"]
+        which += [] if connection_id is None else [sessions.c.connection_id == connection_id]
         async with self._database.write() as connection:
-            await connection.execute(update(sessions).where(watched, running).values(poll_at=now))
+            await connection.execute(update(sessions).where(*which).values(poll_at=now))
 
     async def arm(self, now: datetime, silence: timedelta) -> None:
         """Ask about sessions of which no push has come since they were started, within the last hour."""
@@ -82,17 +84,17 @@ class WatchStore:
         async with self._database.read() as connection:
             return list((await connection.scalars(query.limit(_BATCH))).all())
 
-    async def quiet_claims(self, before: datetime) -> list[str]:
-        """Sessions that hold an EVSE and have not changed since ``before``, longest first."""
+    async def quiet_claims(self, before: datetime, after: str = "") -> list[Watched]:
+        """Sessions that hold an EVSE and have not changed since ``before``: the next ones by id ``after`` one."""
         query = (
-            select(sessions.c.id)
+            select(*_COLUMNS)
             .join(evse_claims, evse_claims.c.session_id == sessions.c.id)
-            .where(sessions.c.admission == "running", sessions.c.updated_at < before)
-            .order_by(sessions.c.updated_at)
-            .limit(50)
+            .where(sessions.c.admission == "running", sessions.c.updated_at < before, sessions.c.id > after)
+            .order_by(sessions.c.id)
+            .limit(CLAIMS_AT_ONCE)
         )
         async with self._database.read() as connection:
-            return list((await connection.scalars(query)).all())
+            return [_watched(row) for row in await connection.execute(query)]
 
     async def free_claim(self, session_id: str) -> None:
         """The EVSE may be used by others."""

@@ -360,5 +360,6 @@ class TestHeaders:
             ("tokens", "SENDER"),
             ("commands", "SENDER"),
             ("chargingprofiles", "SENDER"),
+            ("hubclientinfo", "RECEIVER"),
         }
         assert all(e["url"] == f"{cpo.emsp_url}/ocpi/emsp/2.2.1/{e['identifier']}" for e in detail["endpoints"])

@@ -48,9 +48,33 @@ async def test_a_public_address_is_taken(url: str) -> None:
     await check_peer_url(url, allow_private=False)
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:8000/versions", "http://cpo.internal/versions"])
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1/", "http://cpo.internal/", "http://[::1]/", "http://10.1.2.3/", "http://[fd00::1]/"]
+)
 async def test_private_peers_are_taken_where_they_are_allowed(url: str) -> None:
     await check_peer_url(url, allow_private=True)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+        "0.0.0.0",
+        "[::]",
+        "224.0.0.1",
+        "255.255.255.255",
+        "240.0.0.1",
+    ],
+)
+async def test_no_peer_is_at_a_link_local_or_metadata_address(host: str) -> None:
+    with pytest.raises(UnusablePeerUrl):
+        await check_peer_url(f"http://{host}/versions", allow_private=True)
 
 
 @pytest.mark.parametrize("url", ["http://user@127.0.0.1/", "http://2130706433/", "file:///etc/passwd", "nonsense"])

@@ -137,7 +137,7 @@ class TestACpoThatCannotBeRegistered:
             ("versions", refuse(2000, 401), 502, "cpo_refused"),
             ("versions", Step(raw=b"", http_status=302, headers={"Location": "/x"}), 422, "peer_url_refused"),
             ("versions", answer({"no": "list"}), 502, "cpo_answer_unreadable"),
-            ("versions", answer([{"version": "2.1.1", "url": "http://127.0.0.1/x"}]), 422, "cpo_version_unsupported"),
+            ("versions", answer([{"version": "2.0", "url": "http://127.0.0.1/x"}]), 422, "cpo_version_unsupported"),
             (
                 "versions",
                 answer([{"version": "2.2.1", "url": "http://10.0.0.1/x"}]),
@@ -298,7 +298,7 @@ class TestACpoRegistersWithUs:
         ("step", "script", "status_code"),
         [
             ("versions", html(500), 3001),
-            ("versions", answer([{"version": "2.1.1", "url": "http://127.0.0.1/"}]), 3002),
+            ("versions", answer([{"version": "2.0", "url": "http://127.0.0.1/"}]), 3002),
             ("version", answer({"version": "2.2.1", "endpoints": []}), 3003),
         ],
     )

@@ -47,7 +47,7 @@ async def test_a_cdr_is_kept_byte_for_byte_and_can_be_fetched(desk: Desk) -> Non
     assert (await desk.call("GET", location.removeprefix("http://emsp.example"), by="other")).status_code == 404
 
 
-@pytest.mark.parametrize("key", ["reference", "token", "session"])
+@pytest.mark.parametrize("key", ["reference", "token", "session", "id"])
 async def test_a_cdr_finds_its_session(desk: Desk, key: str) -> None:
     spec = await desk.start(poll_at=START)
     body = cdr_body()
@@ -57,6 +57,8 @@ async def test_a_cdr_finds_its_session(desk: Desk, key: str) -> None:
         body["cdr_token"] = {"uid": await desk.token_uid(spec)}
     else:
         await desk.put(session_body(authorization_reference=spec.authorization_reference))
+    if key == "id":  # as in 2.1.1, where a CDR names no Session
+        body |= {"id": "s1", "session_id": None}
     await desk.call("POST", "cdrs", body)
     (stored,) = await desk.rows(tables.cdrs)
     assert (stored.session_id, stored.state) == (spec.session_id, "received")

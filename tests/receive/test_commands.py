@@ -53,7 +53,7 @@ async def test_a_result_may_come_before_the_response(desk: Desk) -> None:
     command = await desk.command(spec, "START_SESSION")
     await desk.call("POST", f"commands/START_SESSION/{command}", ACCEPTED)
     store = CommandStore(desk.database, ConnectionStore(desk.database, desk.settings.secret_keys))
-    await store.started(command, StartAnswer(outcome=StartOutcome.UNDERSTOOD))
+    await store.responded(command, StartAnswer(outcome=StartOutcome.UNDERSTOOD))
     (row,) = await desk.rows(tables.commands, id=command)
     assert (row.state, row.result) == ("answered", ACCEPTED)
 

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charging.session.metering import Anomaly, Reading, advance
+from charging.session.metering import FUTURE, Anomaly, Reading, advance
 from charging.session.model import CpoStatus, Meter
 from tests.session.factory import T0, spec
 
@@ -172,3 +172,9 @@ def test_whatever_a_cpo_says_energy_stays_within_physics(said: list[Reading]) ->
         within = replace(reading, updated_at=min(reading.updated_at, minute(60)), started_at=T0)
         meter, _ = advance(meter, within, SPEC, minute(60))
     assert meter.kwh <= len(said) * (Decimal("24.2") + Decimal(2))
+
+
+def test_a_clock_that_is_days_ahead_is_not_believed() -> None:
+    wrong = says(60 * 24 * 400, "1")
+    meter, _ = advance(Meter(received_at=T0), wrong, SPEC, minute(10))
+    assert meter.updated_at == minute(10) + FUTURE

@@ -63,7 +63,15 @@ def test_a_failed_session_that_charges_is_watched_without_end() -> None:
 def test_lists_overlap_with_what_is_known() -> None:
     """In the CPO's clock where it has been heard, else in ours."""
     half_an_hour = timedelta(minutes=30)
-    assert date_from(LIVE, Question.SESSIONS) == T0 - half_an_hour
+    later = T0 + timedelta(hours=9)
+    assert date_from(LIVE, Question.SESSIONS, later) == T0 - half_an_hour
     heard = replace(LIVE, heard_at=T0 + timedelta(hours=3))
-    assert date_from(heard, Question.SESSIONS) == T0 + timedelta(hours=3) - half_an_hour
-    assert date_from(replace(heard, cpo_ended_at=T0), Question.CDRS) == T0 - half_an_hour
+    assert date_from(heard, Question.SESSIONS, later) == T0 + timedelta(hours=3) - half_an_hour
+    assert date_from(replace(heard, cpo_ended_at=T0), Question.CDRS, later) == T0 - half_an_hour
+
+
+def test_a_list_is_never_asked_for_from_a_moment_to_come() -> None:
+    """A time stamp in the far future would hide all that the CPO says until then."""
+    ahead = replace(LIVE, heard_at=T0 + timedelta(days=400), cpo_ended_at=T0 + timedelta(days=400))
+    for question in Question:
+        assert date_from(ahead, question, T0) == T0 - timedelta(minutes=30)

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from charging.ocpi import wire
 from charging.receiver import Outcome, Receiver
 from charging.session.model import CpoStatus
 from charging.store import tables
@@ -274,8 +273,8 @@ async def test_pushes_that_come_together_are_all_applied_in_order(desk: Desk) ->
 async def test_two_processes_that_hear_of_the_same_new_session_at_once_agree(desk: Desk) -> None:
     spec = await desk.start()
     processes = [Receiver(desk.database, desk.settings) for _ in range(4)]
-    raw = wire.dumps(session_body(authorization_reference=spec.authorization_reference, kwh=1))
-    outcomes = await asyncio.gather(*(p.put_session(desk.virta, "FI", "VRT", "S1", raw) for p in processes))
+    body = session_body(authorization_reference=spec.authorization_reference, kwh=1)
+    outcomes = await asyncio.gather(*(p.put_session(desk.virta, "FI", "VRT", "S1", body) for p in processes))
     assert outcomes.count(Outcome.CREATED) == 1
     (stored,) = await desk.rows(tables.ocpi_sessions)
     assert (stored.session_id, stored.parked) == (spec.session_id, False)

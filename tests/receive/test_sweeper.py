@@ -16,6 +16,7 @@ from charging.ocpi.peers import Peers
 from charging.session.model import SessionSpec, Status
 from charging.store import tables
 from charging.store.leases import LeaseStore
+from charging.store.watch import CLAIMS_AT_ONCE
 from charging.sweeper import Sweeper
 from charging.temporal import start_charging_session
 from tests.peer import ScriptedCpo, answer
@@ -225,8 +226,30 @@ async def test_a_claim_is_kept_while_the_cpo_does_not_answer_or_its_workflow_run
     async with sweeping(desk) as sweeper:
         await sweeper.sweep()
     assert len(await desk.rows(tables.evse_claims)) == 2
-    assert len(cpo.received("sessions")) == 1
+    assert len({r.headers["x-correlation-id"] for r in cpo.received("sessions")}) == 1  # one list
     assert gone.session_id != runs.session_id
+
+
+async def test_many_claims_that_are_rightly_held_hide_none_that_is_not(desk: Desk, cpo: ScriptedCpo) -> None:
+    old: dict[str, Any] = {"created_at": NOW - timedelta(hours=1), "updated_at": NOW - timedelta(minutes=10)}
+    specs = sorted([await desk.start(**old) for _ in range(CLAIMS_AT_ONCE + 1)], key=lambda spec: spec.session_id)
+    cpo.sessions = [fresh(spec, id=f"S{n}", kwh=1) for n, spec in enumerate(specs[:-1])]
+    async with sweeping(desk) as sweeper:
+        await sweeper.sweep()
+        assert len(await desk.rows(tables.evse_claims)) == len(specs)
+        await LeaseStore(desk.database).give_back(f"ask/{desk.virta.id}", NOW)
+        await sweeper.sweep()
+    assert await desk.rows(tables.evse_claims, session_id=specs[-1].session_id) == []
+    assert len(cpo.received("sessions")) == 2
+
+
+async def test_claims_are_not_asked_about_beside_another_who_asks(desk: Desk, cpo: ScriptedCpo) -> None:
+    await desk.start(created_at=NOW - timedelta(hours=1), updated_at=NOW - timedelta(minutes=10))
+    await LeaseStore(desk.database).take(f"ask/{desk.virta.id}", now=NOW, until=NOW + timedelta(minutes=9))
+    async with sweeping(desk) as sweeper:
+        await sweeper.sweep()
+    assert cpo.requests == []
+    assert len(await desk.rows(tables.evse_claims)) == 1
 
 
 async def test_a_lease_is_held_by_one_until_it_ends(desk: Desk) -> None:

@@ -140,8 +140,8 @@ class Emsp:
         try:
             if method == "PATCH" and stored is None:
                 return _reply(status_code=wire.INVALID_PARAMETERS, http_status=404)
-            after = session_object.patch(stored, body) if method == "PATCH" and stored else None
-            after = session_object.put(stored, body) if method == "PUT" else after
+            after = session_object.patch(stored, body, datetime.now(UTC)) if method == "PATCH" and stored else None
+            after = session_object.put(stored, body, datetime.now(UTC)) if method == "PUT" else after
         except UnusableMessage as error:
             return _reply(status_code=wire.INVALID_PARAMETERS, message=str(error))
         if after is not None:

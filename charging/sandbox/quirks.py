@@ -31,7 +31,7 @@ class Quirk(StrEnum):
     # ---- Starting, and the life of a session ----
     LATE_AFTER_TIMEOUT = "Q1", "START: the result is TIMEOUT; a second later it charges all the same"
     NEVER_STARTS = "Q2", "START: accepted twice, then silence for ever, unless POST /admin/plug brings a car"
-    SLOW_START = "Q3", "START: the Session begins 5 s later than usual"
+    SLOW_START = "Q3", "START: the Session begins 3 s later than usual"
     STUCK_PENDING = "Q4", "the Session stays PENDING"
     FIRST_ACTIVE = "Q5", "PENDING is not pushed: the first push says ACTIVE"
     FIRST_COMPLETED = "Q5b", "the first push says COMPLETED"
@@ -40,7 +40,7 @@ class Quirk(StrEnum):
     SAME_IDS = "Q41", "session ids are 1, 2, 3 …, as at every other CPO with this quirk"
     MIXED_UP = "Q42", "a command at an EVSE where another still awaits its result: the result goes to the other's URL"
     DRAWS_NOTHING = "Q44", "the Session is ACTIVE, but the car draws nothing: the meter stands still"
-    MUTE = "MUTE", "START: accepted, then no result and no push at all; the lists know the Session after 5 s"
+    MUTE = "MUTE", "START: accepted, then no result and no push at all; the lists know the Session after 3 s"
 
     # ---- Calling and being called ----
     RAW_TOKEN = "Q8", "tokens are sent raw, not in Base64"

@@ -5,7 +5,7 @@ from typing import Any, Final
 from charging.sandbox.faults import Fault
 from charging.sandbox.quirks import Quirk, QuirkBook
 
-_LATE_S: Final = 5.0
+_LATE_S: Final = 3.0
 
 
 def _fault(when: str, kind: str, **parameters: Any) -> Fault:

@@ -49,6 +49,7 @@ class Emsp:
         self.token = TOKEN_A
         self.http = http
         self.received: list[Received] = []
+        self.handshakes: list[Received] = []
         self.answers: dict[str, int] = {}
         self.versions: Any = None  # replaces our versions, to spoil the handshake
         self.app = FastAPI()
@@ -60,23 +61,23 @@ class Emsp:
     # ---- What the CPO calls ----
 
     async def _versions(self, request: Request) -> Any:
-        self._note(request, "handshake", None)
+        self._note_handshake(request)
         offered = [{"version": "2.0", "url": "http://nowhere/"}]
         offered += [{"version": number, "url": f"{self.url}/ocpi/{number}"} for number in ("2.1.1", "2.2.1", "2.3.0")]
         return _envelope(offered if self.versions is None else self.versions)
 
     async def _details(self, request: Request, version: str) -> Any:
-        self._note(request, "handshake", None)
+        self._note_handshake(request)
         role = {} if version == "2.1.1" else {"role": "RECEIVER"}
         endpoints = [{"identifier": m, **role, "url": f"{self.url}/{m}"} for m in MODULES]
         return _envelope({"version": version, "endpoints": endpoints})
 
-    def _note(self, request: Request, kind: str, body: Any) -> None:
-        self.received.append(Received(kind, request.method, request.url.path, dict(request.headers), body))
+    def _note_handshake(self, request: Request) -> None:
+        self.handshakes.append(Received("handshake", request.method, request.url.path, dict(request.headers), None))
 
     async def _receive(self, request: Request, kind: str) -> Response:
         body = wire.loads(await request.body())
-        self._note(request, kind, body)
+        self.received.append(Received(kind, request.method, request.url.path, dict(request.headers), body))
         return Response(wire.dumps(_envelope()), self.answers.get(kind, 200), media_type="application/json")
 
     # ---- What it calls ----
@@ -191,7 +192,7 @@ class Emsp:
 
     def order(self) -> list[str]:
         """What came, in order, in one word each: the status, PATCH, CDR, or result's value."""
-        return [_word(message) for message in self.received if message.kind not in ("locations", "handshake")]
+        return [_word(message) for message in self.received if message.kind != "locations"]
 
     async def seen(self, status: str, number: int = 1, within_s: float = 10) -> Received:
         """The session push number ``number`` with this status, awaited."""
@@ -266,5 +267,4 @@ async def sandbox(data: Path, version: str = "2.2.1", **changes: Any) -> AsyncIt
         emsp = Emsp("", http, version)
         async with serve(emsp.app) as emsp.url, serve(create_app(quick(**changes), data)) as emsp.cpo_url:
             await emsp.register()
-            emsp.received.clear()
             yield emsp

@@ -103,7 +103,7 @@ async def test_in_211_the_handshake_is_raw_too_and_credentials_are_flat(tmp_path
         ours = (await emsp.call("GET", "/credentials")).json()["data"]
         assert (ours["party_id"], ours["country_code"], "roles" in ours) == ("VRT", "FI", False)
         await emsp.call("PUT", "/credentials", json=emsp.credentials())
-        assert {m.headers["authorization"] for m in emsp.of("handshake")} == {f"Token {TOKEN_B}"}
+        assert {m.headers["authorization"] for m in emsp.handshakes} == {f"Token {TOKEN_B}"}
 
 
 async def test_211_has_no_charging_profiles_and_endpoints_without_roles(tmp_path: Path) -> None:

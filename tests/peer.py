@@ -393,8 +393,9 @@ class ScriptedCpo:
                 objects = [o for o in objects if wire.parse_datetime(o["last_updated"]) >= since]
             offset = int(request.query_params.get("offset", 0))
             page = objects[offset : offset + self.page_size]
-            kind = _KINDS[module]
-            response = await self._perform(module, lambda: [self.dialect.write(kind, item) for item in page])
+            kind = _KINDS.get(module)
+            written = [self.dialect.write(kind, item) if kind else item for item in page]
+            response = await self._perform(module, lambda: written)
             response.headers[wire.TOTAL_COUNT] = str(len(objects))
             response.headers[wire.LIMIT] = str(self.page_size)
             if offset + self.page_size < len(objects) and "Link" not in response.headers:

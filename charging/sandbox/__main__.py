@@ -20,6 +20,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, default=Path(".charging/sandbox"), help="where it remembers everything")
     parser.add_argument("--speed", type=float, help="cars take so many times the power")
     parser.add_argument("--token", help="TOKEN_A for registering (or CHARGING_SANDBOX_TOKEN)")
+    parser.add_argument("--versions", help="of OCPI that are offered, e.g. 2.1.1,2.2.1 (default: all)")
     parser.add_argument("--push-interval", type=float, dest="push_interval_s", help="s between session updates")
     parser.add_argument("--linger", type=float, dest="linger_s", help="s that a full car stays")
     parser.add_argument("--log-level", default="warning")
@@ -31,7 +32,7 @@ def main() -> None:
     arguments = _arguments()
     given: dict[str, Any] = {
         name: value
-        for name in ("speed", "token", "push_interval_s", "linger_s")
+        for name in ("speed", "token", "versions", "push_interval_s", "linger_s")
         if (value := getattr(arguments, name)) is not None
     }
     settings = SandboxSettings(**given)

@@ -72,13 +72,10 @@ def _wanted(fault: Fault | None) -> str:
     return (fault.result if fault else None) or "REJECTED"
 
 
-def jobs(
-    answers: Answers, peer: Peer, response_url: str, now: datetime, extra: dict[str, Any] | None = None
-) -> list[Job]:
-    """The results that ``answers`` make us owe, in the order in which they are to arrive."""
+def jobs(answers: Answers, peer: Peer, response_url: str, now: datetime, body: dict[str, Any]) -> list[Job]:
+    """The results with ``body`` that ``answers`` make us owe, in the order in which they are to arrive."""
     if not answers.is_accepted or answers.result is None:
         return []
-    body = {"result": answers.result, **(extra or {})}
     strays = [answers.stray_url] if answers.stray_url else []
     urls = [*strays, *([response_url] * answers.copies)]
     return [

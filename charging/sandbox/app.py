@@ -5,15 +5,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 
+from charging.ocpi import wire
 from charging.sandbox import serve_admin, serve_commands, serve_lists, serve_profiles, serve_registration
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.driver import Driver
 from charging.sandbox.persistence import Journal
 from charging.sandbox.pusher import Pusher
+from charging.sandbox.quirks import Quirk
 from charging.sandbox.settings import SandboxSettings
-from charging.sandbox.speaking import Refusal, reply
+from charging.sandbox.slashes import NeedSlashes
+from charging.sandbox.speaking import Refusal, cpo_of, has_module, reply
 from charging.sandbox.spoiling import SpoilAnswers
 
 
@@ -27,7 +30,7 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
         async with httpx.AsyncClient(timeout=settings.push_timeout_s, limits=limits, trust_env=False) as client:
             app.state.client = client
             app.state.cpo = Cpo(settings, journal)
-            pusher = Pusher(client)
+            pusher = Pusher(client, app.state.cpo.quirks)
             app.state.driver = Driver(app.state.cpo, pusher)
             app.state.driver.resume()
             yield
@@ -36,10 +39,13 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
         journal.close()
 
     app = FastAPI(title="Sandbox CPO", lifespan=lifespan)
+    app.add_middleware(NeedSlashes)
     app.add_middleware(SpoilAnswers)
     app.add_exception_handler(Refusal, _refuse)
-    for module in (serve_registration, serve_lists, serve_commands, serve_profiles, serve_admin):
+    for module in (serve_registration, serve_admin):
         app.include_router(module.router)
+    for module in (serve_lists, serve_commands, serve_profiles):
+        app.include_router(module.router, dependencies=[Depends(has_module)])
     return app
 
 
@@ -49,7 +55,14 @@ async def _refuse(request: Request, refusal: Exception) -> Response:
     return reply(
         request,
         status_code=refusal.status_code,
-        http_status=refusal.http_status,
+        http_status=_http_status(request, refusal),
         message=refusal.message,
         headers=challenge,
     )
+
+
+def _http_status(request: Request, refusal: Refusal) -> int:
+    """As OCPI wants it, or the other way round: errors of OCPI as errors of HTTP, and what is missing as none."""
+    if Quirk.ERRORS_BY_HTTP not in cpo_of(request).quirks or refusal.http_status not in (200, 404):
+        return refusal.http_status
+    return 200 if refusal.http_status == 404 else 500 if refusal.status_code >= wire.SERVER_ERROR else 400

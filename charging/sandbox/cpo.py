@@ -11,12 +11,14 @@ from pydantic import BaseModel
 from charging.ocpi import wire
 from charging.sandbox import clock, messages, station
 from charging.sandbox.battery import Car
-from charging.sandbox.faults import FaultBook
+from charging.sandbox.faults import Fault, FaultBook
 from charging.sandbox.locations import CHARGERS
 from charging.sandbox.persistence import Entry, Journal
+from charging.sandbox.quirks import Quirk, QuirkBook
 from charging.sandbox.records import Cdr, Job, ProfileCall, Start, Stop
 from charging.sandbox.registration import Peer
 from charging.sandbox.settings import SandboxSettings
+from charging.sandbox.standing import standing_fault
 from charging.sandbox.station import ChargingSession, State
 
 
@@ -38,6 +40,10 @@ class PushedToken(BaseModel):
     body: dict[str, Any]
 
 
+class _Offer(BaseModel):
+    versions: tuple[str, ...]
+
+
 class Cpo:
     """The state of the sandbox. Dictionaries are in the order in which things happened."""
 
@@ -45,6 +51,8 @@ class Cpo:
         self.settings = settings
         self.journal = journal
         self.faults = FaultBook(journal)
+        self.quirks = QuirkBook(journal)
+        self._offers = journal.load("versions", _Offer)
         self.peers = journal.load("peer", Peer)
         self.sessions = journal.load("session", ChargingSession)
         self.cdrs = journal.load("cdr", Cdr)
@@ -60,6 +68,24 @@ class Cpo:
     def _new_bays(self) -> dict[str, Bay]:
         now = clock.now()
         return {c.uid: Bay(uid=c.uid, status=c.status, shown=c.status, since=now) for c in CHARGERS.values()}
+
+    # ---- Behaviour ------------------------------------------------------------------------------------------------
+
+    def fault(self, kinds: frozenset[str], *whens: str, evse_uid: str | None = None) -> Fault | None:
+        """What goes wrong now: the oldest fault of ``kinds`` at ``whens``, used up by that, or what a quirk makes."""
+        once = self.faults.take(kinds, *whens, evse_uid=evse_uid)
+        return once or standing_fault(self.quirks, kinds, whens)
+
+    @property
+    def versions(self) -> tuple[str, ...]:
+        """The versions of OCPI at which an eMSP can register. Who is registered stays so."""
+        offer = self._offers.get("offered")
+        return offer.versions if offer else self.settings.versions
+
+    def offer(self, versions: tuple[str, ...]) -> None:
+        """These versions and no others, from now on."""
+        self._offers["offered"] = _Offer(versions=versions)
+        self.journal.put(("versions", "offered", self._offers["offered"]))
 
     # ---- Peers ----------------------------------------------------------------------------------------------------
 
@@ -110,7 +136,8 @@ class Cpo:
             self._live.pop(session.id, None)
 
     def _closing(self, session: ChargingSession, now: datetime) -> list[Cdr]:
-        if session.state is not State.COMPLETED:
+        is_free = session.bill().total.excl_vat == 0
+        if session.state is not State.COMPLETED or (is_free and Quirk.NO_CDR_FOR_FREE in self.quirks):
             return []
         cdr_id = f"CDR-{session.id}"
         body = wire.dumps(messages.cdr_object(session, cdr_id, now)).decode()
@@ -131,6 +158,21 @@ class Cpo:
     def cdr_of(self, session_id: str) -> Cdr | None:
         """The CDR of a session."""
         return self.cdrs.get(f"CDR-{session_id}")
+
+    def next_cdr(self, session_id: str) -> Cdr | None:
+        """The CDR of a session with which something is still to be done: the first, a credit, a correction."""
+        cdrs = [self.cdrs.get(f"{prefix}-{session_id}") for prefix in ("CDR", "CRD", "COR")]
+        return next((cdr for cdr in cdrs if cdr is not None and not cdr.done), None)
+
+    def credit(self, cdr: Cdr, correction: dict[str, Any]) -> None:
+        """Owe a CDR that takes ``cdr`` back, and one that replaces it with other fields if there are any."""
+        body = wire.loads(cdr.body)
+        credit = messages.credit_object(body, f"CRD-{cdr.session_id}")
+        follow = [credit, {**body, **correction, "id": f"COR-{cdr.session_id}"}] if correction else [credit]
+        same = {"session_id": cdr.session_id, "emsp": cdr.emsp, "due_at": cdr.due_at, "follows": cdr.id}
+        new = {one["id"]: Cdr(id=one["id"], body=wire.dumps(one).decode(), **same) for one in follow}
+        self.journal.put(*(("cdr", key, record) for key, record in new.items()))
+        self.cdrs |= new
 
     def update_cdr(self, cdr: Cdr, **changes: Any) -> Cdr:
         """Change what is known about a CDR's delivery."""
@@ -219,4 +261,4 @@ def _session_record(session: ChargingSession) -> dict[str, Any]:
 
 def _cdr_record(cdr: Cdr) -> dict[str, Any]:
     inside = cdr.model_dump(include={"emsp", "due_at", "sent", "issued"})
-    return {**wire.loads(cdr.body), "sandbox": inside}
+    return {**wire.loads(cdr.body), **cdr.changes, "sandbox": inside}

@@ -11,13 +11,18 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from charging.ocpi import wire
+from charging.ocpi.versions import Body, Kind
 from charging.sandbox import clock, messages, station
 from charging.sandbox.cpo import Cpo
-from charging.sandbox.faults import PUSH_KINDS
-from charging.sandbox.mishaps import spoil, strange
+from charging.sandbox.faults import PUSH_KINDS, Fault
+from charging.sandbox.mishaps import spoil
 from charging.sandbox.pusher import Push, Pusher
+from charging.sandbox.quirks import Quirk
 from charging.sandbox.records import Cdr, Job
+from charging.sandbox.registration import Peer
 from charging.sandbox.station import ChargingSession, State
+from charging.sandbox.strange import strange
+from charging.sandbox.wording import worded
 
 _log = logging.getLogger(__name__)
 
@@ -35,8 +40,7 @@ class Driver:
     def resume(self) -> None:
         """Go on where the process before us stopped."""
         for session in self._cpo.sessions.values():
-            cdr = self._cpo.cdr_of(session.id)
-            if session.is_live or session.state is not session.told or (cdr is not None and not cdr.done):
+            if session.is_live or session.state is not session.told or self._cpo.next_cdr(session.id):
                 self.drive(session.id)
         for job in [*self._cpo.jobs.values()]:
             self.owe(job)
@@ -68,7 +72,10 @@ class Driver:
             return
         message = {"status": bay.shown, "last_updated": bay.since}
         for peer in self._cpo.peers.values():
-            self._spawn(_to_nobody(self._pusher.evse_status(peer, evse_uid, message)))
+            self._spawn(self._tell_status(peer, evse_uid, message))
+
+    async def _tell_status(self, peer: Peer, evse_uid: str, message: messages.Message) -> None:
+        await self._pusher.evse_status(peer, evse_uid, message)
 
     async def until_told(self, session_id: str, state: State, seconds: float) -> None:
         """Wait until the eMSP was told that a session is in ``state``, but not for ever."""
@@ -103,7 +110,7 @@ class Driver:
                 break
             await self._pause(session, waker)
         del self._wakers[session_id]
-        if (cdr := self._cpo.cdr_of(session_id)) is not None and not cdr.done:
+        while (cdr := self._cpo.next_cdr(session_id)) is not None:
             await self._bill(session, cdr)
 
     def _next(self, session_id: str) -> datetime:
@@ -137,16 +144,17 @@ class Driver:
 
     async def _announce(self, session: ChargingSession) -> None:
         if session.state is State.COMPLETED and (cdr := self._cpo.cdr_of(session.id)) is not None:
-            if self._cpo.faults.take(frozenset({"before_completed"}), "CDR", evse_uid=session.evse_uid):
+            if self._cpo.fault(frozenset({"before_completed"}), "CDR", evse_uid=session.evse_uid):
                 await self._bill(session, self._cpo.update_cdr(cdr, due_at=clock.now()))
         if session.is_public:
-            push = Push("PUT", session.id, messages.session_object(session))
-            await self._push(session, push, f"SESSION_{session.state}")
+            await self._push(session, "PUT", messages.session_object(session), f"SESSION_{session.state}")
         self._mark_told(session)
 
     async def _update(self, session: ChargingSession) -> None:
-        push = Push("PATCH", session.id, messages.session_patch(session))
-        await self._push(session, push, "SESSION_UPDATE")
+        changes = messages.session_patch(session)
+        if Quirk.ALL_PERIODS in self._cpo.quirks:
+            changes["charging_periods"] = messages.session_object(session)["charging_periods"]
+        await self._push(session, "PATCH", changes, "SESSION_UPDATE")
         self._mark_told(session)
 
     def _mark_told(self, session: ChargingSession) -> None:
@@ -156,20 +164,24 @@ class Driver:
         self._told.set()
         self._told = asyncio.Event()
 
-    async def _push(self, session: ChargingSession, push: Push, when: str) -> None:
+    async def _push(self, session: ChargingSession, method: str, message: messages.Message, when: str) -> None:
         peer = self._cpo.peers.get(session.emsp)
         if peer is None or session.script.silent:
             return
-        fault = self._cpo.faults.take(PUSH_KINDS, when, "SESSION_PUSH", evse_uid=session.evse_uid)
+        push = Push(method, session.id, self._worded(peer, "session", message))
+        fault = self._cpo.fault(PUSH_KINDS, when, "SESSION_PUSH", evse_uid=session.evse_uid)
         if fault is None:
             if not await self._pusher.session(peer, push) and push.method == "PATCH":
-                whole = messages.session_object(session)
+                whole = self._worded(peer, "session", messages.session_object(session))
                 await self._pusher.session(peer, Push("PUT", session.id, whole))
             return
         if fault.kind == "late":
             await asyncio.sleep(fault.seconds)
         for spoiled in spoil(fault, push):
             await self._pusher.session(peer, spoiled)
+
+    def _worded(self, peer: Peer, kind: Kind, message: messages.Message) -> Body:
+        return worded(kind, message, peer.version, self._cpo.quirks)
 
     # ---- CDR ------------------------------------------------------------------------------------------------------
 
@@ -179,7 +191,7 @@ class Driver:
         if session.script.silent:
             self._cpo.update_cdr(cdr, done=True, issued=not session.script.hidden)
             return
-        fault = self._cpo.faults.take(PUSH_KINDS - {"before_completed"}, "CDR", evse_uid=session.evse_uid)
+        fault = self._fault_of(session, cdr)
         if fault is not None and fault.kind == "drop":
             self._cpo.update_cdr(cdr, done=True, issued=fault.pullable)
             return
@@ -187,9 +199,10 @@ class Driver:
             cdr = self._cpo.update_cdr(cdr, due_at=clock.now() + timedelta(seconds=fault.seconds))
             await _sleep_until(cdr.due_at)
         if fault is not None and fault.kind in ("alter", "strange"):
-            body = wire.loads(cdr.body)
-            body |= fault.set if fault.kind == "alter" else strange(body)
-            cdr = self._cpo.update_cdr(cdr, body=wire.dumps(body).decode())
+            changes = fault.set if fault.kind == "alter" else strange(self._cdr_body(cdr))
+            cdr = self._cpo.update_cdr(cdr, changes=wire.plain(changes))
+        if fault is not None and fault.kind == "credit":
+            self._cpo.credit(cdr, fault.set)
         cdr = self._cpo.update_cdr(cdr, issued=True)
         copies = fault.copies if fault is not None and fault.kind == "duplicate" else 1
         await self._post_cdr(cdr, copies)
@@ -198,8 +211,18 @@ class Driver:
         peer, taken = self._cpo.peers.get(cdr.emsp), False
         if peer is not None:
             for _ in range(copies):
-                taken = await self._pusher.cdr(peer, wire.loads(cdr.body)) or taken
+                taken = await self._pusher.cdr(peer, self._cdr_body(cdr)) or taken
         self._cpo.update_cdr(cdr, done=True, sent=taken)
+
+    def _fault_of(self, session: ChargingSession, cdr: Cdr) -> Fault | None:
+        """What goes wrong with a session's first CDR; what follows it comes as it should."""
+        if cdr.follows is not None:
+            return None
+        return self._cpo.fault(PUSH_KINDS - {"before_completed"}, "CDR", evse_uid=session.evse_uid)
+
+    def _cdr_body(self, cdr: Cdr) -> Body:
+        version = self._cpo.peers[cdr.emsp].version
+        return worded("cdr", wire.loads(cdr.body), version, self._cpo.quirks) | cdr.changes
 
     # ---- Results --------------------------------------------------------------------------------------------------
 
@@ -217,7 +240,3 @@ class Driver:
 
 async def _sleep_until(moment: datetime) -> None:
     await asyncio.sleep(max(0.0, (moment - clock.now()).total_seconds()))
-
-
-async def _to_nobody(sending: Coroutine[Any, Any, bool]) -> None:
-    await sending

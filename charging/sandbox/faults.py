@@ -34,7 +34,9 @@ the call takes effect all the same:
 ``when: SESSION``, the **session** that the next START makes:
 
 - ``pending_forever``  it never becomes ACTIVE
-- ``silent``           neither Session nor CDR is pushed; ``pullable`` false: the lists do not show them either
+- ``silent``           neither Session nor CDR is pushed; ``pullable`` false: the lists do not show them either;
+                       ``after_s``: the list shows the Session only after so many seconds
+- ``idle``             it is ACTIVE, but the car draws nothing
 - ``car_stops``        the car ends it after ``after_s`` s of charging (default 2)
 - ``invalid``          it becomes INVALID after ``after_s`` s of charging (default 2), and has no CDR
 - ``twin``             a second Session with its own id for the same authorization_reference
@@ -51,8 +53,9 @@ the call takes effect all the same:
 - ``kwh``          its kWh are ``kwh``, or ``add_kwh`` more (negative: fewer) than the meter's; only in this push
 - ``foreign``      before it, the same is sent in the name of another party (``party_id``, default XXX)
 - ``strange``      enum values and fields that nobody has heard of
-- ``alter``        the fields in ``set`` replace the message's own
+- ``alter``        the fields in ``set`` replace the message's own, as they are sent
 - ``before_completed``  CDR only: it is sent before the session's COMPLETED
+- ``credit``       CDR only: it is followed by a credit CDR; with ``set``, also by a third one with other fields
 
 ``late`` aside, what was not sent is not sent later either: OCPI 2.2.1 forbids to queue and replay what a peer missed.
 Lists show the truth unless ``pullable`` is false.
@@ -80,15 +83,16 @@ _IN_ANY_PUSH: Final = frozenset({"drop", "late", "duplicate", "strange", "alter"
 
 TRANSPORT_KINDS: Final = frozenset({"http", "ocpi", "html", "redirect", "reset", "slow", "drip", "flood"})
 COMMAND_KINDS: Final = _IN_ANY_COMMAND | {"ignored", "session_first", "unplugged"}
-SESSION_KINDS: Final = frozenset({"pending_forever", "silent", "car_stops", "invalid", "twin", "no_reference"})
-PUSH_KINDS: Final = _IN_ANY_PUSH | {"stale", "patch_first", "kwh", "foreign", "before_completed"}
+SESSION_KINDS: Final = frozenset({"pending_forever", "silent", "idle", "car_stops", "invalid", "twin", "no_reference"})
+PUSH_KINDS: Final = _IN_ANY_PUSH | {"stale", "patch_first", "kwh", "foreign", "before_completed", "credit"}
 
 Kind = Literal[
     "http", "ocpi", "html", "redirect", "reset", "slow", "drip", "flood",
     "response", "no_result", "result", "result_first", "late_result", "duplicate_result", "foreign_result",
     "ignored", "session_first", "unplugged",
-    "pending_forever", "silent", "car_stops", "invalid", "twin", "no_reference",
+    "pending_forever", "silent", "idle", "car_stops", "invalid", "twin", "no_reference",
     "drop", "late", "duplicate", "stale", "patch_first", "kwh", "foreign", "strange", "alter", "before_completed",
+    "credit",
 ]  # fmt: skip
 
 
@@ -160,9 +164,9 @@ def kinds_at(when: str) -> frozenset[str]:
     if when == "SESSION":
         kinds |= SESSION_KINDS
     if when in SESSION_PUSHES:
-        kinds |= PUSH_KINDS - {"before_completed"}
+        kinds |= PUSH_KINDS - {"before_completed", "credit"}
     if when == "CDR":
-        kinds |= _IN_ANY_PUSH | {"before_completed"}
+        kinds |= _IN_ANY_PUSH | {"before_completed", "credit"}
     return frozenset(kinds)
 
 

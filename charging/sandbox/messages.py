@@ -99,6 +99,12 @@ def cdr_object(session: ChargingSession, cdr_id: str, now: datetime) -> Message:
     return {key: value for key, value in message.items() if value is not None}
 
 
+def credit_object(cdr: Message, credit_id: str) -> Message:
+    """The CDR that takes ``cdr`` back: all the same, but for the total, which is negative (OCPI 2.2.1 §10.2.1.1)."""
+    negative = {name: -amount for name, amount in cdr["total_cost"].items()}
+    return {**cdr, "id": credit_id, "credit": True, "credit_reference_id": cdr["id"], "total_cost": negative}
+
+
 def _kwh(wh: int) -> Decimal:
     return Decimal(wh) / 1000
 

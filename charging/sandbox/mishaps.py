@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
 
+from charging.ocpi import wire
 from charging.sandbox.faults import Fault
 from charging.sandbox.pusher import Push
+from charging.sandbox.strange import strange
 
 
 def spoil(fault: Fault, push: Push) -> list[Push]:
@@ -32,23 +33,15 @@ def spoil(fault: Fault, push: Push) -> list[Push]:
 
 
 def _older(push: Push) -> Push:
-    before = push.message["last_updated"] - timedelta(hours=1)
-    return push.with_changes(last_updated=before, kwh=Decimal(0), status="ACTIVE")
+    before = wire.parse_datetime(push.message["last_updated"]) - timedelta(hours=1)
+    return push.with_changes(last_updated=wire.format_datetime(before), kwh=Decimal(0), status="ACTIVE")
 
 
-def _kwh(fault: Fault, metered: Decimal) -> Decimal:
-    told = metered if fault.kwh is None else Decimal(str(fault.kwh))
+def _kwh(fault: Fault, metered: Decimal | int) -> Decimal:
+    told = Decimal(metered) if fault.kwh is None else Decimal(str(fault.kwh))
     return told + Decimal(str(fault.add_kwh or 0))
 
 
 def _of_another_party(push: Push, party_id: str) -> Push:
     body = {**push.message, "party_id": party_id} if "party_id" in push.message else push.message
     return Push(push.method, push.session_id, body, party_id)
-
-
-def strange(message: dict[str, Any]) -> dict[str, Any]:
-    """Fields that OCPI does not know and values that its enums do not have."""
-    moonlight = {"type": "MOONLIGHT", "volume": Decimal("0.5")}
-    periods = [{**p, "dimensions": [*p["dimensions"], moonlight]} for p in message.get("charging_periods", [])]
-    changes: dict[str, Any] = {"auth_method": "TELEPATHY", "x_mood": {"colour": "mauve", "depth": 3}}
-    return changes | ({"charging_periods": periods} if periods else {})

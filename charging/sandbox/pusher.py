@@ -1,5 +1,7 @@
-"""What this CPO sends: session updates, CDRs, results, EVSE statuses. Each message is tried once (OCPI 2.2.1 §4.1):
-what a peer missed it pulls from our lists. Only a PATCH that was refused is followed by the whole object.
+"""What this CPO sends: session updates, CDRs, results, EVSE statuses, in the version of each peer.
+
+Each message is tried once (OCPI 2.2.1 §4.1): what a peer missed it pulls from our lists. Only a PATCH that was
+refused is followed by the whole object.
 """
 
 import asyncio
@@ -11,15 +13,19 @@ from typing import Any
 import httpx
 
 from charging.ocpi import wire
+from charging.ocpi.versions import Body, dialect
+from charging.sandbox.accents import partial_location
 from charging.sandbox.locations import COUNTRY_CODE, LOCATION_ID, PARTY_ID
-from charging.sandbox.registration import Peer
+from charging.sandbox.quirks import Quirk, QuirkBook
+from charging.sandbox.registration import Peer, authorization_of
+from charging.sandbox.wording import worded
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Push:
-    """A session message on its way: PUT of the whole object, or PATCH of what changed."""
+    """A session message on its way, worded for its peer: PUT of the whole object, or PATCH of what changed."""
 
     method: str
     session_id: str
@@ -34,8 +40,9 @@ class Push:
 class Pusher:
     """Calls eMSPs. Nothing here raises when a peer fails: the answer is False."""
 
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, quirks: QuirkBook) -> None:
         self._client = client
+        self._quirks = quirks
         self._in_flight: set[asyncio.Task[bool]] = set()
 
     async def aclose(self, patience_s: float = 2.0) -> None:
@@ -49,15 +56,15 @@ class Pusher:
 
     async def session(self, peer: Peer, push: Push) -> bool:
         """PUT or PATCH a session (OCPI 2.2.1 §9.2.2)."""
-        base = peer.endpoint("sessions")
+        base = self._base(peer, "sessions")
         if base is None:
             return False
         url = wire.join_url(base, COUNTRY_CODE, push.party_id, push.session_id)
         return await self._send(peer, push.method, url, push.message)
 
-    async def cdr(self, peer: Peer, cdr: Any) -> bool:
+    async def cdr(self, peer: Peer, cdr: Body) -> bool:
         """POST a CDR (OCPI 2.2.1 §10.2.2)."""
-        url = peer.endpoint("cdrs")
+        url = self._base(peer, "cdrs")
         return url is not None and await self._send(peer, "POST", url, cdr)
 
     async def result(self, peer: Peer, url: str, body: dict[str, Any]) -> bool:
@@ -66,11 +73,19 @@ class Pusher:
 
     async def evse_status(self, peer: Peer, evse_uid: str, message: dict[str, Any]) -> bool:
         """PATCH an EVSE (OCPI 2.2.1 §8.2.2)."""
-        base = peer.endpoint("locations")
+        base = self._base(peer, "locations")
         if base is None:
             return False
-        url = wire.join_url(base, COUNTRY_CODE, PARTY_ID, LOCATION_ID, evse_uid)
-        return await self._send(peer, "PATCH", url, message)
+        url = wire.join_url(base, COUNTRY_CODE, PARTY_ID, LOCATION_ID)
+        if Quirk.PARTIAL_EVSES in self._quirks:
+            body = worded("location", partial_location(evse_uid, message), peer.version, self._quirks)
+            return await self._send(peer, "PATCH", url, body)
+        body = worded("evse", message, peer.version, self._quirks)
+        return await self._send(peer, "PATCH", wire.join_url(url, evse_uid), body)
+
+    def _base(self, peer: Peer, module: str) -> str | None:
+        """The URL for objects of ``module``; None where nothing is pushed."""
+        return None if Quirk.NO_PUSHES in self._quirks else peer.endpoint(module)
 
     async def _send(self, peer: Peer, method: str, url: str, body: Any) -> bool:
         """One attempt, which goes on if the caller is cancelled: half a request is worse than one too many."""
@@ -80,13 +95,7 @@ class Pusher:
         return await asyncio.shield(task)
 
     async def _request(self, peer: Peer, method: str, url: str, body: Any) -> bool:
-        headers = {
-            wire.AUTHORIZATION: wire.encode_token(peer.client_token),
-            wire.REQUEST_ID: secrets.token_hex(16),
-            wire.CORRELATION_ID: secrets.token_hex(16),
-            "Content-Type": "application/json",
-            **wire.routing_headers(wire.Party(COUNTRY_CODE, PARTY_ID), peer.party),
-        }
+        headers = self._headers(peer)
         try:
             response = await self._client.request(method, url, content=wire.dumps(body), headers=headers)
             envelope = wire.read_envelope(wire.loads(response.content))
@@ -97,3 +106,14 @@ class Pusher:
         if not taken:
             _log.warning("%s %s: HTTP %s", method, url, response.status_code)
         return taken
+
+    def _headers(self, peer: Peer) -> dict[str, str]:
+        theirs, quirks = dialect(peer.version), self._quirks
+        token = peer.server_token if Quirk.WRONG_TOKEN in quirks else peer.client_token
+        raw = quirks.sends_raw_tokens or not theirs.encodes_token
+        headers = {wire.AUTHORIZATION: authorization_of(token, raw=raw), "Content-Type": "application/json"}
+        if not theirs.has_routing:
+            return headers
+        headers |= {wire.REQUEST_ID: secrets.token_hex(16), wire.CORRELATION_ID: secrets.token_hex(16)}
+        sender = wire.Party("NL", "HUB") if Quirk.FOREIGN_HEADER in quirks else wire.Party(COUNTRY_CODE, PARTY_ID)
+        return headers if Quirk.NO_ROUTING in quirks else headers | wire.routing_headers(sender, peer.party)

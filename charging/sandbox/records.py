@@ -42,7 +42,8 @@ class ProfileCall(_Record):
 
 class Cdr(BaseModel):
     """A CDR: its OCPI object as JSON text, and when it is due. ``done``: nothing more will be tried; ``sent``: the
-    eMSP took it; ``issued``: the list shows it.
+    eMSP took it; ``issued``: the list shows it; ``changes``: what a fault makes of it, as it is sent and shown;
+    ``follows``: the CDR that it credits or corrects.
     """
 
     id: str
@@ -53,13 +54,19 @@ class Cdr(BaseModel):
     done: bool = False
     sent: bool = False
     issued: bool = False
+    changes: dict[str, Any] = {}
+    follows: str | None = None
 
 
 class Job(BaseModel):
-    """A result that is owed to a ``response_url``, posted once when due; gone after that, answered or not."""
+    """A result that is owed to a ``response_url``, posted once when due; gone after that, answered or not.
+
+    ``evse_uid``: where the command is to have its effect.
+    """
 
     id: str
     emsp: str
     url: str
     body: dict[str, Any]
     due_at: datetime
+    evse_uid: str | None = None

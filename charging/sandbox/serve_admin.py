@@ -2,6 +2,8 @@
 
 - ``GET /admin/records``  our own account: ``starts``, ``stops``, ``profiles``, ``sessions``, ``cdrs``
 - ``GET|POST|DELETE /admin/faults``  what will go wrong (see ``faults``); POST adds one or a list, PUT replaces
+- ``GET|POST /admin/quirks`` ``{"quirks"}``  what this CPO is like (see ``quirks``); POST replaces
+- ``GET|POST /admin/versions`` ``{"versions"}``  of OCPI at which an eMSP can register from now on
 - ``POST /admin/plug``, ``POST /admin/unplug`` ``{"evse"}``  a car arrives; it is pulled off, which ends its session
 - ``POST /admin/car`` ``{"evse"?, "soc"?, "capacity_kwh"?, "max_dc_kw"?, "max_ac_kw"?}``  the car of the sessions that
   start from now on, at one EVSE or everywhere; ``soc`` from 0 to 1
@@ -10,7 +12,7 @@
 """
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import APIRouter, HTTPException, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -20,6 +22,7 @@ from charging.sandbox import clock, station
 from charging.sandbox.battery import Car
 from charging.sandbox.faults import Fault
 from charging.sandbox.locations import CHARGERS, find
+from charging.sandbox.quirks import NO_SWITCH, Quirk
 from charging.sandbox.speaking import cpo_of, driver_of
 
 router = APIRouter()
@@ -34,6 +37,18 @@ class _Place(BaseModel):
 
 class _Status(_Place):
     status: str
+
+
+class _Quirks(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    quirks: list[Quirk]
+
+
+class _Versions(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    versions: tuple[Literal["2.1.1", "2.2.1", "2.3.0"], ...] = Field(min_length=1)
 
 
 class _NewCar(BaseModel):
@@ -106,6 +121,33 @@ async def _faults(request: Request) -> list[Fault]:
         raise HTTPException(422, [{"loc": e["loc"], "msg": e["msg"]} for e in error.errors()]) from error
     except wire.MalformedJson as error:
         raise HTTPException(400, "no JSON") from error
+
+
+@router.get("/admin/quirks")
+async def quirks(request: Request) -> Response:
+    """What this CPO is like, and could be."""
+    known = {quirk: quirk.text for quirk in Quirk}
+    return _json({"quirks": [*cpo_of(request).quirks], "known": known, "not_to_be_switched": NO_SWITCH})
+
+
+@router.post("/admin/quirks")
+async def replace_quirks(request: Request, wanted: _Quirks) -> Response:
+    """These and no others."""
+    cpo_of(request).quirks.replace(wanted.quirks)
+    return await quirks(request)
+
+
+@router.get("/admin/versions")
+async def versions(request: Request) -> Response:
+    """What is offered."""
+    return _json({"versions": cpo_of(request).versions})
+
+
+@router.post("/admin/versions")
+async def replace_versions(request: Request, wanted: _Versions) -> Response:
+    """These and no others, for registrations from now on."""
+    cpo_of(request).offer(wanted.versions)
+    return await versions(request)
 
 
 @router.post("/admin/plug")

@@ -6,7 +6,6 @@ sessions in the records are how a double start is seen.
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import uuid4
 
 from fastapi import APIRouter, Request, Response
@@ -18,12 +17,13 @@ from charging.sandbox.answers import Answers
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.faults import COMMAND_KINDS, SESSION_KINDS, Fault
 from charging.sandbox.locations import CHARGERS, LOCATION_ID, Outlet
+from charging.sandbox.quirks import Quirk
 from charging.sandbox.records import Job, Start, Stop
 from charging.sandbox.registration import Peer
-from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, driver_of, reply
+from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, dialect_of, driver_of, reply
 from charging.sandbox.station import ChargingSession, Script, State
 
-router = APIRouter(prefix=f"/ocpi/cpo/{wire.VERSION}/commands")
+router = APIRouter(prefix="/ocpi/cpo/{version}/commands")
 
 RESPONSE_TIMEOUT_S = 30
 NOT_SUPPORTED = ("CANCEL_RESERVATION", "RESERVE_NOW", "UNLOCK_CONNECTOR")
@@ -32,20 +32,41 @@ NOT_SUPPORTED = ("CANCEL_RESERVATION", "RESERVE_NOW", "UNLOCK_CONNECTOR")
 @router.post("/START_SESSION")
 async def start_session(request: Request) -> Response:
     """Start charging with the car that stands at the EVSE."""
-    peer, command = caller(request), await body_of(request, StartSession)
+    peer = caller(request)
+    command = _with_reference(await body_of(request, StartSession, "start_session", peer.party))
     cpo, now = cpo_of(request), clock.now()
+    if command.evse_uid is None and Quirk.NEEDS_EVSE in cpo.quirks:
+        cpo.record_start(_start_record(command, now, "REJECTED"), [], [])
+        return _response(request, "REJECTED")
     outlet = _outlet(cpo, command, now)
-    fault = cpo.faults.take(COMMAND_KINDS, "START_SESSION", evse_uid=command.evse_uid)
+    fault = cpo.fault(COMMAND_KINDS, "START_SESSION", evse_uid=command.evse_uid)
     answer = answers.spoiled(_natural(cpo, command), fault, command.response_url)
     if fault is not None and fault.kind == "session_first":
         answer = replace(answer, delay_s=cpo.settings.start_delay_s + answer.delay_s + 0.5)
     sessions = _sessions(cpo, peer, command, outlet, fault) if _begins(answer, fault) else []
-    owed = answers.jobs(answer, peer, command.response_url, now)
+    owed = _owed(request, answer, peer, command.response_url, command.evse_uid)
     record = _start_record(command, now, answer.response)
     made = [session.id for session in sessions]
     cpo.record_start(record.model_copy(update={"result": answer.result, "session_ids": made}), sessions, owed)
     await _set_off(request, sessions, owed, answer, fault)
     return _response(request, answer.response)
+
+
+def _with_reference(command: StartSession) -> StartSession:
+    """2.1.1 has no authorization_reference; some hubs call theirs authorization_id."""
+    identity = (command.model_extra or {}).get("authorization_id")
+    reference = command.authorization_reference or identity
+    return command.model_copy(update={"authorization_reference": reference})
+
+
+def _owed(request: Request, answer: Answers, peer: Peer, response_url: str, evse_uid: str | None) -> list[Job]:
+    """The results in the peer's version, at the URL of this command, or as a quirk has it, of one before."""
+    cpo, theirs = cpo_of(request), dialect_of(request)
+    waiting = [job.url for job in cpo.jobs.values() if job.evse_uid == evse_uid and evse_uid is not None]
+    url = waiting[0] if waiting and Quirk.MIXED_UP in cpo.quirks else response_url
+    body = theirs.write("command_result", {"result": answer.result})
+    jobs = answers.jobs(answer, peer, url, clock.now(), body)
+    return [job.model_copy(update={"evse_uid": evse_uid}) for job in jobs]
 
 
 def _outlet(cpo: Cpo, command: StartSession, now: datetime) -> Outlet:
@@ -77,7 +98,8 @@ def _natural(cpo: Cpo, command: StartSession) -> Answers:
     delay = cpo.settings.result_delay_s
     if bay.status != "AVAILABLE":
         return answers.failing("EVSE_INOPERATIVE", delay)
-    others = [s for s in cpo.live_at(bay.uid) if s.authorization_reference != command.authorization_reference]
+    cause = (command.authorization_reference, command.token.uid)
+    others = [s for s in cpo.live_at(bay.uid) if (s.authorization_reference, s.token["uid"]) != cause]
     return answers.failing("EVSE_OCCUPIED", delay) if others else Answers(delay_s=delay)
 
 
@@ -91,7 +113,7 @@ def _sessions(
     cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, fault: Fault | None
 ) -> list[ChargingSession]:
     """The session that begins; two for the fault ``twin``."""
-    quirk = cpo.faults.take(SESSION_KINDS, "SESSION", evse_uid=command.evse_uid)
+    quirk = cpo.fault(SESSION_KINDS, "SESSION", evse_uid=command.evse_uid)
     first = _new_session(cpo, peer, command, outlet, quirk)
     first = _scheduled(cpo, first, fault)
     if quirk is None or quirk.kind != "twin":
@@ -105,7 +127,7 @@ def _new_session(cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, qu
     car = cpo.bays[command.evse_uid or ""].car or cpo.settings.car
     is_anonymous = quirk is not None and quirk.kind == "no_reference"
     return ChargingSession(
-        id=uuid4().hex,
+        id=_new_id(cpo),
         emsp=peer.key,
         token={name: getattr(token, name) for name in ("country_code", "party_id", "uid", "type", "contract_id")},
         authorization_reference=None if is_anonymous else command.authorization_reference,
@@ -121,6 +143,10 @@ def _new_session(cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, qu
     )
 
 
+def _new_id(cpo: Cpo) -> str:
+    return str(len(cpo.sessions) + 1) if Quirk.SAME_IDS in cpo.quirks else uuid4().hex
+
+
 def _script(quirk: Fault | None) -> Script:
     if quirk is None:
         return Script()
@@ -131,6 +157,8 @@ def _script(quirk: Fault | None) -> Script:
         pending_forever=quirk.kind == "pending_forever",
         car_stops_after_s=after_s if quirk.kind == "car_stops" else None,
         invalid_after_s=after_s if quirk.kind == "invalid" else None,
+        listed_after_s=quirk.after_s or 0.0 if quirk.kind == "silent" else 0.0,
+        idle=quirk.kind == "idle",
     )
 
 
@@ -174,16 +202,16 @@ async def _settle(request: Request, owed: list[Job], answer: Answers) -> None:
 @router.post("/STOP_SESSION")
 async def stop_session(request: Request) -> Response:
     """End a session of the caller's."""
-    peer, command = caller(request), await body_of(request, StopSession)
+    peer, command = caller(request), await body_of(request, StopSession, "stop_session")
     cpo, now = cpo_of(request), clock.now()
     known = cpo.visible_session(peer.key, command.session_id)
     session = cpo.advance(known.id, now) if known is not None and known.is_live else None
     evse_uid = known.evse_uid if known is not None else None
-    fault = cpo.faults.take(COMMAND_KINDS, "STOP_SESSION", evse_uid=evse_uid)
+    fault = cpo.fault(COMMAND_KINDS, "STOP_SESSION", evse_uid=evse_uid)
     is_live = session is not None and session.is_live
     natural = Answers(delay_s=cpo.settings.result_delay_s) if is_live else answers.refusing("UNKNOWN_SESSION")
     answer = answers.spoiled(natural, fault, command.response_url)
-    owed = answers.jobs(answer, peer, command.response_url, now)
+    owed = _owed(request, answer, peer, command.response_url, evse_uid)
     stopped = _stopped(cpo, session, now) if session is not None and answer.is_executed else None
     record = Stop(
         id=uuid4().hex,
@@ -213,5 +241,5 @@ async def other_command(request: Request, command: str) -> Response:
 
 
 def _response(request: Request, result: str) -> Response:
-    data: dict[str, Any] = {"result": result, "timeout": RESPONSE_TIMEOUT_S}
-    return reply(request, data)
+    answer = {"result": result, "timeout": RESPONSE_TIMEOUT_S}
+    return reply(request, dialect_of(request).write("command_response", answer))

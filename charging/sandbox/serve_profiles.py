@@ -22,7 +22,7 @@ from charging.sandbox.registration import Peer
 from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, driver_of, reply
 from charging.sandbox.station import ChargingSession
 
-router = APIRouter(prefix=f"/ocpi/cpo/{wire.VERSION}/chargingprofiles")
+router = APIRouter(prefix="/ocpi/cpo/{version}/chargingprofiles")
 
 RESPONSE_TIMEOUT_S = 30
 UNITS = ("W", "A")
@@ -61,11 +61,11 @@ async def _call(
 ) -> Response:
     cpo, now = cpo_of(request), clock.now()
     session = _session(cpo, peer, session_id, now)
-    fault = cpo.faults.take(COMMAND_KINDS, kind, evse_uid=session.evse_uid if session else None)
+    fault = cpo.fault(COMMAND_KINDS, kind, evse_uid=session.evse_uid if session else None)
     answer = answers.spoiled(_natural(cpo, session, profile), fault, response_url)
     limited = _limited(session, kind, profile, now) if session is not None and answer.is_executed else None
     shown = _shown(limited) if kind == "ACTIVE_PROFILE" and limited and answer.result == answers.ACCEPTED else {}
-    owed = answers.jobs(answer, peer, response_url, now, shown)
+    owed = answers.jobs(answer, peer, response_url, now, {"result": answer.result, **shown})
     record = ProfileCall(
         id=uuid4().hex,
         received_at=now,

@@ -4,6 +4,7 @@ Plain ASGI, outermost, so that it can hold back bytes, add some, or reset the co
 """
 
 import asyncio
+import re
 from collections.abc import MutableMapping
 from typing import Any
 from urllib.parse import unquote
@@ -16,7 +17,7 @@ from charging.sandbox.cpo import Cpo
 from charging.sandbox.faults import TRANSPORT_KINDS, Fault
 from charging.sandbox.records import Start
 
-_PREFIX = f"/ocpi/cpo/{wire.VERSION}/"
+_MODULE = re.compile(r"/ocpi/cpo/[^/]+/([^/]+)/?(.*)")
 _PROFILES = {"PUT": "SET_PROFILE", "DELETE": "CLEAR_PROFILE", "GET": "ACTIVE_PROFILE"}
 
 
@@ -52,9 +53,10 @@ class SpoilAnswers:
 
 def name_of(method: str, path: str) -> str:
     """What a call is called among the faults."""
-    if not path.startswith(_PREFIX):
+    match = _MODULE.fullmatch(path)
+    if match is None:
         return "VERSIONS"
-    module, _, rest = path.removeprefix(_PREFIX).partition("/")
+    module, rest = match.groups()
     if module == "commands":
         return rest
     return _PROFILES.get(method, "") if module == "chargingprofiles" else module.upper()

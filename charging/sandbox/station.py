@@ -44,6 +44,8 @@ class Script(BaseModel):
     pending_forever: bool = False
     car_stops_after_s: float | None = None
     invalid_after_s: float | None = None
+    listed_after_s: float = 0.0
+    idle: bool = False  # plugged in, and draws nothing
 
 
 class ChargingSession(BaseModel):
@@ -100,6 +102,11 @@ class ChargingSession(BaseModel):
     def is_public(self) -> bool:
         """Whether it is a Session in OCPI's sense."""
         return self.state not in (State.WAITING, State.DROPPED)
+
+    def is_listed(self, now: datetime) -> bool:
+        """Whether the lists show it, once it is public."""
+        since = self.created_at + timedelta(seconds=self.script.listed_after_s)
+        return not self.script.hidden and since <= now
 
     @property
     def outlet(self) -> Outlet:
@@ -216,6 +223,8 @@ def _mark(session: ChargingSession, at: datetime) -> ChargingSession:
 
 
 def _cap_kw(session: ChargingSession, at: datetime) -> float:
+    if session.script.idle:
+        return 0.0
     outlet = session.outlet
     caps = [outlet.max_kw, session.limits.kw(at), None if outlet.is_dc else session.car.max_ac_kw]
     return min(cap for cap in caps if cap is not None)

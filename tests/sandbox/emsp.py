@@ -37,31 +37,43 @@ class Received:
 
 
 class Emsp:
-    """The eMSP FI/RBT. ``received`` is in the order of arrival; ``answers`` (kind → status) make it refuse."""
+    """The eMSP FI/RBT. ``received`` is in the order of arrival; ``answers`` (kind → status) make it refuse.
 
-    def __init__(self, cpo_url: str, http: httpx.AsyncClient) -> None:
+    It speaks ``version``, with messages written by hand: the converters are the sandbox's.
+    """
+
+    def __init__(self, cpo_url: str, http: httpx.AsyncClient, version: str = "2.2.1") -> None:
         self.cpo_url = cpo_url
+        self.version = version
         self.url = ""
         self.token = TOKEN_A
         self.http = http
         self.received: list[Received] = []
+        self.handshakes: list[Received] = []
         self.answers: dict[str, int] = {}
         self.versions: Any = None  # replaces our versions, to spoil the handshake
         self.app = FastAPI()
         self.app.add_api_route("/versions", self._versions, methods=["GET"])
-        self.app.add_api_route("/2.2.1", self._details, methods=["GET"])
+        self.app.add_api_route("/ocpi/{version}", self._details, methods=["GET"])
         self.app.add_api_route("/{kind}/{rest:path}", self._receive, methods=["PUT", "PATCH", "POST"])
         self.app.add_api_route("/{kind}", self._receive, methods=["POST"])
 
     # ---- What the CPO calls ----
 
-    async def _versions(self) -> Any:
-        offered = [{"version": "2.1.1", "url": "http://nowhere/"}, {"version": "2.2.1", "url": f"{self.url}/2.2.1"}]
+    async def _versions(self, request: Request) -> Any:
+        self._note_handshake(request)
+        offered = [{"version": "2.0", "url": "http://nowhere/"}]
+        offered += [{"version": number, "url": f"{self.url}/ocpi/{number}"} for number in ("2.1.1", "2.2.1", "2.3.0")]
         return _envelope(offered if self.versions is None else self.versions)
 
-    async def _details(self) -> Any:
-        endpoints = [{"identifier": m, "role": "RECEIVER", "url": f"{self.url}/{m}"} for m in MODULES]
-        return _envelope({"version": "2.2.1", "endpoints": endpoints})
+    async def _details(self, request: Request, version: str) -> Any:
+        self._note_handshake(request)
+        role = {} if version == "2.1.1" else {"role": "RECEIVER"}
+        endpoints = [{"identifier": m, **role, "url": f"{self.url}/{m}"} for m in MODULES]
+        return _envelope({"version": version, "endpoints": endpoints})
+
+    def _note_handshake(self, request: Request) -> None:
+        self.handshakes.append(Received("handshake", request.method, request.url.path, dict(request.headers), None))
 
     async def _receive(self, request: Request, kind: str) -> Response:
         body = wire.loads(await request.body())
@@ -71,19 +83,26 @@ class Emsp:
     # ---- What it calls ----
 
     async def call(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """A call of the CPO's OCPI API, ``path`` below /ocpi/cpo/2.2.1."""
-        url = f"{self.cpo_url}/ocpi/cpo/2.2.1{path}"
-        return await self.http.request(method, url, headers={"Authorization": wire.encode_token(self.token)}, **options)
+        """A call of the CPO's OCPI API, ``path`` below our version of it."""
+        url = f"{self.cpo_url}/ocpi/cpo/{self.version}{path}"
+        return await self.http.request(method, url, headers={"Authorization": self.authorization}, **options)
+
+    @property
+    def authorization(self) -> str:
+        return f"Token {self.token}" if self.version == "2.1.1" else wire.encode_token(self.token)
 
     def credentials(self, **role: Any) -> Body:
-        mine = {"role": "EMSP", "business_details": {"name": "Robots"}, "party_id": "RBT", "country_code": "FI"}
-        return {"token": TOKEN_B, "url": f"{self.url}/versions", "roles": [mine | role]}
+        party = {"business_details": {"name": "Robots"}, "party_id": "RBT", "country_code": "FI"} | role
+        roles = party if self.version == "2.1.1" else {"roles": [{"role": "EMSP"} | party]}
+        return {"token": TOKEN_B, "url": f"{self.url}/versions", **roles}
 
     async def register(self) -> None:
         answer = await self.call("POST", "/credentials", json=self.credentials())
         self.token = answer.json()["data"]["token"]
 
     def start_body(self, evse_uid: str = "3256", reference: str = "REF", **fields: Any) -> Body:
+        if self.version == "2.1.1":
+            return self._start_body_211(evse_uid, reference) | fields
         token = {
             "country_code": "FI",
             "party_id": "RBT",
@@ -104,6 +123,19 @@ class Emsp:
             "authorization_reference": reference,
             **fields,
         }
+
+    def _start_body_211(self, evse_uid: str, reference: str) -> Body:
+        token = {
+            "uid": "UID1",
+            "type": "OTHER",
+            "auth_id": "FI-RBT-C1",
+            "issuer": "Robots",
+            "valid": True,
+            "whitelist": "NEVER",
+            "last_updated": "2026-01-01T00:00:00Z",
+        }
+        url = f"{self.url}/result/START_SESSION/{reference}"
+        return {"response_url": url, "token": token, "location_id": "LOC1", "evse_uid": evse_uid}
 
     async def start(self, evse_uid: str = "3256", reference: str = "REF", **fields: Any) -> Any:
         """START_SESSION; the synchronous result."""
@@ -136,6 +168,9 @@ class Emsp:
         answer = await self.http.post(f"{self.cpo_url}/admin/{what}", json=body)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    async def quirks(self, *quirks: str) -> None:
+        await self.admin("quirks", quirks=quirks)
 
     async def records(self) -> Any:
         return (await self.http.get(f"{self.cpo_url}/admin/records")).json()
@@ -226,10 +261,10 @@ def plain_http() -> httpx.AsyncClient:
 
 
 @asynccontextmanager
-async def sandbox(data: Path, **changes: Any) -> AsyncIterator[Emsp]:
+async def sandbox(data: Path, version: str = "2.2.1", **changes: Any) -> AsyncIterator[Emsp]:
     """A running sandbox and an eMSP that is registered with it, and that is there until the sandbox has ended."""
     async with plain_http() as http:
-        emsp = Emsp("", http)
+        emsp = Emsp("", http, version)
         async with serve(emsp.app) as emsp.url, serve(create_app(quick(**changes), data)) as emsp.cpo_url:
             await emsp.register()
             yield emsp

@@ -407,6 +407,22 @@ async def test_39_silence_in_the_list_too(emsp: Emsp) -> None:
     assert [session["status"] for session in (await emsp.records())["sessions"]] == ["ACTIVE"]
 
 
+async def test_39_silence_and_the_list_knows_late(emsp: Emsp) -> None:
+    await emsp.fault("SESSION", "silent", after_s=0.4)
+    await emsp.start()
+    await emsp.until("result")
+    assert await emsp.pulled("sessions") == []
+    await eventually(lambda: _status(emsp, "ACTIVE"))
+
+
+async def test_a_car_that_draws_nothing(emsp: Emsp) -> None:
+    await emsp.fault("SESSION", "idle")
+    await emsp.charging()
+    update = (await emsp.updates())[0].body
+    assert update["kwh"] == 0
+    assert {d["type"]: d["volume"] for d in update["charging_periods"][0]["dimensions"]}["POWER"] == 0
+
+
 async def test_39_some_updates_are_lost(emsp: Emsp) -> None:
     await emsp.fault("SESSION_PUSH", "drop", times=4)
     await emsp.start()
@@ -521,6 +537,29 @@ async def test_50_a_cdr_that_adds_up_wrong_wherever_it_is_read(emsp: Emsp) -> No
     await _charged(emsp)
     assert (await emsp.until("cdrs")).body["total_cost"]["excl_vat"] == 99
     assert (await emsp.pulled("cdrs"))[0]["total_cost"]["excl_vat"] == 99
+
+
+async def test_a_cdr_that_is_taken_back(emsp: Emsp) -> None:
+    await emsp.fault("CDR", "credit")
+    await _charged(emsp)
+    await emsp.until("cdrs", 2)
+    first, credit = (m.body for m in emsp.of("cdrs"))
+    assert (credit["credit"], credit["credit_reference_id"]) == (True, first["id"])
+    assert credit["total_cost"]["excl_vat"] == -first["total_cost"]["excl_vat"] < 0
+    assert credit["total_energy"] == first["total_energy"]
+
+
+async def test_a_cdr_that_is_corrected_also_in_the_list(emsp: Emsp) -> None:
+    await emsp.fault("CDR", "credit", set={"total_cost": {"excl_vat": 1, "incl_vat": 1.255}})
+    await _charged(emsp)
+    correction = (await emsp.until("cdrs", 3)).body
+    assert correction["total_cost"]["excl_vat"] == 1
+    assert "credit" not in correction
+    await eventually(lambda: _cdrs_listed(emsp, 3))
+
+
+async def _cdrs_listed(emsp: Emsp, number: int) -> bool:
+    return len(await emsp.pulled("cdrs")) == number
 
 
 async def test_a_strange_cdr(emsp: Emsp) -> None:

@@ -15,8 +15,8 @@ from tests.waiting import eventually
 async def test_token_a_shows_versions_and_endpoints(emsp: Emsp) -> None:
     headers = {"Authorization": wire.encode_token(TOKEN_A)}
     versions = (await emsp.http.get(f"{emsp.cpo_url}/ocpi/versions", headers=headers)).json()["data"]
-    assert [v["version"] for v in versions] == ["2.2.1"]
-    details = (await emsp.http.get(versions[0]["url"], headers=headers)).json()["data"]
+    assert [v["version"] for v in versions] == ["2.3.0", "2.2.1", "2.1.1"]
+    details = (await emsp.http.get(versions[1]["url"], headers=headers)).json()["data"]
     assert {(e["identifier"], e["role"]) for e in details["endpoints"]} == {
         ("credentials", "SENDER"),
         ("locations", "SENDER"),

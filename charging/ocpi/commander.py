@@ -14,7 +14,7 @@ from charging.ocpi.models import CancelReservation, CommandResponse, ReserveNow,
 from charging.ocpi.peers import Peers
 from charging.settings import Settings
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseMatch
+from charging.store.evse_match import EvseMatch
 from charging.store.leases import LeaseStore
 from charging.store.reservations import Reservation
 

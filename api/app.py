@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from api import admin, documentation, health, ocpi, problems, reservations, sessions, unlocking, user_tokens
+from api import admin, documentation, evses, health, ocpi, problems, reservations, sessions, unlocking, user_tokens
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
@@ -47,7 +47,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(admin.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
-    for router in (sessions.router, reservations.router, health.router, partners):
+    for router in (sessions.router, evses.router, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
@@ -65,6 +65,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await desk.close()
         await services.close()
 
 

@@ -7,6 +7,9 @@ from fastapi import Request
 from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
+from charging.ocpi.refresh import EvseRefresh
+from charging.store.evse_index import EvseIndex
+from charging.store.evses_nearby import EvsesNearby
 from charging.store.profile_requests import ProfileRequestStore
 from charging.store.reading import SessionReader
 from charging.store.starts import StartStore
@@ -21,16 +24,29 @@ class Desk:
     starter: Starter
     reserver: Reserver
     profile_requests: ProfileRequestStore
+    evses: EvseIndex
+    nearby: EvsesNearby
+    refresh: EvseRefresh
+
+    async def close(self) -> None:
+        """End what it has begun; before the services are closed."""
+        await self.refresh.aclose()
 
 
 def build_desk(services: Services) -> Desk:
     """A desk on top of ``services``."""
+    database, connections = services.database, services.connections
+    evses = EvseIndex(database, connections)
+    refresh = EvseRefresh(database, connections, evses, services.peers)
     return Desk(
         services=services,
-        reader=SessionReader(services.database),
-        starter=Starter(services, StartStore(services.database)),
+        reader=SessionReader(database),
+        starter=Starter(services, StartStore(database), evses, refresh),
         reserver=Reserver(services),
-        profile_requests=ProfileRequestStore(services.database),
+        profile_requests=ProfileRequestStore(database),
+        evses=evses,
+        nearby=EvsesNearby(database, connections),
+        refresh=refresh,
     )
 
 

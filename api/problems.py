@@ -38,6 +38,7 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 # Rules about several fields at once, by code: the one to change. The rest is about the body as a whole.
 _FIELD_OF_RULE: Final = {
     "target_not_above_level": "battery_target_kwh",
+    "incomplete_location": "location_id",
     "mixed_profile": "periods",
     "first_period_not_at_0": "periods",
     "periods_not_ascending": "periods",

@@ -16,7 +16,8 @@ from charging.ocpi.commander import Commander
 from charging.ocpi.own_tokens import one_time_token
 from charging.session.reservation import HOLDING, ReservationStatus
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.evse_index import EvseIndex
+from charging.store.evse_match import EvseMatch
 from charging.store.leases import LeaseStore
 from charging.store.reservations import Reservation, ReservationStore
 from charging.store.user_tokens import UserTokenStore

@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from charging.session.model import Phase, Status
 from charging.session.profile import ProfilePeriod, ProfileWish
 from charging.session.reading import NextAction
+from charging.store.evse_index import Place
 
 MAX_KWH = 1000
 MAX_KW = 10_000
@@ -78,6 +79,10 @@ Kwh = Annotated[Number, Field(gt=0, le=MAX_KWH)]
 Kw = Annotated[Number, Field(gt=0, le=MAX_KW)]
 Watts = Annotated[Number, Field(ge=0, le=MAX_KW * 1000)]
 
+CountryCode = Annotated[Text, StringConstraints(min_length=2, max_length=2)]
+PartyId = Annotated[Text, StringConstraints(min_length=1, max_length=3)]
+LocationId = Annotated[Text, StringConstraints(min_length=1, max_length=36)]
+
 EVSE_EXAMPLE = "FI-VRT-E12345"
 ID_EXAMPLE = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -86,8 +91,32 @@ class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class StartRequest(_Request):
-    """``battery_target_kwh`` is what the battery shall hold, ``battery_level_kwh`` what it holds now (default 0)."""
+class Whereabouts(BaseModel):
+    """The Location that narrows an EVSE down: all three fields, or none."""
+
+    country_code: CountryCode | None = None
+    party_id: PartyId | None = None
+    location_id: Annotated[LocationId, Field(description="Then evse_id may be a uid there, too.")] | None = None
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        if len({part is None for part in (self.country_code, self.party_id, self.location_id)}) > 1:
+            raise PydanticCustomError("incomplete_location", "Give country_code, party_id and location_id, or none.")
+        return self
+
+    @property
+    def place(self) -> Place | None:
+        """The Location; None where none was given."""
+        if self.country_code is None or self.party_id is None or self.location_id is None:
+            return None
+        return Place(self.country_code, self.party_id, self.location_id)
+
+
+class StartRequest(_Request, Whereabouts):
+    """``battery_target_kwh`` is what the battery shall hold, ``battery_level_kwh`` what it holds now (default 0).
+
+    An EVSE without an EVSE id is named by its uid and its Location: ``country_code``, ``party_id``, ``location_id``.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -425,6 +454,135 @@ class ReceiptAnswer(BaseModel):
     ended_at: datetime | None
     audit: AuditAnswer
     version: int
+
+
+class TariffAnswer(BaseModel):
+    """The CPO's OCPI Tariff object that a start now would fall under, as received (OCPI 2.2.1 §11.3.1)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    currency: str
+    elements: list[dict[str, Any]]
+
+
+class ConnectorAnswer(BaseModel):
+    """``connector_type`` is what a start takes; ``standard`` and the others are OCPI's.
+
+    ``tariff`` null: the price is unknown, which is not free.
+    """
+
+    id: str
+    connector_type: str
+    standard: str
+    format: str | None
+    power_type: str
+    max_power_kw: float
+    tariff: TariffAnswer | None
+
+
+class CoordinatesAnswer(BaseModel):
+    """Degrees, WGS 84."""
+
+    latitude: float
+    longitude: float
+
+
+class EvseLocationAnswer(BaseModel):
+    """The Location of an EVSE. ``opening_times`` is OCPI's Hours, in ``time_zone`` (IANA); null: not told."""
+
+    country_code: str
+    party_id: str
+    id: str
+    name: str | None
+    address: str | None
+    city: str | None
+    postal_code: str | None
+    country: str | None
+    time_zone: str | None
+    opening_times: dict[str, Any] | None
+    charging_when_closed: bool
+
+
+_EVSE_EXAMPLE = {
+    "evse_id": "FI*VRT*E12345",
+    "evse_uid": "3256",
+    "network": "Virta",
+    "status": "AVAILABLE",
+    "last_updated": "2026-03-30T11:58:00Z",
+    "coordinates": {"latitude": 60.169857, "longitude": 24.938379},
+    "physical_reference": "A1",
+    "location": {
+        "country_code": "FI",
+        "party_id": "VRT",
+        "id": "LOC1",
+        "name": "Test site",
+        "address": "Testikatu 1",
+        "city": "Helsinki",
+        "postal_code": "00100",
+        "country": "FIN",
+        "time_zone": "Europe/Helsinki",
+        "opening_times": {"twentyfourseven": True},
+        "charging_when_closed": True,
+    },
+    "connectors": [
+        {
+            "id": "1",
+            "connector_type": "CCS",
+            "standard": "IEC_62196_T2_COMBO",
+            "format": "CABLE",
+            "power_type": "DC",
+            "max_power_kw": 150.0,
+            "tariff": {
+                "id": "T1",
+                "currency": "EUR",
+                "elements": [{"price_components": [{"type": "ENERGY", "price": 0.25, "vat": 24, "step_size": 1}]}],
+            },
+        }
+    ],
+    "capabilities": ["REMOTE_START_STOP_CAPABLE", "CHARGING_PROFILE_CAPABLE"],
+    "remote_start": True,
+    "profile_capable": True,
+}
+
+
+class EvseAnswer(BaseModel):
+    """An EVSE as its CPO tells of it. ``status`` is OCPI's; ``evse_id`` is as the CPO spells it, and may miss.
+
+    ``remote_start`` null: the CPO does not say that it can, which is no reason not to try.
+    """
+
+    model_config = _answer_config(_EVSE_EXAMPLE)
+
+    evse_id: str | None
+    evse_uid: str
+    network: str
+    status: str
+    last_updated: datetime
+    coordinates: CoordinatesAnswer | None
+    physical_reference: str | None
+    location: EvseLocationAnswer
+    connectors: list[ConnectorAnswer]
+    capabilities: list[str]
+    remote_start: bool | None
+    profile_capable: bool
+
+
+class NearbyEvse(EvseAnswer):
+    """An EVSE, and how far it is, in m as the crow flies."""
+
+    model_config = _answer_config({**_EVSE_EXAMPLE, "distance_m": 130.0})
+
+    distance_m: float
+
+
+class NearbyAnswer(BaseModel):
+    """Nearest first. ``truncated``: there is more within the radius; a smaller radius or a filter shows it."""
+
+    model_config = _answer_config({"evses": [{**_EVSE_EXAMPLE, "distance_m": 130.0}], "truncated": False})
+
+    evses: list[NearbyEvse]
+    truncated: bool
 
 
 class FieldError(BaseModel):

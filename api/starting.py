@@ -17,9 +17,11 @@ from api.workflow_calls import start_workflow
 from charging.errors import Problem
 from charging.ocpi.evse_id import EvseConnector, choose_connector
 from charging.ocpi.own_tokens import one_time_token, user_key
+from charging.ocpi.refresh import EvseRefresh
 from charging.session.model import SessionSpec
 from charging.settings import Settings
-from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.evse_index import EvseIndex
+from charging.store.evse_match import EvseMatch
 from charging.store.peer_health import HealthStore
 from charging.store.reservations import Holder, ReservationStore
 from charging.store.starts import NewSession, Started, StartStore
@@ -33,10 +35,11 @@ OUT_OF_SERVICE = frozenset({"INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
 class Starter:
     """Starts sessions. One per process."""
 
-    def __init__(self, services: Services, starts: StartStore) -> None:
+    def __init__(self, services: Services, starts: StartStore, evses: EvseIndex, refresh: EvseRefresh) -> None:
         self._services = services
         self._starts = starts
-        self._evses = EvseIndex(services.database, services.connections)
+        self._evses = evses
+        self._refresh = refresh
         self._reservations = ReservationStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
         self._health = HealthStore(services.database)
@@ -48,17 +51,28 @@ class Starter:
 
         Raises ``Problem`` 404, 409, 422, or 503 when Temporal is away; after a 503 nothing is left behind.
         """
-        async with self._gate:
+        started = await self._store(user, order, key)
+        # Not behind the gate: while a CPO is asked for its news, others start.
+        if started is None and await self._refresh.look_for(order.evse_id):
             started = await self._store(user, order, key)
+        if started is None:
+            raise evse_not_found()
         await self._ensure_workflow(started)
         return started
 
-    async def _store(self, user: User, order: StartRequest, key: str | None) -> Started:
+    async def _store(self, user: User, order: StartRequest, key: str | None) -> Started | None:
+        async with self._gate:
+            return await self._store_at_once(user, order, key)
+
+    async def _store_at_once(self, user: User, order: StartRequest, key: str | None) -> Started | None:
+        """None where nobody has the EVSE."""
         digest = body_hash(order)
         repeated = await self._starts.repeat_of(user.sub, key, digest) if key else None
         if repeated is not None:
             return repeated
-        match = await self._evses.find(order.evse_id)
+        match = await self._evses.find(order.evse_id, order.place)
+        if match is None:
+            return None
         now = datetime.now(UTC)
         held = await self._held(user, match, now)
         token = held.token if held else await self._own_token(user, match)
@@ -66,18 +80,16 @@ class Starter:
         await self._require_reachable(new.spec.connection_id, now)
         return await self._starts.begin(replace(new, reservation_id=held.reservation_id if held else None), key, digest)
 
-    async def _held(self, user: User, match: EvseMatch | None, now: datetime) -> Holder | None:
+    async def _held(self, user: User, match: EvseMatch, now: datetime) -> Holder | None:
         """The user's reservation of the EVSE: the charge point lets its token in. Another's is 409."""
-        if match is None:
-            return None
         holder = await self._reservations.holder(match.connection.id, match.location_id, match.evse_uid, now)
         if holder is not None and holder.user_id != user.sub:
             raise Problem(409, "evse_reserved", "The EVSE is reserved for somebody else.")
         return holder
 
-    async def _own_token(self, user: User, match: EvseMatch | None) -> dict[str, Any] | None:
+    async def _own_token(self, user: User, match: EvseMatch) -> dict[str, Any] | None:
         """The user's stable token, where the CPO is to be shown that one and the user has one."""
-        if match is None or match.connection.start_token != "user":  # noqa: S105 - which one, not the token
+        if match.connection.start_token != "user":  # noqa: S105 - which one, not the token
             return None
         return await self._user_tokens.of_user(user.sub)
 
@@ -105,7 +117,7 @@ class Starter:
 def new_session(
     order: StartRequest,
     user_id: str,
-    match: EvseMatch | None,
+    match: EvseMatch,
     settings: Settings,
     now: datetime,
     token: dict[str, Any] | None = None,
@@ -114,8 +126,6 @@ def new_session(
 
     Raises ``Problem`` where it cannot be charged at.
     """
-    if match is None:
-        raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
     if match.connection.is_away(match.country_code, match.party_id):
         raise Problem(409, "cpo_offline", "The hub says that this CPO is not connected.")
     if match.status in OUT_OF_SERVICE:
@@ -131,6 +141,11 @@ def new_session(
         time_zone=match.time_zone,
         token=token or one_time_token(settings, user_id, now),
     )
+
+
+def evse_not_found() -> Problem:
+    """404: no spelling, no connection and no refresh has led to an EVSE."""
+    return Problem(404, "evse_not_found", "No connected network has this EVSE.")
 
 
 def _connector(order: StartRequest, match: EvseMatch) -> EvseConnector:
@@ -183,7 +198,7 @@ def _spec(
         rate_unit=connector.rate_unit,
         phases=connector.phases,
         voltage=connector.voltage,
-        profile_capable=_takes_profiles(match),
+        profile_capable=match.takes_profiles,
         power_factor=match.connection.power_factor,
         currency=tariff_currency(tariff) or settings.default_currency,
         need_kwh=order.need_kwh,
@@ -192,12 +207,6 @@ def _spec(
         policy=settings.policy,
         created_at=now,
     )
-
-
-def _takes_profiles(match: EvseMatch) -> bool:
-    """The EVSE says so, and its CPO has the module (OCPI 2.2.1 §8.4.3, §14)."""
-    has_module = match.connection.endpoint("chargingprofiles", "RECEIVER") is not None
-    return has_module and "CHARGING_PROFILE_CAPABLE" in match.capabilities
 
 
 def body_hash(order: StartRequest) -> str:

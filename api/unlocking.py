@@ -13,7 +13,8 @@ from api.services import Services
 from api.strict_json import strict_body
 from charging.errors import PeerError, PeerRefused, Problem
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.evse_index import EvseIndex
+from charging.store.evse_match import EvseMatch
 
 POLL_S = 0.1
 

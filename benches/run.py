@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from benches import (
+    evse_lookup,
     history_events,
     ingest,
     session_pushes,
@@ -31,6 +32,7 @@ MEASUREMENTS = {
     "session_pushes": session_pushes.measure,
     "worker_memory": worker_memory.measure,
     "ingest": ingest.measure,
+    "evse_lookup": evse_lookup.measure,
 }
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -49,6 +50,14 @@ class Api:
     async def receipt(self, session_id: str) -> Json:
         """``GET …/receipt``."""
         return await self.call("GET", f"/v1/sessions/{session_id}/receipt")
+
+    async def evse(self, evse_id: str) -> Json:
+        """``GET /v1/evses/{evse_id}``."""
+        return await self.call("GET", f"/v1/evses/{quote(evse_id, safe='')}")
+
+    async def evses(self, params: Json) -> Json:
+        """``GET /v1/evses``."""
+        return await self.call("GET", "/v1/evses", params=params)
 
     async def statuses(self, session_id: str) -> AsyncIterator[Json]:
         """The session's status now, and again whenever it has changed, until it has ended."""

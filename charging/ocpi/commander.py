@@ -16,7 +16,7 @@ from charging.ocpi.our_urls import module_url
 from charging.ocpi.peers import Peers
 from charging.settings import Settings
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseMatch
+from charging.store.evse_match import EvseMatch
 from charging.store.leases import LeaseStore
 from charging.store.reservations import Reservation
 

@@ -5,12 +5,15 @@ location and EVSE uid are never read out of its text.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import sqrt
 from typing import Final, Literal
 
+from pydantic import ValidationError
+
+from charging.ocpi.location_object import Body, connectors
 from charging.ocpi.models import Connector
 from charging.ocpi.wire import fold
 
@@ -18,6 +21,11 @@ MAX_LENGTH: Final = 64
 
 _SEPARATORS = re.compile(r"[*\-_\s]")
 _LAST_SEGMENT = re.compile(r"[*\-_][^*\-_]+$")
+_OPERATOR = re.compile(
+    r"([A-Z]{2})[*\-_ ]?([A-Z0-9]{3})[*\-_ ]?E[A-Z0-9]"  # ISO 15118
+    r"|\+?(\d{1,3})[*\-_ ](\d{3,6})[*\-_ ][0-9]",  # DIN SPEC 91286
+    re.IGNORECASE,
+)
 
 # What people call a plug, and the ConnectorTypes that it may be. NACS is SAE_J3400 since OCPI 2.3.0, TESLA_S before.
 _PLUGS: Final = {
@@ -34,6 +42,20 @@ _LINE_TO_LINE_V: Final = 346  # 200 V between line and neutral; no grid has more
 def lookup_key(evse_id: str) -> str:
     """The key of all spellings of one EVSE id: upper case, no separators, no leading ``+``."""
     return _SEPARATORS.sub("", evse_id).lstrip("+").upper()
+
+
+def segments(evse_id: str) -> str:
+    """``evse_id`` with one kind of separator: unlike the key it tells ``E11*1``, a connector of E11, from ``E111``."""
+    return _SEPARATORS.sub("*", evse_id.strip()).lstrip("+").upper()
+
+
+def operator_prefix(evse_id: str) -> str | None:
+    """The part of the lookup key that names the operator: ``FIVRT``; None where ``evse_id`` is no EVSE id.
+
+    Only a hint at whose EVSE it may be: the operator need not be the party of OCPI.
+    """
+    found = _OPERATOR.match(evse_id.strip())
+    return None if found is None else "".join(part for part in found.groups() if part).upper()
 
 
 def without_last_segment(evse_id: str) -> str | None:
@@ -60,6 +82,7 @@ class EvseConnector:
     phases: int
     rate_unit: Literal["W", "A"]
     tariff_ids: tuple[str, ...] = ()
+    format: str | None = None
 
     @property
     def plug(self) -> str:
@@ -82,7 +105,19 @@ def read_connector(connector: Connector) -> EvseConnector:
         phases=phases,
         rate_unit="A" if fold(connector.power_type).startswith("AC") else "W",
         tariff_ids=tuple(connector.tariff_ids),
+        format=connector.format,
     )
+
+
+def read_connectors(evse: Body) -> list[EvseConnector]:
+    """The usable connectors of an EVSE object: one that is broken must not hide the others."""
+    found = []
+    for body in connectors(evse):
+        try:
+            found.append(read_connector(Connector.model_validate(body)))
+        except ValidationError:
+            continue
+    return found
 
 
 def _line_to_neutral(voltage: int, phases: int) -> int:
@@ -90,15 +125,19 @@ def _line_to_neutral(voltage: int, phases: int) -> int:
     return round(voltage / sqrt(3)) if phases == 3 and voltage >= _LINE_TO_LINE_V else voltage
 
 
-def choose_connector(connectors: Iterable[EvseConnector], wanted: str | None) -> EvseConnector | None:
+def choose_connector(offered: Sequence[EvseConnector], wanted: str | None) -> EvseConnector | None:
     """The connector for ``wanted``: CCS, CHAdeMO, Type2, Type1, NACS in any case, or a ConnectorType.
 
     Without a wish the only one there is. The strongest, where several fit. None where nothing fits.
     """
-    offered = list(connectors)
     if wanted is None:
         return offered[0] if len(offered) == 1 else None
-    types = _PLUGS.get(re.sub(r"[\s_\-]", "", wanted).upper(), (wanted,))
-    folded = {fold(connector_type) for connector_type in types}
-    fitting = [connector for connector in offered if fold(connector.standard) in folded]
+    types = connector_types(wanted)
+    fitting = [connector for connector in offered if fold(connector.standard) in types]
     return max(fitting, key=lambda connector: connector.max_power_w, default=None)
+
+
+def connector_types(wanted: str) -> frozenset[str]:
+    """The ConnectorTypes, in upper case, that ``wanted`` may mean: a plug as people call it, or a ConnectorType."""
+    types = _PLUGS.get(re.sub(r"[\s_\-]", "", wanted).upper(), (wanted,))
+    return frozenset(fold(connector_type) for connector_type in types)

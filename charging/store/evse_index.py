@@ -1,186 +1,128 @@
-"""From an EVSE id, in any spelling, to the EVSE, its CPO and its prices (ocpi.md §16)."""
+"""From what stands on a charger, in any spelling, to the EVSE, its CPO and its prices (ocpi.md §16)."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select
 
-from charging.ocpi import location_object
-from charging.ocpi.evse_id import MAX_LENGTH, EvseConnector, lookup_key, read_connector, without_last_segment
-from charging.ocpi.location_object import Body
-from charging.ocpi.models import Connector
-from charging.ocpi.wire import fold, parse_datetime
-from charging.store.connections import Connection, ConnectionStore
+from charging.ocpi.evse_id import MAX_LENGTH, lookup_key, operator_prefix, segments, without_last_segment
+from charging.ocpi.wire import fold
+from charging.store.connections import ConnectionStore
 from charging.store.engine import Database
-from charging.store.objects import ObjectKey
+from charging.store.evse_match import REMOVED, EvseMatch, FoundRow, Matcher, found
 from charging.store.quick import QuickRead
-from charging.store.tables import connections, evses, locations, tariffs
+from charging.store.tables import evses
 
-REMOVED: Final = "REMOVED"
+_MOST_TWINS: Final = 50  # rows of one key; more are no EVSE ids but a CPO's placeholder
+_NEIGHBOURS: Final = 20
 
 
 @dataclass(frozen=True)
-class EvseMatch:
-    """One EVSE that an EVSE id means. ``status`` is OCPI's; ``tariffs`` are the Tariff objects of its connectors."""
+class Place:
+    """The Location that an EVSE without an EVSE id is known by."""
 
-    connection: Connection
     country_code: str
     party_id: str
     location_id: str
-    evse_uid: str
-    evse_id: str | None
-    status: str
-    capabilities: tuple[str, ...]
-    connectors: tuple[EvseConnector, ...]
-    time_zone: str | None
-    tariffs: dict[str, Body] = field(default_factory=dict)
-
-    def tariff_of(self, connector: EvseConnector, now: datetime) -> Body | None:
-        """The Tariff of a remote start at ``connector``: regular or untyped, valid at ``now`` (ocpi.md §13).
-
-        None: the price is unknown, which is not free.
-        """
-        known = [self.tariffs[fold(i)] for i in connector.tariff_ids if fold(i) in self.tariffs]
-        return next((t for t in known if t.get("type") in (None, "REGULAR") and _is_valid(t, now)), None)
-
-
-def _is_valid(tariff: Body, now: datetime) -> bool:
-    starts, ends = tariff.get("start_date_time"), tariff.get("end_date_time")
-    return (not starts or parse_datetime(starts) <= now) and (not ends or now < parse_datetime(ends))
 
 
 class EvseIndex:
-    """Finds EVSEs among those of all active connections."""
+    """Finds EVSEs among those of all active connections. Every answer is a few reads of an index."""
 
     def __init__(self, database: Database, connection_store: ConnectionStore) -> None:
-        self._connections = connection_store
-        self._by_key = QuickRead(database, _found(evses.c.lookup_key == bindparam("wanted")))
-        self._by_uid = QuickRead(database, _found(evses.c.uid == bindparam("wanted")))
-        self._by_place = QuickRead(database, _found(and_(evses.c.uid == bindparam("wanted"), _same("location_id"))))
-        self._tariffs = QuickRead(database, _TARIFFS)
+        self._matcher = Matcher(database, connection_store)
+        self._by_key = QuickRead(database, _BY_KEY)
+        self._by_uid = QuickRead(database, _BY_UID)
+        self._by_place = QuickRead(database, _BY_PLACE)
+        self._above = QuickRead(database, _neighbours(evses.c.lookup_key >= bindparam("key"), evses.c.lookup_key))
+        self._below = QuickRead(database, _neighbours(evses.c.lookup_key < bindparam("key"), evses.c.lookup_key.desc()))
 
-    async def find(self, evse_id: str) -> EvseMatch | None:
+    async def find(self, evse_id: str, place: Place | None = None) -> EvseMatch | None:
         """The EVSE that ``evse_id`` means; None where nobody has it.
 
-        A removed EVSE is found only where no other is. Ties: the exact spelling first, then a CPO before a hub, then
-        what was updated last.
+        With ``place``, ``evse_id`` may also be the uid or the physical reference of an EVSE there.
+
+        A removed EVSE is found only where no other is. Ties: the exact spelling first, then the same segments, the
+        whole id before one without its last segment, then a CPO before a hub, then what was updated last.
         """
-        if not evse_id.strip() or len(evse_id) > MAX_LENGTH:
+        if not evse_id.strip() or len(evse_id) > MAX_LENGTH or "\x00" in evse_id:  # which no store takes
             return None
-        shorter = without_last_segment(evse_id)
-        attempts = [(self._by_key, lookup_key(evse_id))]
-        attempts += [(self._by_key, lookup_key(shorter))] if shorter else []
-        attempts += [(self._by_uid, evse_id.strip())]
-        removed: EvseMatch | None = None
-        for read, wanted in attempts:
-            match = await self._best([_Row(*row) for row in await read.all(wanted=wanted)], evse_id)
-            if match is not None and match.status != REMOVED:
-                return match
-            removed = removed or match
-        return removed
+        row = await self._row(evse_id) if place is None else await self._row_at(place, evse_id)
+        return None if row is None else await self._matcher.match(row)
 
-    async def at(self, key: ObjectKey, evse_uid: str) -> EvseMatch | None:
-        """The EVSE of a Location (``key``), for those without an EVSE id."""
-        rows = await self._by_place.all(**key.owner(), location_id=key.id, wanted=evse_uid)
-        return await self._best([_Row(*row) for row in rows], evse_uid)
+    async def _row(self, evse_id: str) -> FoundRow | None:
+        shorter = without_last_segment(evse_id) or evse_id
+        rows = await _rows(self._by_key, key=lookup_key(evse_id), shorter=lookup_key(shorter))
+        best = _best(rows, evse_id, shorter)
+        if best is None or best.is_removed:
+            return _only(await self._of_uid(evse_id)) or best
+        return best
 
-    async def _best(self, rows: Sequence["_Row"], spelling: str) -> EvseMatch | None:
-        if not rows:
-            return None
-        row = min(rows, key=lambda row: _rank(row, spelling))
-        connection = await self._connections.recent(row.connection_id)
-        return None if connection is None else _match(row, connection, await self._tariffs_of(row))
+    async def _of_uid(self, uid: str) -> list[FoundRow]:
+        uid = uid.strip()
+        return await _rows(self._by_uid, exact=uid, upper=uid.upper(), lower=uid.lower())
 
-    async def _tariffs_of(self, row: "_Row") -> dict[str, Body]:
-        ids = {str(i) for c in location_object.connectors(row.body) for i in c.get("tariff_ids") or []}
-        return {fold(i): body for i in ids if (body := await self._tariff(row, i)) is not None}
+    async def _row_at(self, place: Place, reference: str) -> FoundRow | None:
+        owner = {"country_code": fold(place.country_code), "party_id": fold(place.party_id)}
+        rows = await _rows(self._by_place, **owner, location_id=place.location_id.strip())
+        with_key = [row for row in rows if row.evse_id and lookup_key(row.evse_id) == lookup_key(reference)]
+        with_uid = [row for row in rows if fold(row.uid) == fold(reference)]
+        with_reference = [row for row in rows if _physical_reference(row) == fold(reference)]
+        # The CPO's own key comes first: here the caller speaks of the CPO's objects.
+        named = [_best(rows, reference) for rows in (with_uid, with_key, with_reference)]
+        return min((row for row in named if row), key=lambda row: row.is_removed, default=None)
 
-    async def _tariff(self, row: "_Row", tariff_id: str) -> Body | None:
-        # A CiString: some CPOs write it in one case here and in another there.
-        owner = {"connection_id": row.connection_id, "country_code": row.country_code, "party_id": row.party_id}
-        found = await self._tariffs.one(**owner, exact=tariff_id, upper=fold(tariff_id), lower=tariff_id.lower())
-        return None if found is None else found[0]
+    async def connections_like(self, evse_id: str) -> set[str]:
+        """The connections that have EVSEs of the same operator: the neighbours of ``evse_id`` in the index.
 
-
-@dataclass(frozen=True)
-class _Row:
-    """One EVSE of an active connection, in the order of ``_found``."""
-
-    connection_id: str
-    country_code: str
-    party_id: str
-    location_id: str
-    uid: str
-    evse_id: str | None
-    status: str
-    body: Body
-    last_updated: datetime
-    time_zone: str | None
-    roles: list[Body]
+        Only a hint, and empty where ``evse_id`` is no EVSE id.
+        """
+        prefix = operator_prefix(evse_id)
+        if prefix is None:
+            return set()
+        rows = [row for read in (self._above, self._below) for row in await read.all(key=lookup_key(evse_id))]
+        return {connection_id for connection_id, key in rows if key.startswith(prefix)}
 
 
-def _found(condition: ColumnElement[bool]) -> Select[Any]:
-    of_evse = ("connection_id", "country_code", "party_id", "location_id", "uid", "evse_id", "status", "body")
-    columns = (evses.c[name] for name in (*of_evse, "last_updated"))
-    return (
-        select(*columns, locations.c.time_zone, connections.c.roles)
-        .join(connections, and_(connections.c.id == evses.c.connection_id, connections.c.status == "active"))
-        .outerjoin(locations, _same_location())
-        .where(condition)
+_BY_KEY: Final = found(or_(evses.c.lookup_key == bindparam("key"), evses.c.lookup_key == bindparam("shorter"))).limit(
+    _MOST_TWINS
+)
+_BY_UID: Final = found(
+    and_(
+        or_(*(evses.c.uid == bindparam(spelling) for spelling in ("exact", "upper", "lower"))),
+        evses.c.status != REMOVED,
     )
-
-
-def _same(*more: str) -> ColumnElement[bool]:
-    """The owner's columns, and ``more``, against parameters of their names."""
-    return and_(*(evses.c[name] == bindparam(name) for name in ("connection_id", "country_code", "party_id", *more)))
-
-
-_TARIFFS: Final = (
-    select(tariffs.c.body)
-    .where(*(tariffs.c[name] == bindparam(name) for name in ("connection_id", "country_code", "party_id")))
-    .where(or_(*(tariffs.c.id == bindparam(spelling) for spelling in ("exact", "upper", "lower"))))
-    .where(tariffs.c.missing_since.is_(None))
+).limit(_MOST_TWINS)
+_BY_PLACE: Final = found(
+    and_(*(evses.c[name] == bindparam(name) for name in ("country_code", "party_id", "location_id")))
 )
 
 
-def _same_location() -> ColumnElement[bool]:
-    return and_(
-        locations.c.connection_id == evses.c.connection_id,
-        locations.c.country_code == evses.c.country_code,
-        locations.c.party_id == evses.c.party_id,
-        locations.c.id == evses.c.location_id,
-    )
+def _neighbours(side: Any, order: Any) -> Any:
+    return select(evses.c.connection_id, evses.c.lookup_key).where(side).order_by(order).limit(_NEIGHBOURS)
 
 
-def _rank(row: _Row, spelling: str) -> tuple[bool, bool, bool, float]:
-    is_hub = any(role.get("role") == "HUB" for role in row.roles)
-    is_exact = fold(row.evse_id or row.uid) == fold(spelling)
-    return (row.status == REMOVED, not is_exact, is_hub, -row.last_updated.timestamp())
+async def _rows(read: QuickRead, **wanted: str) -> list[FoundRow]:
+    return [FoundRow(*row) for row in await read.all(**wanted)]
 
 
-def _match(row: _Row, connection: Connection, prices: dict[str, Body]) -> EvseMatch:
-    evse = row.body
-    return EvseMatch(
-        connection=connection,
-        country_code=row.country_code,
-        party_id=row.party_id,
-        location_id=row.location_id,
-        evse_uid=row.uid,
-        evse_id=row.evse_id,
-        status=row.status,
-        capabilities=tuple(str(capability) for capability in evse.get("capabilities") or []),
-        connectors=tuple(_connectors(location_object.connectors(evse))),
-        time_zone=row.time_zone,
-        tariffs=prices,
-    )
+def _best(rows: Sequence[FoundRow], whole: str, shorter: str = "") -> FoundRow | None:
+    return min(rows, key=lambda row: _rank(row, whole, shorter), default=None)
 
 
-def _connectors(bodies: Sequence[Body]) -> Iterable[EvseConnector]:
-    for body in bodies:
-        try:
-            yield read_connector(Connector.model_validate(body))
-        except ValidationError:
-            continue  # one unusable connector must not hide the others
+def _rank(row: FoundRow, whole: str, shorter: str) -> tuple[bool, bool, bool, bool, bool, float]:
+    name = row.evse_id or row.uid
+    is_exact = fold(name) == fold(whole)
+    is_alike = segments(name) in (segments(whole), segments(shorter))
+    is_shorter = lookup_key(name) != lookup_key(whole)
+    return (row.is_removed, not is_exact, not is_alike, is_shorter, row.is_of_hub, -row.last_updated.timestamp())
+
+
+def _only(rows: Sequence[FoundRow]) -> FoundRow | None:
+    """The EVSE of a uid, where there is one. Uids are unique to a CPO alone: of two chargers "1", we take neither."""
+    return _best(rows, rows[0].uid) if len({row.place for row in rows}) == 1 else None
+
+
+def _physical_reference(row: FoundRow) -> str:
+    return fold(str(row.body.get("physical_reference") or ""))

@@ -13,11 +13,11 @@ from sqlalchemy import ColumnElement, Row, and_, exists, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi import location_object
-from charging.ocpi.evse_id import lookup_key
 from charging.ocpi.location_object import Body
 from charging.ocpi.models import Connector, Evse, Location
 from charging.ocpi.wire import parse_datetime
 from charging.store.engine import Database
+from charging.store.evse_columns import place_columns, search_columns
 from charging.store.object_pages import (
     Key,
     Values,
@@ -92,6 +92,9 @@ class LocationStore:
             verdicts = await write_rows(store, locations, rows, stored, touch_all=is_full)
             newer = {key: body for key, (_, body) in told.items() if verdicts[key] is not Verdict.OLDER}
             changed = await _put_evses(store, connection_id, newer)
+            for key, body in newer.items():
+                if verdicts[key] is Verdict.CHANGED:
+                    await _place_evses(store, key_of(connection_id, body), body)
             await still_there(store, locations, unusable if is_full else [], now)
         for key, verdict in verdicts.items():
             written.count(Verdict.CHANGED if verdict is Verdict.SAME and key in changed else verdict)
@@ -104,9 +107,11 @@ class LocationStore:
             if stored is None:
                 return False
             if not location_object.is_older(changes, stored.last_updated):
-                await self._save_location(store, key, location_object.patched(stored.body, changes))
+                location = location_object.patched(stored.body, changes)
+                await self._save_location(store, key, location)
                 for evse in changes.get("evses") or []:
-                    await self._patch_or_put_evse(store, key, evse)
+                    await self._patch_or_put_evse(store, key, evse, location)
+                await _place_evses(store, key, location)
             return True
 
     async def get_location(self, key: ObjectKey) -> Body | None:
@@ -129,7 +134,7 @@ class LocationStore:
             place = await self._place(store, key)
             if place is None:
                 return None
-            is_new = await self._put_evse(store, key, body)
+            is_new = await self._put_evse(store, key, body, place.body)
             await self._touch(store, key, place, body)
             return is_new
 
@@ -137,9 +142,9 @@ class LocationStore:
         """Change fields of an EVSE, most often its ``status``. False: there is none. ``ValidationError``: unusable."""
         async with self._database.write() as store:
             place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
-            if stored is None:
+            if place is None or stored is None:
                 return False
-            await self._patch_evse(store, key, stored, changes)
+            await self._patch_evse(store, key, stored, changes, place.body)
             await self._touch(store, key, place, changes)
             return True
 
@@ -153,10 +158,10 @@ class LocationStore:
         """Store a connector; True where it is new, None where there is no such EVSE."""
         async with self._database.write() as store:
             place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
-            if stored is None:
+            if place is None or stored is None:
                 return None
             is_new = location_object.connector_of(stored.body, str(body["id"])) is None
-            await self._save_evse(store, key, location_object.with_connector(stored.body, body))
+            await self._save_evse(store, key, location_object.with_connector(stored.body, body), place.body)
             await self._touch(store, key, place, body)
             return is_new
 
@@ -165,45 +170,48 @@ class LocationStore:
         async with self._database.write() as store:
             place, stored = await self._place(store, key), await self._evse_row(store, key, uid)
             connector = stored and location_object.connector_of(stored.body, connector_id)
-            if stored is None or connector is None:
+            if place is None or stored is None or connector is None:
                 return False
             changed = location_object.patched(connector, changes)
             Connector.model_validate(changed)
-            await self._save_evse(store, key, location_object.with_connector(stored.body, changed))
+            await self._save_evse(store, key, location_object.with_connector(stored.body, changed), place.body)
             await self._touch(store, key, place, changes)
             return True
 
-    async def _patch_or_put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body) -> None:
+    async def _patch_or_put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body, location: Body) -> None:
         stored = await self._evse_row(store, key, str(body["uid"]))
         if stored is None:
             Evse.model_validate(body)
-            await self._put_evse(store, key, body)
+            await self._put_evse(store, key, body, location)
         else:
-            await self._patch_evse(store, key, stored, {"last_updated": stored.body["last_updated"], **body})
+            changes = {"last_updated": stored.body["last_updated"], **body}
+            await self._patch_evse(store, key, stored, changes, location)
 
-    async def _patch_evse(self, store: AsyncConnection, key: ObjectKey, stored: Row[Any], changes: Body) -> None:
+    async def _patch_evse(
+        self, store: AsyncConnection, key: ObjectKey, stored: Row[Any], changes: Body, location: Body
+    ) -> None:
         if location_object.is_older(changes, stored.last_updated):
             return
         changed = location_object.patched(stored.body, changes)
         Evse.model_validate(changed)
-        await self._save_evse(store, key, changed)
+        await self._save_evse(store, key, changed, location)
 
-    async def _put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body) -> bool:
+    async def _put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body, location: Body) -> bool:
         stored = await self._evse_row(store, key, str(body["uid"]))
         if stored is None or not location_object.is_older(body, stored.last_updated):
-            await self._save_evse(store, key, body)
+            await self._save_evse(store, key, body, location)
         return stored is None
 
-    async def _save_evse(self, store: AsyncConnection, key: ObjectKey, body: Body) -> None:
-        await upsert(store, evses, _evse_row(key, body))
+    async def _save_evse(self, store: AsyncConnection, key: ObjectKey, body: Body, location: Body) -> None:
+        await upsert(store, evses, _evse_row(key, body, location))
 
     async def _place(self, store: AsyncConnection, key: ObjectKey) -> Row[Any] | None:
         """The Location of an EVSE, locked: everybody locks it before its EVSEs, or two would wait for each other."""
         return await object_row(store, locations, key, lock=True)
 
-    async def _touch(self, store: AsyncConnection, key: ObjectKey, place: Row[Any] | None, child: Body) -> None:
+    async def _touch(self, store: AsyncConnection, key: ObjectKey, place: Row[Any], child: Body) -> None:
         """A Location's ``last_updated`` moves with its EVSEs' (§8.2.2)."""
-        if place is not None and not location_object.is_older(child, place.last_updated):
+        if not location_object.is_older(child, place.last_updated):
             await self._save_location(store, key, {**place.body, "last_updated": child["last_updated"]})
 
     # ---- Rows -----------------------------------------------------------------------------------------------------
@@ -235,18 +243,17 @@ def _location_row(connection_id: str, body: Body, now: datetime) -> Values:
     }
 
 
-def _evse_row(key: ObjectKey, body: Body) -> Values:
-    evse_id = body.get("evse_id")
+def _evse_row(key: ObjectKey, body: Body, location: Body) -> Values:
     return {
         **key.owner(),
         "location_id": key.id,
         "uid": str(body["uid"]),
-        "evse_id": evse_id,
-        "lookup_key": lookup_key(evse_id) if evse_id else None,
         "status": body["status"],
         "body": body,
         "last_updated": parse_datetime(body["last_updated"]),
         "content_hash": content_hash(body),
+        **search_columns(body),
+        **place_columns(body, location),
     }
 
 
@@ -258,7 +265,7 @@ async def _put_evses(store: AsyncConnection, connection_id: str, told: Mapping[K
     keys = {place: key_of(connection_id, body) for place, body in listed.items()}
     rows: dict[Key, Values] = {}
     for place, body in listed.items():
-        rows |= {key_in(evses, row): row for evse in body["evses"] for row in [_evse_row(keys[place], evse)]}
+        rows |= {key_in(evses, row): row for evse in body["evses"] for row in [_evse_row(keys[place], evse, body)]}
     found = await stored_rows(store, evses, named(evses, keys.values(), "location_id"))
     stored = {key: row for key, row in found.items() if key[:-1] in listed}
     verdicts = await write_rows(store, evses, rows, stored)
@@ -266,6 +273,14 @@ async def _put_evses(store: AsyncConnection, connection_id: str, told: Mapping[K
     await set_columns(store, evses, [{**stored[key]._mapping, "status": REMOVED} for key in left_out], ["status"])
     written = [key for key, verdict in verdicts.items() if verdict in (Verdict.NEW, Verdict.CHANGED)]
     return {key[:-1] for key in [*written, *left_out]}
+
+
+async def _place_evses(store: AsyncConnection, key: ObjectKey, location: Body) -> None:
+    """The Location has changed: where it has moved, or may be shown or not any more, its EVSEs follow in the search."""
+    for row in (await store.execute(select(evses).where(key.of(evses, "location_id")))).all():
+        place = place_columns(row.body, location)
+        if any(row._mapping[name] != value for name, value in place.items()):
+            await store.execute(update(evses).where(key.of(evses, "location_id"), evses.c.uid == row.uid).values(place))
 
 
 def _same_location() -> ColumnElement[bool]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -134,13 +135,20 @@ evses = Table(
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
     Column("location_id", String(36), primary_key=True),
-    Column("uid", String(36), primary_key=True),
+    Column("uid", String(36), primary_key=True, index=True),
     Column("evse_id", String(64)),
     Column("lookup_key", String(64), index=True),  # charging.ocpi.evse_id.lookup_key(evse_id)
     Column("status", String(20), nullable=False),
     Column("body", Json, nullable=False),  # the EVSE as received, connectors included
     Column("last_updated", UtcDateTime, nullable=False),
     Column("content_hash", String(32)),
+    # What the search by radius filters by, all taken from the bodies of EVSE and Location.
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("band", Integer),  # charging.ocpi.geo.Point.band; null: not in the search (no place, or publish false)
+    Column("standards", Text, nullable=False, server_default=""),  # of its connectors: ",IEC_62196_T2_COMBO,CHADEMO,"
+    Column("max_power_w", Integer, nullable=False, server_default="0"),  # of its strongest connector
+    Index("ix_evses_place", "band", "longitude"),
 )
 
 tariffs = Table(

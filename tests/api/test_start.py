@@ -185,7 +185,9 @@ async def test_without_a_key_every_start_is_a_fresh_session(lite: RunningApi) ->
 async def test_a_repeat_starts_the_workflow_that_a_killed_api_left_unstarted(lite: RunningApi) -> None:
     key, order = new_key(), StartRequest(evse_id=EVSE)
     index = EvseIndex(lite.database, ConnectionStore(lite.database, lite.settings.secret_keys))
-    new = new_session(order, USER, await index.find(EVSE), lite.settings, datetime.now(UTC))
+    match = await index.find(EVSE)
+    assert match is not None
+    new = new_session(order, USER, match, lite.settings, datetime.now(UTC))
     await StartStore(lite.database).begin(new, key, body_hash(order))  # and here the API was killed
     again = await lite.start(key=key)
     assert (again.status_code, again.json()["session_id"]) == (201, new.spec.session_id)

@@ -48,6 +48,22 @@ async def test_a_session_is_started_watched_and_its_receipt_shown(charging: Comm
     assert (too_late.code, too_late.err.partition(":")[0]) == (1, "session_over")
 
 
+async def test_a_charger_is_shown_by_its_id_and_those_nearby_one_a_line(charging: Command) -> None:
+    one = await charging("evse", EVSE, "--json")
+    assert (one.json["evse_id"], one.json["network"]) == ("FI*VRT*E12346", "Virta")
+    assert "FI*VRT*E12346" in (await charging("evse", EVSE)).out
+    where = one.json["coordinates"]
+    here = f"{where['latitude']},{where['longitude']}"
+    near = await charging("evses", "--near", here, "--radius", "500", "--connector", "Type2", "--json")
+    assert EVSE.replace("-", "*") in [found["evse_id"] for found in near.json["evses"]]
+    lines = (await charging("evses", "--near", here, "--free")).out.splitlines()
+    assert any("FI*VRT*E12345" in line and "CCS" in line for line in lines)
+    refused = await charging("evses", "--near", "Helsinki")
+    assert (refused.code, refused.err.partition(":")[0]) == (2, "invalid_option")
+    unknown = await charging("evse", "FI*VRT*E0")
+    assert (unknown.code, unknown.err.partition(":")[0]) == (1, "evse_not_found")
+
+
 async def test_the_same_key_starts_the_same_session(charging: Command) -> None:
     one, other = [await charging("start", EVSE, "--target-kwh", "5", "--key", "k1", "--json") for _ in range(2)]
     assert one.json["session_id"] == other.json["session_id"]

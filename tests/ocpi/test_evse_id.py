@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charging.ocpi.evse_id import EvseConnector, choose_connector, lookup_key, read_connector, without_last_segment
+from charging.ocpi.evse_id import (
+    EvseConnector,
+    choose_connector,
+    lookup_key,
+    operator_prefix,
+    read_connector,
+    without_last_segment,
+)
 from charging.ocpi.models import Connector
 from tests.peer import connector
 
@@ -90,6 +97,18 @@ class TestChoice:
     def test_connectors_are_named_as_robots_name_them(self) -> None:
         names = [_connector(s).plug for s in ("IEC_62196_T1_COMBO", "IEC_62196_T2", "CHADEMO", "TESLA_S", "GBT_DC")]
         assert names == ["CCS", "Type2", "CHAdeMO", "NACS", "GBT_DC"]
+
+
+@pytest.mark.parametrize(
+    ("evse_id", "prefix"),
+    [
+        ("FI*VRT*E12345", "FIVRT"), ("fi-vrt-e12345", "FIVRT"), ("FIVRTE1", "FIVRT"), (" FI VRT E1", "FIVRT"),
+        ("+49*810*000*438", "49810"), ("49-810-1", "49810"),
+        ("3256", None), ("", None), ("FI*VRT", None), ("FI*VRT*C12345", None), ("hello", None), ("station::1", None),
+    ],
+)  # fmt: skip
+def test_the_operator_is_a_hint_that_only_evse_ids_give(evse_id: str, prefix: str | None) -> None:
+    assert operator_prefix(evse_id) == prefix
 
 
 class TestPower:

@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy import select
 
 from charging.store.connections import Connection
-from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.evse_index import EvseIndex, Place
+from charging.store.evse_match import EvseMatch
 from charging.store.locations import LocationStore
 from charging.store.objects import ObjectKey
 from charging.store.tables import odd_messages
@@ -243,12 +244,76 @@ class TestFindingAnEvse:
             await hub.befriend(emsp.services.database, emsp.services.settings, name="hub")
             assert (await found(finder)).connection.network == "Virta"
 
+    @pytest.mark.parametrize("stored", ["FIVRTE777", "fi*vrt*e777", "FI-VRT-E777"])
+    async def test_that_its_cpo_spells_in_another_way(self, finder: EvseIndex, cpo: ScriptedCpo, stored: str) -> None:
+        await cpo.call("PUT", "locations/FI/VRT/LOC1/777", evse(uid="777", evse_id=stored, last_updated=LATER))
+        for spelling in ("FI*VRT*E777", "fivrte777", "FI VRT E777", "FI*VRT*E777*1"):
+            assert (await found(finder, spelling)).evse_uid == "777"
+
+    @on_sqlite
+    async def test_by_its_din_id(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
+        din = evse(uid="din", evse_id="+49*810*000*438", last_updated=LATER)
+        await cpo.call("PUT", "locations/FI/VRT/LOC1/din", din)
+        for spelling in ("+49*810*000*438", "49*810*000*438", "+49-810-000-438", "49810000438", "+49*810*000*438*2"):
+            assert (await found(finder, spelling)).evse_uid == "din"
+
+    async def test_the_whole_id_goes_before_one_without_its_last_segment(
+        self, finder: EvseIndex, cpo: ScriptedCpo
+    ) -> None:
+        both = [evse(uid="outlet", evse_id="FI*VRT*E8", last_updated=LATER), evse(uid="first", evse_id="FI*VRT*E8*1")]
+        await cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=both))
+        assert (await found(finder, "FI*VRT*E8*1")).evse_uid == "first"
+        assert (await found(finder, "FI*VRT*E8*2")).evse_uid == "outlet"
+
+    async def test_a_connector_of_one_charger_is_not_another_charger_of_the_same_letters(
+        self, finder: EvseIndex, cpo: ScriptedCpo
+    ) -> None:
+        both = [evse(uid="11", evse_id="FI*VRT*E11"), evse(uid="111", evse_id="FI*VRT*E111", last_updated=LATER)]
+        await cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=both))
+        for spelling in ("FI*VRT*E11*1", "fi-vrt-e11-1"):
+            assert (await found(finder, spelling)).evse_uid == "11"
+        for spelling in ("FI*VRT*E111", "FIVRTE111", "fi-vrt-e111-1"):
+            assert (await found(finder, spelling)).evse_uid == "111"
+
+    async def test_by_a_uid_only_where_one_charger_has_it(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
+        for id in ("LOC2", "LOC3"):
+            body = location(id=id, evses=[evse(uid="1", evse_id=None)])
+            await cpo.call("PUT", f"locations/FI/VRT/{id}", body)
+        assert await finder.find("1") is None
+        await cpo.call("PATCH", "locations/FI/VRT/LOC3/1", {"status": "REMOVED", "last_updated": LATER})
+        assert (await found(finder, "1")).location_id == "LOC2"
+
+    @on_sqlite
+    async def test_in_a_location_by_uid_evse_id_or_physical_reference(
+        self, finder: EvseIndex, cpo: ScriptedCpo
+    ) -> None:
+        ours = [
+            evse(uid="ab-1", evse_id=None, physical_reference="P7"),
+            evse(uid="ab-2", evse_id="FI*VRT*E70", physical_reference="ab-1"),
+        ]
+        await cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=ours))
+        there = Place("fi", "vrt", "LOC2")
+        wanted = {"ab-1": "ab-1", "AB-1": "ab-1", "p7": "ab-1", "fivrte70": "ab-2", "P8": None, "3256": None}
+        matches = {name: await finder.find(name, there) for name in wanted}
+        assert {name: match and match.evse_uid for name, match in matches.items()} == wanted
+        assert await finder.find("ab-1", Place("FI", "VRT", "LOC1")) is None
+        assert await finder.find("P7") is None
+
+    async def test_a_placeholder_is_no_evse_id(self, finder: EvseIndex, cpo: ScriptedCpo) -> None:
+        await cpo.call("PUT", "locations/FI/VRT/LOC1/9", evse(uid="9", evse_id="-", last_updated=LATER))
+        assert await finder.find("-") is None
+        assert (await found(finder, "9")).evse_id == "-"
+
+    async def test_that_left_its_connection_is_not_found(self, emsp: Emsp, finder: EvseIndex) -> None:
+        await emsp.services.connections.unregister((await emsp.connection()).id)
+        assert await finder.find("FI*VRT*E12345") is None
+
     async def test_by_its_keys_where_it_has_no_evse_id(
         self, finder: EvseIndex, friend: Connection, cpo: ScriptedCpo
     ) -> None:
         nameless = evse(uid="nameless", evse_id=None)
         await cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=[nameless]))
-        match = await finder.at(ObjectKey(friend.id, "FI", "VRT", "LOC2"), "nameless")
+        match = await finder.find("nameless", Place("FI", "VRT", "LOC2"))
         assert match is not None
         assert match.evse_id is None
 

@@ -6,7 +6,8 @@ from sqlalchemy import select
 
 from charging.pulling import Module, SyncState
 from charging.store.connections import Connection
-from charging.store.evse_index import EvseIndex, EvseMatch
+from charging.store.evse_index import EvseIndex
+from charging.store.evse_match import EvseMatch
 from charging.store.locations import LocationStore
 from charging.store.sync_states import SyncStateStore
 from charging.store.tables import locations

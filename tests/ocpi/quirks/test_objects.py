@@ -12,8 +12,7 @@ from charging.ocpi.versions import dialect
 from charging.session.metering import advance
 from charging.session.model import Meter
 from charging.store.connections import Connection
-from charging.store.evse_index import EvseIndex
-from charging.store.objects import ObjectKey
+from charging.store.evse_index import EvseIndex, Place
 from charging.tariffs.estimate import estimate_cost
 from tests.ocpi.conftest import Emsp
 from tests.peer import ScriptedCpo, evse, location
@@ -104,7 +103,7 @@ async def test_q19_an_evse_needs_no_evse_id(finder: EvseIndex, friend: Connectio
     nameless = evse(uid="77", last_updated="2026-02-01T00:00:00Z")
     del nameless["evse_id"]
     assert (await cpo.call("PUT", "locations/FI/VRT/LOC1/77", nameless)).status_code == 201
-    by_uid, by_place = await finder.find("77"), await finder.at(ObjectKey(friend.id, "FI", "VRT", "LOC1"), "77")
+    by_uid, by_place = await finder.find("77"), await finder.find("77", Place("FI", "VRT", "LOC1"))
     assert by_uid is not None
     assert by_uid == by_place
 

@@ -266,7 +266,9 @@ class ScriptedCpo:
 
     async def send_result(self, response_url: str, result: str, **fields: Any) -> httpx.Response:
         """POST the asynchronous result of a command or charging profile."""
-        return await self.call("POST", response_url, self.dialect.write("command_result", {"result": result, **fields}))
+        body = {"result": result, **fields}
+        is_command = "/commands/" in response_url
+        return await self.call("POST", response_url, self.dialect.write("command_result", body) if is_command else body)
 
     async def call(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """Any request to the eMSP: ``path`` below ``/ocpi/emsp/{version}``, or a whole URL. ``headers`` are added.

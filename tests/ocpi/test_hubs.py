@@ -99,12 +99,12 @@ class TestPushes:
         stored = (await hub.call("GET", "hubclientinfo/fi/ccc")).json()["data"]
         assert (stored["party_id"], stored["role"], stored["status"]) == ("CCC", "CPO", "CONNECTED")
 
-    async def test_since_2_3_0_a_hub_says_so_in_its_credentials(self, emsp: Emsp, cpo: ScriptedCpo) -> None:
-        cpo.hub_party_id = "SEHUB"
-        await emsp.register(cpo)
-        connection = await emsp.connection()
-        assert connection.hub == Party("SE", "HUB")
-        assert routed_to(cpo.received("locations")[0].headers) == ("SE", "HUB")
+    async def test_since_2_3_0_a_hub_says_so_in_its_credentials(self, emsp: Emsp) -> None:
+        async with ScriptedCpo(version="2.3.0") as cpo:
+            cpo.hub_party_id = "SEHUB"
+            await emsp.register(cpo)
+            assert (await emsp.connection()).hub == Party("SE", "HUB")
+            assert routed_to(cpo.received("locations")[0].headers) == ("SE", "HUB")
 
     async def test_what_is_older_changes_nothing(self, emsp: Emsp, hub: ScriptedCpo) -> None:
         await emsp.register(hub)

@@ -95,7 +95,7 @@ async def test_what_is_not_connected_cannot_be_rotated(emsp: Emsp, cpo: Scripted
     assert (response.status_code, response.json()["code"]) == (404, "connection_not_found")
     await emsp.admin("POST", "invite", {"cpo_name": "virta"})
     response = await emsp.admin("POST", "connections/virta/rotate")
-    assert (response.status_code, response.json()["code"]) == (409, "cpo_not_connected")
+    assert (response.status_code, response.json()["code"]) == (409, "connection_not_active")
 
 
 async def test_the_form_of_the_token_is_found_out_and_remembered(emsp: Emsp, cpo: ScriptedCpo) -> None:

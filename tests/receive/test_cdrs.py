@@ -151,7 +151,7 @@ async def test_a_cdr_that_came_before_its_session_is_matched_in_the_end(desk: De
         (row,) = await desk.rows(tables.ocpi_sessions)
         async with desk.database.write() as store:
             named = update(tables.ocpi_sessions).where(tables.ocpi_sessions.c.id == row.id)
-            await store.execute(named.values(session_id=spec.session_id, id="s1"))
+            await store.execute(named.values(session_id=spec.session_id))
         await desk.receiver.cdr_object(desk.virta, cdr_body(session_id="s1"))
     (stored,) = await desk.rows(tables.cdrs)
     assert (stored.session_id, stored.state, stored.problem) == (spec.session_id, "received", None)

@@ -254,7 +254,8 @@ async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: St
     question = stack.cpo.received("ACTIVE_PROFILE")[0].query
     active = {"start_date_time": profile["start_date_time"], "charging_profile": profile}
     await stack.cpo.send_result(question["response_url"], "ACCEPTED", profile=active)
-    assert (await wish).json()["profile_set"] is True
+    answered = (await wish).json()
+    assert answered.get("profile_set") is True, answered
     assert len(stack.cpo.received("SET_PROFILE")) == 1
 
 

@@ -76,7 +76,7 @@ async def test_q31_the_url_of_a_cdr_is_in_the_location_header(desk: Desk) -> Non
         (refuse(2001, 500), PeerRefused),  # the CPO understood and says no
         (refuse(2001, 200), PeerRefused),
         (refuse(3000, 500), PeerOutcomeUnknown),
-        (answer(raw=b"[]"), PeerOutcomeUnknown),  # no envelope: it may have been done
+        (answer(raw=b"7"), PeerOutcomeUnknown),
         (html(502), PeerOutcomeUnknown),
     ],
 )

@@ -206,7 +206,6 @@ async def invite_cpo(request: Request, wanted: Annotated[InviteCpo, Depends(stri
 async def list_connections(request: Request) -> ConnectionList:
     """All connections, by name."""
     parts = _services(request)
-    parts = _services(request)
     states, health = await SyncStateStore(parts.database).all(), await HealthStore(parts.database).all()
     found = await parts.connections.list()
     return ConnectionList(connections=[_view(c, states.get(c.id, {}), health) for c in found])

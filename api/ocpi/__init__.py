@@ -15,6 +15,7 @@ from api.ocpi import (
     versions,
 )
 from api.ocpi.exchange import OcpiRefusal, caller, peer, reply, speaks
+from api.ocpi.unknown import add_unknown
 from charging.ocpi.versions import DIALECTS
 
 __all__ = ["OcpiRefusal", "caller", "peer", "reply", "router"]
@@ -33,3 +34,6 @@ for _version, _dialect in DIALECTS.items():
         _mounted.include_router(tariffs.patches)
     router.include_router(_mounted)
     router.include_router(versions.details, prefix=f"/{_version}", dependencies=_in_version)
+add_unknown(router, "/emsp")
+for _version in DIALECTS:
+    add_unknown(router, f"/{_version}")

@@ -26,7 +26,7 @@ from charging.store.connections import Caller, Connection
 from charging.store.objects import ObjectKey
 from charging.store.odd import store_odd_message
 
-# The headers that answer the request being served; set by `peer` and `caller`, read by `reply`.
+# The headers that answer the request being served; set by the route, `peer` and `caller`; read by `reply`.
 _echo: ContextVar[Mapping[str, str]] = ContextVar("ocpi_echo")
 
 _SWAPPED: Final = {
@@ -230,7 +230,7 @@ class OcpiRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_in_ocpi(request: Request) -> Response:
-            _echo.set({})
+            _echo.set({h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers})
             try:
                 return await handle(request)
             except OcpiRefusal as refusal:

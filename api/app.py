@@ -8,7 +8,19 @@ from importlib.metadata import version
 
 from fastapi import APIRouter, FastAPI
 
-from api import admin, documentation, evses, health, ocpi, problems, reservations, sessions, unlocking, user_tokens
+from api import (
+    admin,
+    documentation,
+    evses,
+    health,
+    invoices,
+    ocpi,
+    problems,
+    reservations,
+    sessions,
+    unlocking,
+    user_tokens,
+)
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
@@ -45,6 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
     partners.include_router(ocpi.router)
     partners.include_router(admin.router)
+    partners.include_router(invoices.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
     for router in (sessions.router, evses.router, reservations.router, health.router, partners):

@@ -8,6 +8,7 @@ from api.ocpi import (
     commands,
     credentials,
     hubclientinfo,
+    invoicereconciliation,
     locations,
     sessions,
     tariffs,
@@ -20,7 +21,18 @@ from charging.ocpi.versions import DIALECTS
 
 __all__ = ["OcpiRefusal", "caller", "peer", "reply", "router"]
 
-_MODULES = (credentials, locations, tariffs, tokens, commands, sessions, cdrs, chargingprofiles, hubclientinfo)
+_MODULES = (
+    credentials,
+    locations,
+    tariffs,
+    tokens,
+    commands,
+    sessions,
+    cdrs,
+    chargingprofiles,
+    hubclientinfo,
+    invoicereconciliation,
+)
 
 router = APIRouter(prefix="/ocpi")
 router.include_router(versions.router)

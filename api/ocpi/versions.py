@@ -19,6 +19,7 @@ MODULES = (
     ("commands", "SENDER"),
     ("chargingprofiles", "SENDER"),
     ("hubclientinfo", "RECEIVER"),
+    ("invoicereconciliation", "RECEIVER"),
 )
 
 

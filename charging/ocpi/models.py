@@ -491,3 +491,14 @@ class Cdr(OcpiModel):
     credit_reference_id: str | None = None
     home_charging_compensation: bool | None = None
     last_updated: DateTime
+
+
+class InvoiceReconciliationRecord(OcpiModel):
+    """OCPI 2.3.0, module invoicereconciliation: the CDRs that an invoice is about."""
+
+    country_code: Country
+    party_id: PartyId
+    id: Id
+    invoice_id: Annotated[str, Field(min_length=1, max_length=255)]
+    cdrs: Annotated[list[CdrId], Field(min_length=1)]
+    last_updated: DateTime

@@ -520,3 +520,14 @@ client_infos = Table(
     Column("status", String(20), nullable=False),  # CONNECTED | OFFLINE | PLANNED | SUSPENDED
     Column("last_updated", UtcDateTime, nullable=False),
 )
+
+invoices = Table(
+    "invoices",
+    metadata,
+    Column("connection_id", ForeignKey("connections.id"), primary_key=True),
+    Column("country_code", String(2), primary_key=True),
+    Column("party_id", String(3), primary_key=True),
+    Column("id", String(36), primary_key=True),
+    Column("body", Json, nullable=False),  # InvoiceReconciliationRecord (OCPI 2.3.0)
+    Column("last_updated", UtcDateTime, nullable=False),
+)

@@ -25,7 +25,10 @@ class V230:
 
     version: Final = "2.3.0"
     modules: Final = frozenset(
-        "cdrs chargingprofiles commands credentials hubclientinfo locations sessions tariffs tokens".split()
+        (
+            "cdrs chargingprofiles commands credentials hubclientinfo invoicereconciliation locations sessions tariffs "
+            "tokens"
+        ).split()
     )
     has_roles: Final = True
     has_routing: Final = True

@@ -40,6 +40,15 @@ class ProfileCall(_Record):
     charging_profile: dict[str, Any] | None = None
 
 
+class OtherCommand(_Record):
+    """A RESERVE_NOW, CANCEL_RESERVATION or UNLOCK_CONNECTOR (``kind``) that reached us."""
+
+    kind: str
+    evse_uid: str | None = None
+    connector_id: str | None = None
+    reservation_id: str | None = None
+
+
 class Cdr(BaseModel):
     """A CDR: its OCPI object as JSON text, and when it is due. ``done``: nothing more will be tried; ``sent``: the
     eMSP took it; ``issued``: the list shows it; ``changes``: what a fault makes of it, as it is sent and shown;

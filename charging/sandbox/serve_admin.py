@@ -1,6 +1,7 @@
 """The handles of the sandbox, for people and tests. No authentication: it is a tool for loopback.
 
-- ``GET /admin/records``  our own account: ``starts``, ``stops``, ``profiles``, ``sessions``, ``cdrs``
+- ``GET /admin/records``  our own account: ``starts``, ``stops``, ``commands``, ``reservations``,
+  ``profiles``, ``sessions``, ``cdrs``
 - ``GET|POST|DELETE /admin/faults``  what will go wrong (see ``faults``); POST adds one or a list, PUT replaces
 - ``GET|POST /admin/quirks`` ``{"quirks"}``  what this CPO is like (see ``quirks``); POST replaces
 - ``GET|POST /admin/versions`` ``{"versions"}``  of OCPI at which an eMSP can register from now on

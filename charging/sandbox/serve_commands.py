@@ -15,6 +15,7 @@ from charging.ocpi.models import StartSession, StopSession
 from charging.sandbox import answers, clock, station
 from charging.sandbox.answering import RESPONSE_TIMEOUT_S, owed, respond, settle, with_reference
 from charging.sandbox.answers import Answers
+from charging.sandbox.beginning import TOKEN_FIELDS, new_session, scheduled, waiting
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.faults import COMMAND_KINDS, SESSION_KINDS, Fault
 from charging.sandbox.locations import CHARGERS, LOCATION_ID, Outlet
@@ -105,29 +106,11 @@ def _sessions(
 
 
 def _new_session(cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, quirk: Fault | None) -> ChargingSession:
-    token = command.token
-    now = clock.now()
-    car = cpo.bays[command.evse_uid or ""].car or cpo.settings.car
+    token = {name: getattr(command.token, name) for name in TOKEN_FIELDS}
     is_anonymous = quirk is not None and quirk.kind == "no_reference"
-    return ChargingSession(
-        id=_new_id(cpo),
-        emsp=peer.key,
-        token={name: getattr(token, name) for name in ("country_code", "party_id", "uid", "type", "contract_id")},
-        authorization_reference=None if is_anonymous else command.authorization_reference,
-        evse_uid=command.evse_uid or "",
-        connector_id=outlet.id,
-        created_at=now,
-        car=car,
-        soc=car.soc,
-        speed=cpo.settings.speed,
-        linger_s=cpo.settings.linger_s,
-        script=_script(quirk),
-        last_updated=now,
-    )
-
-
-def _new_id(cpo: Cpo) -> str:
-    return str(len(cpo.sessions) + 1) if Quirk.SAME_IDS in cpo.quirks else uuid4().hex
+    reference = None if is_anonymous else command.authorization_reference
+    place = (command.evse_uid or "", outlet.id)
+    return new_session(cpo, peer.key, token, reference, place, script=_script(quirk))
 
 
 def _script(quirk: Fault | None) -> Script:
@@ -147,18 +130,15 @@ def _script(quirk: Fault | None) -> Script:
 
 def _scheduled(cpo: Cpo, session: ChargingSession, fault: Fault | None) -> ChargingSession:
     """When it begins: soon, when a car comes, or when the fault says so."""
-    settings, kind = cpo.settings, fault.kind if fault is not None else None
+    kind = fault.kind if fault is not None else None
     delay = fault.after_s if fault is not None and fault.after_s is not None else None
     if kind == "session_first" and fault is not None and fault.before_response:
         return station.plug(session, session.created_at, 0)
     if kind == "result" and delay is not None:
         return station.plug(session, session.created_at + timedelta(seconds=delay), 0)
     if kind == "unplugged" and delay is not None:
-        return station.plug(session, session.created_at + timedelta(seconds=delay), settings.start_delay_s)
-    if kind == "unplugged" or not cpo.bays[session.evse_uid].plugged:
-        patience = timedelta(seconds=settings.plug_in_timeout_s)
-        return station.end(session, session.created_at + patience, "NOT_PLUGGED")
-    return station.plug(session, session.created_at, settings.start_delay_s)
+        return station.plug(session, session.created_at + timedelta(seconds=delay), cpo.settings.start_delay_s)
+    return waiting(cpo, session) if kind == "unplugged" else scheduled(cpo, session)
 
 
 async def _set_off(

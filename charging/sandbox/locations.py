@@ -137,7 +137,7 @@ def location_object(statuses: Mapping[str, tuple[str, datetime]]) -> dict[str, A
 
 def evse_object(charger: Charger, status: str, since: datetime) -> dict[str, Any]:
     """``charger`` as an OCPI EVSE (§8.3.2)."""
-    capabilities = ["REMOTE_START_STOP_CAPABLE", "RFID_READER"]
+    capabilities = ["REMOTE_START_STOP_CAPABLE", "RESERVABLE", "RFID_READER", "UNLOCK_CAPABLE"]
     return {
         "uid": charger.uid,
         "evse_id": charger.evse_id,

@@ -35,9 +35,12 @@ class Task:
         """What has been delivered by then."""
         return delivered(self.first, self.car, self.begin)
 
-    def free(self, slots: Sequence[Slot]) -> list[Slot]:
+    def free(self, slots: Sequence[Slot]) -> Sequence[Slot]:
         """What of ``slots`` can still be chosen from."""
-        return [Slot(max(slot.begin, self.begin), *slot[1:]) for slot in slots if slot.end > self.begin]
+        begin = self.begin
+        if begin == 0:
+            return slots
+        return [Slot(max(slot.begin, begin), *slot[1:]) for slot in slots if slot.end > begin]
 
 
 def task_of(request: PlanRequest) -> Task:

@@ -162,6 +162,12 @@ def test_the_greenest_hours_are_taken_whatever_they_cost() -> None:
     assert (shape(made), made.cost) == ([(0, 0), (3600, 10_000), (7200, 0)], 9)
 
 
+def test_a_little_power_can_flow_in_pauses_and_counts() -> None:
+    made = planned(4, 13, prices=hourly(0.3, 0.1, 0.2, 0.4), pause_kw=1)
+    assert shape(made) == [(0, 1000), (3600, 10_000), (7880, 1000), (8280, 0)]
+    assert made.energy_kwh == 13
+
+
 def test_no_need_is_one_period_of_nothing() -> None:
     made = planned(2, 0, prices=hourly(0.3, 0.1))
     assert (shape(made), made.feasible, made.cost) == ([(0, 0)], True, 0)

@@ -99,7 +99,8 @@ def _said(request: PlanRequest, task: Task, prices: Prices, at_once: _Way, way: 
     feasible = task.taken <= task.horizon
     flowed = _kwh(delivered(way.pieces, task.car, task.horizon))
     finish = way.pieces[-1].end if feasible and way.pieces else task.taken
-    shown = carbon_of(request).slots if request.strategy == "greenest" else prices.slots
+    carbon = carbon_of(request).slots
+    shown = carbon if request.strategy == "greenest" else prices.slots
     unit = "g CO2 per kWh" if request.strategy == "greenest" else f"{request.currency or ''} per kWh".strip()
     words = Words(way.charging, way.waiting, unit, task.begin if feasible else 0, task.pause)
     hours = decimal(task.horizon) / HOUR
@@ -118,6 +119,7 @@ def _said(request: PlanRequest, task: Task, prices: Prices, at_once: _Way, way: 
         currency=request.currency,
         provisional=prices.provisional_from is not None,
         price_horizon=prices.provisional_from,
+        carbon_g=_tidy(cost(way.pieces, carbon, task.car), _PUBLISHED) if carbon else None,
     )
 
 

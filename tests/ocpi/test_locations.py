@@ -358,11 +358,10 @@ class TestTariffs:
     async def test_have_no_patch(self, friend: Connection, cpo: ScriptedCpo) -> None:
         assert (await cpo.call("PATCH", "tariffs/FI/VRT/T1", {"last_updated": LATER})).status_code == 405
 
-    @on_sqlite
     async def test_of_a_remote_start_is_regular_or_untyped_and_valid_now(
         self, finder: EvseIndex, cpo: ScriptedCpo
     ) -> None:
-        ids = ["T1", "GREEN", "OLD", "SOON", "gone"]
+        ids = ["t1", "GREEN", "OLD", "SOON", "gone"]
         changes = {"connectors": [connector(tariff_ids=list(reversed(ids)))], "last_updated": LATER}
         await cpo.call("PATCH", "locations/FI/VRT/LOC1/3256", changes)
         for fields in (

@@ -5,22 +5,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import Problem
 from charging.session.reservation import ReservationStatus, after_result, status_at
 from charging.store.engine import Database
-from charging.store.quick import QuickRead
 from charging.store.tables import HOLDS_EVSE, commands, evse_claims, reservations
 
 _C = reservations.c
-_HOLDER = select(_C.id, _C.user_id, _C.token).where(
-    *(_C[name] == bindparam(name) for name in ("connection_id", "location_id", "evse_uid")),
-    text(HOLDS_EVSE),
-    _C.expires_at > bindparam("now", type_=_C.expires_at.type),
-)
 
 
 @dataclass(frozen=True)
@@ -50,33 +44,11 @@ class Reservation:
         return status_at(self.status, self.expires_at, now)
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds an EVSE, and the token that a start of theirs must show."""
-
-    reservation_id: str
-    user_id: str
-    token: dict[str, Any]
-
-
 class ReservationStore:
     """Reads and writes reservations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._holder = QuickRead(database, _HOLDER)
-
-    async def holder(self, connection_id: str, location_id: str, evse_uid: str, now: datetime) -> Holder | None:
-        """Who holds this EVSE at ``now``."""
-        now_as_stored = _C.expires_at.type.dialect_impl(self._database.engine.dialect)
-        convert = now_as_stored.bind_processor(self._database.engine.dialect)
-        row = await self._holder.one(
-            connection_id=connection_id,
-            location_id=location_id,
-            evse_uid=evse_uid,
-            now=convert(now) if convert else now,
-        )
-        return None if row is None else Holder(*row)
 
     async def repeat_of(self, user_id: str, key: str, body_hash: str) -> Reservation | None:
         """The reservation that this key has made. Raises ``Problem`` 422 when it came with another body."""

@@ -194,6 +194,7 @@ sessions = Table(
     Column("authorization_reference", String(36), nullable=False, unique=True),  # stored in upper case
     Column("token_uid", String(36), nullable=False, index=True),  # a stable token has many sessions
     Column("token_type", String(20), nullable=False, server_default="AD_HOC_USER"),
+    Column("token_contract", String(36), index=True),  # its contract_id in upper case: all that 2.1.1 tells of it
     Column("currency", String(3), nullable=False),
     Column("tariff", Json),  # snapshot of the connector's tariff at start
     Column("time_zone", String(255)),

@@ -12,6 +12,7 @@ from api.reserving import build_commander
 from api.services import Services
 from api.strict_json import strict_body
 from charging.errors import PeerError, PeerRefused, Problem
+from charging.ocpi.wire import MAX_ID
 from charging.store.commands import CommandStore
 from charging.store.evse_index import EvseIndex
 from charging.store.evse_match import EvseMatch
@@ -27,7 +28,7 @@ class UnlockRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     evse_id: Annotated[str, Field(min_length=1, max_length=64)]
-    connector_id: Annotated[str, Field(min_length=1, max_length=36)] | None = None
+    connector_id: Annotated[str, Field(min_length=1, max_length=MAX_ID)] | None = None
 
 
 class UnlockAnswer(BaseModel):

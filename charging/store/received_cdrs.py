@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.session_object import CLOCK_SKEW, may_be_at, references, says_where
-from charging.ocpi.wire import fold, parse_datetime
+from charging.ocpi.wire import MAX_ID, fold, parse_datetime
 from charging.store.cpo_sessions import SessionKey
 from charging.store.tables import cdrs, ocpi_sessions, sessions
 
@@ -215,7 +215,7 @@ async def match_cdr(connection: AsyncConnection, public_id: str, session_id: str
 
 def _billed_id(body: dict[str, Any]) -> str | None:
     session_id = body.get("session_id")
-    return fold(session_id)[:36] if isinstance(session_id, str) else None
+    return fold(session_id)[:MAX_ID] if isinstance(session_id, str) else None
 
 
 async def stop_polling(connection: AsyncConnection, session_id: str) -> None:

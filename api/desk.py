@@ -42,7 +42,7 @@ def build_desk(services: Services) -> Desk:
         services=services,
         reader=SessionReader(database),
         starter=Starter(services, StartStore(database), evses, refresh),
-        reserver=Reserver(services),
+        reserver=Reserver(services, refresh),
         profile_requests=ProfileRequestStore(database),
         evses=evses,
         nearby=EvsesNearby(database, connections),

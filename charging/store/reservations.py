@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -15,6 +15,7 @@ from charging.store.engine import Database
 from charging.store.tables import HOLDS_EVSE, commands, evse_claims, reservations
 
 _C = reservations.c
+_BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,27 @@ class ReservationStore:
                 raise Problem(409, "evse_reserved", "The EVSE is reserved.") from None
             return first
         return new
+
+    async def unanswered(self, now: datetime, untouched_since: datetime) -> list[Reservation]:
+        """Pending ones to whose RESERVE_NOW the CPO has said nothing, as far as anybody knows; oldest first."""
+        heard = exists().where(
+            commands.c.reservation_id == _C.id,
+            commands.c.command == "RESERVE_NOW",
+            or_(commands.c.response.is_not(None), commands.c.result.is_not(None)),
+        )
+        pending = (_C.status == ReservationStatus.PENDING.value, _C.expires_at > now, _C.updated_at < untouched_since)
+        query = select(reservations).where(*pending, ~heard).order_by(_C.updated_at).limit(_BATCH)
+        async with self._database.read() as store:
+            return [_reservation(row) for row in await store.execute(query)]
+
+    async def take_up(self, reservation_id: str, untouched_since: datetime, now: datetime) -> bool:
+        """Whether it is the caller who asks its CPO again; another process may have been first."""
+        untouched = (_C.id == reservation_id, _C.status == ReservationStatus.PENDING.value)
+        async with self._database.write() as store:
+            taken = await store.execute(
+                update(reservations).where(*untouched, _C.updated_at < untouched_since).values(updated_at=now)
+            )
+        return taken.rowcount == 1
 
     async def take_back(self, reservation_id: str) -> None:
         """Nothing of it has left this machine: as if it had never been ordered."""

@@ -9,7 +9,8 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from api import (
-    admin,
+    connections,
+    diagnosis,
     documentation,
     evses,
     health,
@@ -18,6 +19,7 @@ from api import (
     problems,
     reservations,
     sessions,
+    synchronising,
     unlocking,
     user_tokens,
 )
@@ -59,7 +61,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     documentation.install(app)
     partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
     partners.include_router(ocpi.router)
-    partners.include_router(admin.router)
+    for router in (connections.router, diagnosis.router, synchronising.router):
+        partners.include_router(router)
     partners.include_router(invoices.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)

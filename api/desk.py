@@ -24,7 +24,6 @@ class Desk:
     starter: Starter
     reserver: Reserver
     profile_requests: ProfileRequestStore
-    evses: EvseIndex
     nearby: EvsesNearby
     refresh: EvseRefresh
 
@@ -44,7 +43,6 @@ def build_desk(services: Services) -> Desk:
         starter=Starter(services, StartStore(database), evses, refresh),
         reserver=Reserver(services, refresh),
         profile_requests=ProfileRequestStore(database),
-        evses=evses,
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
     )

@@ -1,13 +1,14 @@
 """/v1/reservations and /ocpi/unlock: an EVSE kept free, given back, and its cable freed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import update
+from temporalio.testing import WorkflowEnvironment
 
 from charging.ocpi.commander import Commander
 from charging.ocpi.peers import Peers
@@ -17,7 +18,7 @@ from charging.store.connections import ConnectionStore
 from charging.store.leases import LeaseStore
 from charging.store.reservations import ReservationStore
 from charging.unanswered import UnansweredReservations
-from tests.api.conftest import RunningApi, new_key
+from tests.api.conftest import RunningApi, new_key, running_api
 from tests.peer import Step, answer, evse, html, location, now, refuse
 from tests.stack import EVSE, user_token
 
@@ -136,12 +137,17 @@ async def sweepers(api: RunningApi) -> AsyncIterator[list[UnansweredReservations
     await peers.aclose()
 
 
-async def test_an_evse_that_was_built_since_is_asked_for(lite: RunningApi) -> None:
-    """As a start does; once a minute, whoever asks."""
-    new = evse(uid="new", evse_id="FI*VRT*E777")
-    lite.cpo.locations.append(location(id="NEW", evses=[new], last_updated=now()))
-    assert (await unlock(lite, evse_id="FI-VRT-E777")).status_code == 200
-    assert (await reserve(lite, evse_id="FI-VRT-E777")).status_code == 201
+@pytest.mark.parametrize("asks", [unlock, reserve])
+async def test_an_evse_that_was_built_since_is_asked_for(
+    temporal: WorkflowEnvironment, store_url: str, asks: Callable[..., Awaitable[httpx.Response]]
+) -> None:
+    """As a start does; once a minute, so that the API must be a fresh one."""
+    async with running_api(temporal, store_url) as api:
+        new = evse(uid="new", evse_id="FI*VRT*E777")
+        api.cpo.locations.append(location(id="NEW", evses=[new], last_updated=now()))
+        api.cpo.on("RESERVE_NOW")
+        api.cpo.on("UNLOCK_CONNECTOR")
+        assert (await asks(api, evse_id="FI-VRT-E777")).is_success
 
 
 async def test_an_evse_is_held_for_one_user_who_alone_may_start_there_with_the_same_token(api: RunningApi) -> None:

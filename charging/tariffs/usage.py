@@ -1,0 +1,220 @@
+"""What was used: an OCPI CDR or Session as stretches of reserving, charging and parking (2.2.1 §10.4, §9.3.1). Pure.
+
+Volumes are billed as they are written; times of day are told by ``start_date_time``. Where a CPO leaves out what the
+specification asks for, the next best is taken: no charging periods, the totals; no time in any period, its length; no
+energy in any, the total, evenly; no end, the end of the volumes.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import Enum
+from itertools import pairwise
+from typing import Any, Final, NamedTuple
+
+from charging.tariffs.numbers import microseconds, number
+
+MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+_LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR
+_SECONDS_PER_HOUR: Final = 3600
+# Volumes have four decimals (§16.1): half of the last one, in s. So close, a length and a volume are the same time.
+_VOLUME_NOISE: Final = Decimal("0.18")
+_NOTHING: Final = Decimal(0)
+_TIMED: Final = ("RESERVATION_TIME", "TIME", "PARKING_TIME")
+
+
+class UnreadableUsage(ValueError):
+    """A CDR or Session that nobody can rate. Its text says why, and never echoes it."""
+
+
+class Phase(Enum):
+    """What a stretch is; the value is the dimension of its time in CDRs (§10.4.2)."""
+
+    RESERVED = "RESERVATION_TIME"
+    CHARGING = "TIME"
+    PARKED = "PARKING_TIME"
+
+
+class Stretch(NamedTuple):
+    """A span in which use is even. ``start`` and ``end`` in µs since 1970.
+
+    ``hours`` is the volume as written, ``seconds`` the same, or the length of the span where that is the same but for
+    rounding: it decides how many steps of ``step_size`` are full. None is an unknown power (kW) or current (A, sum of
+    the phases).
+    """
+
+    start: int
+    end: int
+    phase: Phase
+    hours: Decimal
+    seconds: Decimal
+    kwh: Decimal
+    kw: Decimal | None
+    amperes: Decimal | None
+    tariff_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One session. ``started`` is where its duration counts from (µs since 1970): after a reservation."""
+
+    stretches: tuple[Stretch, ...]
+    started: int
+
+    @property
+    def kwh(self) -> Decimal:
+        """Energy of all stretches."""
+        return sum((stretch.kwh for stretch in self.stretches), _NOTHING)
+
+    def hours(self, phase: Phase) -> Decimal:
+        """Time of one kind."""
+        return sum((stretch.hours for stretch in self.stretches if stretch.phase is phase), _NOTHING)
+
+
+class _Period(NamedTuple):
+    start: int
+    end: int
+    volumes: dict[str, Decimal]
+    tariff_id: str | None
+
+
+def read_usage(body: Any) -> Usage:
+    """The use in a canonical (2.2.1) CDR or Session. Raises ``UnreadableUsage``."""
+    try:
+        start, end = microseconds(body["start_date_time"]), _end(body)
+        periods = _completed(body, _periods(body, end))
+        stretches = tuple(stretch for period in periods for stretch in _stretches(period))
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):
+        raise UnreadableUsage("times, charging periods or volumes cannot be read") from None
+    if end is not None and end < start:
+        raise UnreadableUsage("it ends before it starts")
+    if stretches[-1].end - stretches[0].start > _LONGEST:
+        raise UnreadableUsage("it lasts longer than a year")
+    if any(stretch.hours < 0 for stretch in stretches):
+        raise UnreadableUsage("a negative time")
+    return Usage(stretches, _started(start, stretches))
+
+
+def _end(body: dict[str, Any]) -> int | None:
+    """The end, of a Session that goes on its last word; the year 1970 stands for an unknown one (§10.3.1)."""
+    end = body.get("end_date_time") or (body.get("last_updated") if "kwh" in body else None)
+    return None if end is None else microseconds(end) or None
+
+
+def _started(start: int, stretches: Sequence[Stretch]) -> int:
+    if stretches[0].phase is not Phase.RESERVED:
+        return start if 0 < start <= stretches[0].start else stretches[0].start
+    return next((s.start for s in stretches if s.phase is not Phase.RESERVED), stretches[-1].end)
+
+
+def _periods(body: dict[str, Any], end: int | None) -> list[_Period]:
+    bodies = body.get("charging_periods") or [_whole(body)]
+    starts = [microseconds(period.get("start_date_time", body["start_date_time"])) for period in bodies]
+    in_order = sorted(zip(starts, bodies, strict=True), key=lambda pair: pair[0])
+    volumes = [_volumes(period.get("dimensions") or ()) for _, period in in_order]
+    ends = [begin for begin, _ in in_order[1:]]
+    last_begin, last_volumes = in_order[-1][0], volumes[-1]
+    if end is None or end <= last_begin:
+        end = last_begin + int(sum(last_volumes.get(name, _NOTHING) for name in _TIMED) * MICROSECONDS_PER_HOUR)
+    return [
+        _Period(begin, finish, used, period.get("tariff_id"))
+        for (begin, period), finish, used in zip(in_order, [*ends, end], volumes, strict=True)
+    ]
+
+
+def _whole(body: dict[str, Any]) -> dict[str, Any]:
+    """The one charging period of a CDR or Session that has none."""
+    parked = body.get("total_parking_time")
+    dimensions = [{"type": "PARKING_TIME", "volume": parked}] if parked else []
+    if (total := body.get("total_time")) is not None:
+        dimensions.append({"type": "TIME", "volume": number(total) - number(parked or 0)})
+    return {"start_date_time": body["start_date_time"], "dimensions": dimensions}
+
+
+def _volumes(dimensions: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
+    found: dict[str, Decimal] = {}
+    for dimension in dimensions:
+        name, volume = dimension["type"], number(dimension["volume"])
+        found[name] = found[name] + volume if name in found else volume
+    return found
+
+
+def _completed(body: dict[str, Any], periods: list[_Period]) -> list[_Period]:
+    """The periods with time and energy, where none of them has any."""
+    if not any(name in period.volumes for period in periods for name in _TIMED):
+        periods = list(_timed(periods, number(body.get("total_parking_time") or 0)))
+    total = body.get("kwh" if "kwh" in body else "total_energy")
+    if total is None or any("ENERGY" in period.volumes for period in periods):
+        return periods
+    hours = sum((period.volumes.get("TIME", _NOTHING) for period in periods), _NOTHING)
+    return [_fed(period, number(total), hours, is_last=period is periods[-1]) for period in periods]
+
+
+def _timed(periods: Iterable[_Period], parked_hours: Decimal) -> Iterator[_Period]:
+    """The periods' lengths as TIME, the last ``parked_hours`` of them as PARKING_TIME."""
+    found = list(periods)
+    parked_from = found[-1].end - int(parked_hours * MICROSECONDS_PER_HOUR)
+    for period in found:
+        middle = min(max(parked_from, period.start), period.end)
+        charged, parked = (_hours(b - a) for a, b in pairwise((period.start, middle, period.end)))
+        time = {name: hours for name, hours in (("TIME", charged), ("PARKING_TIME", parked)) if hours}
+        yield period._replace(volumes={**period.volumes, **time})
+
+
+def _fed(period: _Period, total: Decimal, hours: Decimal, *, is_last: bool) -> _Period:
+    share = period.volumes.get("TIME", _NOTHING) / hours if hours else Decimal(is_last)
+    return period._replace(volumes={**period.volumes, "ENERGY": total * share})
+
+
+def _hours(length: int) -> Decimal:
+    return Decimal(length) / MICROSECONDS_PER_HOUR
+
+
+def _stretches(period: _Period) -> Iterator[Stretch]:
+    """A period as what happened in it, one after the other: reserved, charging, parked."""
+    start, end, volumes, tariff_id = period
+    phases = [phase for phase in Phase if phase.value in volumes] or [Phase.CHARGING]
+    fed = Phase.CHARGING if Phase.CHARGING in phases else phases[-1]
+    all_hours = [volumes.get(phase.value, _NOTHING) for phase in phases]
+    total = sum(all_hours)
+    for place, (phase, hours) in enumerate(zip(phases, all_hours, strict=True)):
+        is_last = place == len(phases) - 1
+        finish = end if is_last or not total else start + int((end - period.start) * hours / total)
+        kwh = volumes.get("ENERGY", _NOTHING) if phase is fed else _NOTHING
+        mean = _mean_kw(kwh, hours, finish - start)
+        yield Stretch(
+            start=start,
+            end=finish,
+            phase=phase,
+            hours=hours,
+            seconds=_seconds(hours, finish - start),
+            kwh=kwh,
+            kw=_level(volumes, "POWER", mean),
+            amperes=_level(volumes, "CURRENT", None if kwh else _NOTHING),
+            tariff_id=tariff_id,
+        )
+        start = finish
+
+
+def _seconds(hours: Decimal, length: int) -> Decimal:
+    written, measured = hours * _SECONDS_PER_HOUR, Decimal(length) / 1_000_000
+    exponent = hours.as_tuple().exponent
+    half_a_digit = Decimal(f"5E{exponent - 1}") * _SECONDS_PER_HOUR if isinstance(exponent, int) else _NOTHING
+    return measured if abs(written - measured) <= min(_VOLUME_NOISE, half_a_digit) else written
+
+
+def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:
+    if not kwh:
+        return _NOTHING
+    hours = hours or _hours(length)
+    return kwh / hours if hours else None
+
+
+def _level(volumes: dict[str, Decimal], name: str, mean: Decimal | None) -> Decimal | None:
+    """Power or current: as the CPO says, on average or at least between its extremes; else ``mean``."""
+    if name in volumes:
+        return volumes[name]
+    low, high = volumes.get(f"MIN_{name}"), volumes.get(f"MAX_{name}")
+    if low is None or high is None:
+        return mean if low is high else (low if high is None else high)
+    return high if mean is None else min(max(mean, low), high)

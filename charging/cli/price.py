@@ -130,8 +130,8 @@ def _version(cdr: Json) -> str:
     total = cdr.get("total_cost")
     if any(name in cdr for name in _CDR_OF_211) or not (total is None or isinstance(total, dict)):
         return "2.1.1"
-    own = cdr.get("tariffs") if isinstance(cdr.get("tariffs"), list) else []
-    of_230 = any(isinstance(tariff, dict) and "tax_included" in tariff for tariff in own)
+    own = cdr.get("tariffs")
+    of_230 = isinstance(own, list) and any(isinstance(each, dict) and "tax_included" in each for each in own)
     return "2.3.0" if of_230 or (isinstance(total, dict) and "before_taxes" in total) else "2.2.1"
 
 

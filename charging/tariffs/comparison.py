@@ -110,7 +110,8 @@ def sums_up(asked: Asked, tolerance: Tolerance, bounds: tuple[Price, ...] = ()) 
             continue
         allowed = [sum(parts), *(bound for price in bounds if (bound := getattr(price, name)) is not None)]
         if not any(tolerance.agree(abs(total), abs(right), asked.currency or "") for right in allowed):
-            detail = f"the parts add up to {sum(parts)} {name}. VAT, total_cost is {total}"
+            words = [in_words(amount, asked.currency or "") for amount in (sum(parts), total)]
+            detail = f"the parts add up to {words[0]} {name}. VAT, total_cost is {words[1]}"
             found.append(Difference(code="sum", detail=detail))
     return found
 
@@ -121,5 +122,11 @@ def _apart(
     for vat, theirs, mine in (("excl", asked.excl, ours.excl), ("incl", asked.incl, ours.incl)):
         if theirs is None or mine is None or tolerance.agree(abs(theirs), mine, rating.currency):
             continue
-        right = final(mine, rating.currency)
-        yield Difference(code=code, detail=f"{name} {vat}. VAT is {theirs} {rating.currency}, by {by} it is {right}")
+        right, wrong = final(mine, rating.currency), in_words(theirs, rating.currency)
+        yield Difference(code=code, detail=f"{name} {vat}. VAT is {wrong} {rating.currency}, by {by} it is {right}")
+
+
+def in_words(amount: Decimal, currency: str) -> str:
+    """``amount`` with the digits of its currency, and any further ones that it has."""
+    rounded = final(amount, currency)
+    return str(rounded if rounded == amount else amount)

@@ -130,8 +130,12 @@ class Grid:
         if begin and begin == end and self.rules.equal_times == "never":
             return False
         local = instant(at).astimezone(self.zone)
-        wraps = begin and end and end not in ("00:00", "24:00") and end.zfill(5) < begin.zfill(5)
-        if wraps and self.rules.night_belongs_to == "evening" and f"{local:%H:%M}" < end.zfill(5):
+        if (
+            self.rules.night_belongs_to == "evening"
+            and begin
+            and end
+            and f"{local:%H:%M}" < end.zfill(5) < begin.zfill(5)
+        ):
             days = restrictions.get("day_of_week")
             evening = (local - _DAY).strftime("%A").upper()
             return (not days or evening in days) and in_calendar({**restrictions, "day_of_week": None}, local)

@@ -78,7 +78,7 @@ def read_tariff(body: Any) -> Tariff:
     """The Tariff in a canonical (2.2.1) ``body``, ``tax_included`` of 2.3.0 beside. Raises ``Unpriceable``."""
     try:
         currency = body["currency"].upper()
-        elements = tuple(_elements(body["elements"] or ()))
+        elements = tuple(_elements(body.get("elements") or ()))
         taxes = Taxes(body.get("tax_included") or Taxes.EXCLUDED)
         floor, ceiling = (read_price(body.get(name)) for name in ("min_price", "max_price"))
     except _BROKEN:

@@ -88,7 +88,7 @@ def excl(*periods: tuple[float, Json], by: Json, **options: Any) -> str:
     start = options.pop("start", MONDAY)
     total = rated(cdr(*periods, start=start), by, **options).total.excl
     assert total is not None
-    return f"{total.quantize(Decimal('1E-10')).normalize():f}"
+    return f"{total.quantize(Decimal('1E-8')).normalize():f}"
 
 
 def local(text: str, zone: str = BERLIN) -> datetime:

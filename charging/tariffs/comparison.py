@@ -73,7 +73,7 @@ def read_asked(body: dict[str, Any]) -> Asked:
 def compare(asked: Asked, rating: Rating, tolerance: Tolerance, by: str = "the tariff") -> list[Difference]:
     """Where the CPO asks for something else than ``rating``, which is ``by`` some tariff."""
     if asked.currency and asked.currency != rating.currency:
-        return [Difference(code="currency", detail=f"it is in {asked.currency}, {by} in {rating.currency}")]
+        return [Difference(code="currency", detail=f"what is asked is in {asked.currency}, {by} in {rating.currency}")]
     found = (
         []
         if asked.total is None

@@ -14,7 +14,7 @@ from charging.tariffs.numbers import microseconds
 from charging.tariffs.rating import rate
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 from charging.tariffs.tariff import read_tariff
-from charging.tariffs.usage import MICROSECONDS_PER_HOUR, Phase, Stretch, Usage
+from charging.tariffs.usage import CHARGING, MICROSECONDS_PER_HOUR, PARKED, Stretch, Usage
 
 HOLD_MARGIN = Decimal("1.2")
 
@@ -111,13 +111,13 @@ def _even(kwh: Decimal, started_at: datetime, end: datetime, parked_since: datet
     """A straight line of energy until the car is full, then parked."""
     fed_until = min(max(parked_since or end, started_at), end)
     begin, middle, finish = (microseconds(at) for at in (started_at, fed_until, end))
-    stretches = [_stretch(begin, middle, Phase.CHARGING, kwh)]
+    stretches = [_stretch(begin, middle, CHARGING, kwh)]
     if finish > middle:
-        stretches.append(_stretch(middle, finish, Phase.PARKED, Decimal(0)))
+        stretches.append(_stretch(middle, finish, PARKED, Decimal(0)))
     return Usage(tuple(stretches), begin)
 
 
-def _stretch(start: int, end: int, phase: Phase, kwh: Decimal) -> Stretch:
+def _stretch(start: int, end: int, phase: str, kwh: Decimal) -> Stretch:
     hours = Decimal(end - start) / MICROSECONDS_PER_HOUR
     seconds = Decimal(end - start) / 1_000_000
     mean_kw = kwh / hours if hours else Decimal(0)

@@ -10,20 +10,21 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
 from charging.tariffs.numbers import instant, microseconds, number
 from charging.tariffs.rules import TariffRules
 from charging.tariffs.tariff import Component, Element, Tariff, Unpriceable, UnreadableTariff
-from charging.tariffs.usage import Phase, Stretch, Usage
+from charging.tariffs.usage import RESERVED, Stretch, Usage
 
 RESERVATION: Final = "RESERVATION"
 EXPIRES: Final = "RESERVATION_EXPIRES"
 _CALENDAR: Final = ("start_time", "end_time", "start_date", "end_date", "day_of_week")
 SESSION: Final = "SESSION"
 _DAY: Final = timedelta(days=1)
+_WHOLE: Final = Decimal(1)
 _BROKEN = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 Priced = tuple[Element, Component]
@@ -38,20 +39,13 @@ class Point(NamedTuple):
     amperes: Decimal | None
 
 
-class Piece(NamedTuple):
-    """A part of a stretch within one cell: its ``share`` of the stretch's volumes, and a point inside."""
-
-    inside: Point
-    share: Decimal
-
-
 class Grid:
     """One session by one Tariff. Raises ``Unpriceable`` where a restriction cannot be read, or not be decided."""
 
     def __init__(self, tariff: Tariff, usage: Usage, zone: ZoneInfo, rules: TariffRules) -> None:
         self.tariff, self.zone, self.rules = tariff, zone, rules
         self.session_start, self.reservation_start = usage.started, usage.stretches[0].start
-        self._found: dict[tuple[Any, ...], Priced | None] = {}
+        self._cells: dict[tuple[int, int, int, int], Cell] = {}
         try:
             bounds = {name: self._bounds(name) for name in ("kwh", "power", "current", "duration")}
             self.instants = self._instants(bounds["duration"], usage.stretches[-1].end)
@@ -59,8 +53,8 @@ class Grid:
             raise UnreadableTariff("a restriction of the tariff cannot be read") from None
         self.kwh_bounds, self.kw_bounds, self.ampere_bounds = bounds["kwh"], bounds["power"], bounds["current"]
 
-    def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterator[Piece]:
-        """``stretch``, which begins with ``kwh`` delivered, cut wherever a price could change."""
+    def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterator[tuple["Cell", Decimal]]:
+        """``stretch``, which begins with ``kwh`` delivered, cut wherever a price could change: cells and shares."""
         begin, end = stretch.start, stretch.end
         after = kwh + stretch.kwh
         # Strictly inside: a stretch that begins or ends at a bound is not cut there.
@@ -68,7 +62,7 @@ class Grid:
         low, high = (kwh, after) if stretch.kwh >= 0 else (after, kwh)
         energies = self.kwh_bounds[bisect_right(self.kwh_bounds, low) : bisect_left(self.kwh_bounds, high)]
         if not self.rules.cut_periods or (first >= last and not energies):
-            yield Piece(Point(begin, kwh, stretch.kw, stretch.amperes), Decimal(1))
+            yield self.cell(Point(begin, kwh, stretch.kw, stretch.amperes)), _WHOLE
             return
         length = end - begin
         shares = {Decimal(0), Decimal(1)} | {Decimal(at - begin) / length for at in self.instants[first:last]}
@@ -76,33 +70,29 @@ class Grid:
         for share, following in pairwise(sorted(shares)):
             middle = (share + following) / 2  # not the edge: there a division decides on which side it is
             inside = Point(begin + int(length * middle), kwh + stretch.kwh * middle, stretch.kw, stretch.amperes)
-            yield Piece(inside, following - share)
+            yield self.cell(inside), following - share
 
-    def time(self, phase: Phase, point: Point, *, expired: bool) -> Priced | None:
-        """What prices time of this kind; a reservation that expired by RESERVATION_EXPIRES, if that has a TIME."""
-        if phase is not Phase.RESERVED:
-            return self.component(phase.value, point)
-        kinds = (EXPIRES, RESERVATION) if expired else (RESERVATION,)
-        return next((found for kind in kinds if (found := self.component("TIME", point, kind))), None)
-
-    def component(self, dimension: str, point: Point, kind: str = SESSION) -> Priced | None:
-        """What prices ``dimension`` at ``point``, None where it is free; ``kind`` tells elements for reservations."""
-        cell = (
-            dimension,
-            kind,
+    def cell(self, point: Point) -> "Cell":
+        """The cell that ``point`` lies in."""
+        key = (
             bisect_right(self.instants, point.at),
             bisect_right(self.kwh_bounds, point.kwh),
             -1 if point.kw is None else bisect_right(self.kw_bounds, point.kw),
             -1 if point.amperes is None else bisect_right(self.ampere_bounds, point.amperes),
         )
-        if cell not in self._found:
-            try:
-                self._found[cell] = self._first(dimension, point, kind)
-            except Unpriceable:
-                raise
-            except _BROKEN:
-                raise UnreadableTariff("a restriction of the tariff cannot be read") from None
-        return self._found[cell]
+        found = self._cells.get(key)
+        if found is None:
+            found = self._cells[key] = Cell(self, point)
+        return found
+
+    def first(self, dimension: str, point: Point, kind: str) -> Priced | None:
+        """What prices ``dimension`` at ``point``, looked for in the order of the elements."""
+        try:
+            return self._first(dimension, point, kind)
+        except Unpriceable:
+            raise
+        except _BROKEN:
+            raise UnreadableTariff("a restriction of the tariff cannot be read") from None
 
     def _first(self, dimension: str, point: Point, kind: str) -> Priced | None:
         for element in self.tariff.elements:
@@ -155,6 +145,30 @@ class Grid:
             switches = calendar_switches(timed, start=begin, end=instant(end), zone=self.zone)
             found |= {microseconds(at) for at in switches}
         return sorted(found)
+
+
+class Cell:
+    """A part of a session in which no price changes; ``inside`` is a point of it. Prices are worked out when asked."""
+
+    __slots__ = ("_found", "_grid", "inside")
+
+    def __init__(self, grid: Grid, inside: Point) -> None:
+        self._grid, self.inside = grid, inside
+        self._found: dict[tuple[str, str], Priced | None] = {}
+
+    def component(self, dimension: str, kind: str = SESSION) -> Priced | None:
+        """What prices ``dimension``, None where it is free; ``kind`` tells the elements for reservations."""
+        key = (dimension, kind)
+        if key not in self._found:
+            self._found[key] = self._grid.first(dimension, self.inside, kind)
+        return self._found[key]
+
+    def time(self, phase: str, *, expired: bool) -> Priced | None:
+        """What prices time of this kind; a reservation that expired by RESERVATION_EXPIRES, if that has a TIME."""
+        if phase != RESERVED:
+            return self.component(phase)
+        kinds = (EXPIRES, RESERVATION) if expired else (RESERVATION,)
+        return next((found for kind in kinds if (found := self.component("TIME", kind))), None)
 
 
 def depends_on_calendar(tariff: Tariff) -> bool:

@@ -6,22 +6,25 @@ from typing import Any, Final
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
-_LARGEST: Final = Decimal(10) ** 9
-_FINEST: Final = -30  # digits after the decimal point
+_LARGEST: Final = 9  # powers of ten
+_SMALLEST: Final = -30
 
 
 def number(value: Any) -> Decimal:
     """``value`` as an exact number; text that is one is understood. Raises ``ValueError``, also for absurd sizes."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-        raise ValueError("not a number")
-    try:
-        found = value if isinstance(value, Decimal) else Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError("not a number") from None
-    exponent = found.as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < _FINEST or abs(found) > _LARGEST:
+    found = value if isinstance(value, Decimal) else _decimal(value)
+    if not found.is_finite() or (found and not _SMALLEST <= found.adjusted() <= _LARGEST):
         raise ValueError("a number out of range")
     return found
+
+
+def _decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise ValueError("not a number")
+    try:
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError("not a number") from None
 
 
 def microseconds(value: Any) -> int:

@@ -10,11 +10,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from charging.tariffs.amount import Amount, amount_of, bounded, sum_of
-from charging.tariffs.grid import EXPIRES, RESERVATION, SESSION, Grid, Point, Priced
+from charging.tariffs.grid import EXPIRES, RESERVATION, SESSION, Cell, Grid, Priced
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 from charging.tariffs.steps import Tally, add_surplus
 from charging.tariffs.tariff import Price, Tariff, Unpriceable
-from charging.tariffs.usage import Phase, Stretch, Usage
+from charging.tariffs.usage import RESERVED, Stretch, Usage
 from charging.tariffs.wording import reason
 
 _WH_PER_KWH: Final = 1000
@@ -98,7 +98,7 @@ def rate(
         add_surplus(list(run.tallies.values()), rules)
     lines = tuple(_line(tally, rules) for tally in (*run.fees(), *run.tallies.values()))
     total = sum_of(line.amount for line in lines)
-    had_session = any(stretch.phase is not Phase.RESERVED for stretch in usage.stretches)
+    had_session = any(stretch.phase != RESERVED for stretch in usage.stretches)
     total, limited_by = bounded(total, run.in_force) if had_session else (total, None)
     return Rating(run.in_force, lines, total, limited_by)
 
@@ -121,9 +121,9 @@ class _Run:
         for stretch in usage.stretches:
             if (grid := self._grid(stretch)) is not None:
                 self.in_force = grid.tariff
-                for inside, share in grid.pieces(stretch, kwh):
+                for cell, share in grid.pieces(stretch, kwh):
                     self.turn += 1
-                    self._add(grid, stretch, inside, share)
+                    self._add(grid.tariff, stretch, cell, share)
             kwh += stretch.kwh
 
     def fees(self) -> Iterator[Tally]:
@@ -144,35 +144,35 @@ class _Run:
             raise Unpriceable("a charging period names a tariff that is not there")
         return found
 
-    def _add(self, grid: Grid, stretch: Stretch, inside: Point, share: Decimal) -> None:
+    def _add(self, tariff: Tariff, stretch: Stretch, cell: Cell, share: Decimal) -> None:
         phase = stretch.phase
-        if stretch.kwh and (priced := grid.component("ENERGY", inside)):
+        if stretch.kwh and (priced := cell.component("ENERGY")):
             kwh = stretch.kwh * share
-            self._tally(grid, priced, "ENERGY", kwh, kwh * _WH_PER_KWH)
-        if stretch.hours and (priced := grid.time(phase, inside, expired=self.expired)):
-            self._tally(grid, priced, phase.value, stretch.hours * share, stretch.seconds * share)
-        if phase is not Phase.RESERVED:
-            self._flat(grid, SESSION, inside)
-        else:
-            self._flat(grid, RESERVATION, inside)
-            if self.expired:
-                self._flat(grid, EXPIRES, inside)
+            self._tally(tariff, priced, "ENERGY", kwh, kwh * _WH_PER_KWH)
+        if stretch.hours and (priced := cell.time(phase, expired=self.expired)):
+            self._tally(tariff, priced, phase, stretch.hours * share, stretch.seconds * share)
+        if phase != RESERVED:
+            self._flat(tariff, SESSION, cell)
+            return
+        self._flat(tariff, RESERVATION, cell)
+        if self.expired:
+            self._flat(tariff, EXPIRES, cell)
 
-    def _tally(self, grid: Grid, priced: Priced, dimension: str, volume: Decimal, used: Decimal) -> None:
+    def _tally(self, tariff: Tariff, priced: Priced, dimension: str, volume: Decimal, used: Decimal) -> None:
         element, component = priced
-        key = (grid.tariff.id, element.number, dimension)
+        key = (tariff.id, element.number, dimension)
         tally = self.tallies.get(key)
         if tally is None:
-            tally = self.tallies[key] = Tally(grid.tariff, element, component, dimension)
+            tally = self.tallies[key] = Tally(tariff, element, component, dimension)
         tally.volume += volume
         tally.used += used
         tally.last = self.turn
 
-    def _flat(self, grid: Grid, kind: str, inside: Point) -> None:
-        if priced := grid.component("FLAT", inside, kind):
-            active, key = self.flats.setdefault(kind, {}), (grid.tariff.id, priced[0].number)
+    def _flat(self, tariff: Tariff, kind: str, cell: Cell) -> None:
+        if priced := cell.component("FLAT", kind):
+            active, key = self.flats.setdefault(kind, {}), (tariff.id, priced[0].number)
             if key not in active:
-                active[key] = Tally(grid.tariff, *priced, "FLAT", volume=_ONE)
+                active[key] = Tally(tariff, *priced, "FLAT", volume=_ONE)
 
 
 def _line(tally: Tally, rules: TariffRules) -> Line:

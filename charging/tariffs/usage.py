@@ -8,7 +8,6 @@ energy in any, the total, evenly; no end, the end of the volumes.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
@@ -20,19 +19,16 @@ _SECONDS_PER_HOUR: Final = 3600
 # Volumes have four decimals (§16.1): half of the last one, in s. So close, a length and a volume are the same time.
 _VOLUME_NOISE: Final = Decimal("0.18")
 _NOTHING: Final = Decimal(0)
-_TIMED: Final = ("RESERVATION_TIME", "TIME", "PARKING_TIME")
+
+# What a stretch is: the dimension of its time in CDRs (§10.4.2), in the order in which they come.
+RESERVED: Final = "RESERVATION_TIME"
+CHARGING: Final = "TIME"
+PARKED: Final = "PARKING_TIME"
+_PHASES: Final = (RESERVED, CHARGING, PARKED)
 
 
 class UnreadableUsage(ValueError):
     """A CDR or Session that nobody can rate. Its text says why, and never echoes it."""
-
-
-class Phase(Enum):
-    """What a stretch is; the value is the dimension of its time in CDRs (§10.4.2)."""
-
-    RESERVED = "RESERVATION_TIME"
-    CHARGING = "TIME"
-    PARKED = "PARKING_TIME"
 
 
 class Stretch(NamedTuple):
@@ -45,7 +41,7 @@ class Stretch(NamedTuple):
 
     start: int
     end: int
-    phase: Phase
+    phase: str
     hours: Decimal
     seconds: Decimal
     kwh: Decimal
@@ -66,7 +62,7 @@ class Usage:
         """Energy of all stretches."""
         return sum((stretch.kwh for stretch in self.stretches), _NOTHING)
 
-    def hours(self, phase: Phase) -> Decimal:
+    def hours(self, phase: str) -> Decimal:
         """Time of one kind."""
         return sum((stretch.hours for stretch in self.stretches if stretch.phase is phase), _NOTHING)
 
@@ -102,9 +98,9 @@ def _end(body: dict[str, Any]) -> int | None:
 
 
 def _started(start: int, stretches: Sequence[Stretch]) -> int:
-    if stretches[0].phase is not Phase.RESERVED:
+    if stretches[0].phase != RESERVED:
         return start if 0 < start <= stretches[0].start else stretches[0].start
-    return next((s.start for s in stretches if s.phase is not Phase.RESERVED), stretches[-1].end)
+    return next((s.start for s in stretches if s.phase != RESERVED), stretches[-1].end)
 
 
 def _periods(body: dict[str, Any], end: int | None) -> list[_Period]:
@@ -115,7 +111,7 @@ def _periods(body: dict[str, Any], end: int | None) -> list[_Period]:
     ends = [begin for begin, _ in in_order[1:]]
     last_begin, last_volumes = in_order[-1][0], volumes[-1]
     if end is None or end <= last_begin:
-        end = last_begin + int(sum(last_volumes.get(name, _NOTHING) for name in _TIMED) * MICROSECONDS_PER_HOUR)
+        end = last_begin + int(sum(last_volumes.get(name, _NOTHING) for name in _PHASES) * MICROSECONDS_PER_HOUR)
     return [
         _Period(begin, finish, used, period.get("tariff_id"))
         for (begin, period), finish, used in zip(in_order, [*ends, end], volumes, strict=True)
@@ -141,7 +137,7 @@ def _volumes(dimensions: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
 
 def _completed(body: dict[str, Any], periods: list[_Period]) -> list[_Period]:
     """The periods with time and energy, where none of them has any."""
-    if not any(name in period.volumes for period in periods for name in _TIMED):
+    if not any(name in period.volumes for period in periods for name in _PHASES):
         periods = list(_timed(periods, number(body.get("total_parking_time") or 0)))
     total = body.get("kwh" if "kwh" in body else "total_energy")
     if total is None or any("ENERGY" in period.volumes for period in periods):
@@ -170,37 +166,47 @@ def _hours(length: int) -> Decimal:
     return Decimal(length) / MICROSECONDS_PER_HOUR
 
 
-def _stretches(period: _Period) -> Iterator[Stretch]:
+def _stretches(period: _Period) -> list[Stretch]:
     """A period as what happened in it, one after the other: reserved, charging, parked."""
-    start, end, volumes, tariff_id = period
-    phases = [phase for phase in Phase if phase.value in volumes] or [Phase.CHARGING]
-    fed = Phase.CHARGING if Phase.CHARGING in phases else phases[-1]
-    all_hours = [volumes.get(phase.value, _NOTHING) for phase in phases]
-    total = sum(all_hours)
-    for place, (phase, hours) in enumerate(zip(phases, all_hours, strict=True)):
-        is_last = place == len(phases) - 1
-        finish = end if is_last or not total else start + int((end - period.start) * hours / total)
-        kwh = volumes.get("ENERGY", _NOTHING) if phase is fed else _NOTHING
-        mean = _mean_kw(kwh, hours, finish - start)
-        yield Stretch(
-            start=start,
-            end=finish,
-            phase=phase,
-            hours=hours,
-            seconds=_seconds(hours, finish - start),
-            kwh=kwh,
-            kw=_level(volumes, "POWER", mean),
-            amperes=_level(volumes, "CURRENT", None if kwh else _NOTHING),
-            tariff_id=tariff_id,
-        )
-        start = finish
+    volumes = period.volumes
+    phases = [phase for phase in _PHASES if phase in volumes] or [CHARGING]
+    fed = CHARGING if CHARGING in phases else phases[-1]
+    total = _NOTHING if len(phases) == 1 else sum(volumes[phase] for phase in phases)
+    start, found = period.start, []
+    for phase in phases:
+        hours = volumes.get(phase, _NOTHING)
+        end = period.end
+        if total and phase is not phases[-1]:
+            end = start + int((period.end - period.start) * hours / total)
+        found.append(_stretch(period, phase, start, end, volumes.get("ENERGY", _NOTHING) if phase is fed else _NOTHING))
+        start = end
+    return found
+
+
+def _stretch(period: _Period, phase: str, start: int, end: int, kwh: Decimal) -> Stretch:
+    volumes = period.volumes
+    hours = volumes.get(phase, _NOTHING)
+    return Stretch(
+        start,
+        end,
+        phase,
+        hours,
+        _seconds(hours, end - start),
+        kwh,
+        _level(volumes, "POWER", _mean_kw(kwh, hours, end - start)),
+        _level(volumes, "CURRENT", None if kwh else _NOTHING),
+        period.tariff_id,
+    )
 
 
 def _seconds(hours: Decimal, length: int) -> Decimal:
     written, measured = hours * _SECONDS_PER_HOUR, Decimal(length) / 1_000_000
+    apart = abs(written - measured)
+    if not apart or apart > _VOLUME_NOISE:
+        return written
     exponent = hours.as_tuple().exponent
-    half_a_digit = Decimal(f"5E{exponent - 1}") * _SECONDS_PER_HOUR if isinstance(exponent, int) else _NOTHING
-    return measured if abs(written - measured) <= min(_VOLUME_NOISE, half_a_digit) else written
+    half_a_digit = Decimal(f"5E{exponent - 1}") if isinstance(exponent, int) else _NOTHING
+    return measured if apart <= half_a_digit * _SECONDS_PER_HOUR else written
 
 
 def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:

@@ -40,12 +40,13 @@ async def check(command: Command, vector: Vector, version: str) -> None:
     body = dialect(version).write("cdr", vector.cdr())
     assert ("total_cost" in body, "charging_periods" in body) == (True, True)
     told: Json = {"reservation_expired": vector.expired, "rules": vector.rules.model_dump(exclude_defaults=True)}
-    for request in (told, {**told, "tariff": dialect(version).write("tariff", vector.tariff)}):
-        answer = await priced(command, body, **request)
-        assert answer["total_cost"]["excl_vat"] == float(vector.excl), vector.name
-        if vector.incl is not None and version != "2.1.1":  # which has no VAT
-            assert answer["total_cost"]["incl_vat"] == float(vector.incl), vector.name
-        assert (answer["verdict"], answer["differences"]) == ("match", []), vector.name
+    if version == "2.3.0":  # one of them with a tariff of its own
+        told["tariff"] = dialect(version).write("tariff", vector.tariff)
+    answer = await priced(command, body, **told)
+    assert answer["total_cost"]["excl_vat"] == float(vector.excl), vector.name
+    if vector.incl is not None and version != "2.1.1":  # which has no VAT
+        assert answer["total_cost"]["incl_vat"] == float(vector.incl), vector.name
+    assert (answer["verdict"], answer["differences"]) == ("match", []), vector.name
 
 
 async def test_each_line_says_what_was_used_what_is_billed_and_why(command: Command) -> None:
@@ -77,7 +78,7 @@ async def test_a_bill_that_asks_for_more_is_a_mismatch_in_words(command: Command
         "total_cost incl. VAT is 6.16 EUR, by the tariff it is 5.50",
     ]
     answer = await priced(command, {**body, "currency": "SEK"}, tariff=ENERGY)
-    assert answer["differences"][-1] == "it is in SEK, by the tariff in EUR"
+    assert answer["differences"][-1] == "what is asked is in SEK, the tariff in EUR"
 
 
 async def test_2_1_1_takes_the_first_element_that_matches_as_a_whole(command: Command) -> None:

@@ -6,7 +6,7 @@ count from the start of the session, times and days are the Location's.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
@@ -53,7 +53,7 @@ class Grid:
             raise UnreadableTariff("a restriction of the tariff cannot be read") from None
         self.kwh_bounds, self.kw_bounds, self.ampere_bounds = bounds["kwh"], bounds["power"], bounds["current"]
 
-    def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterator[tuple["Cell", Decimal]]:
+    def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterable[tuple["Cell", Decimal]]:
         """``stretch``, which begins with ``kwh`` delivered, cut wherever a price could change: cells and shares."""
         begin, end = stretch.start, stretch.end
         after = kwh + stretch.kwh
@@ -62,10 +62,14 @@ class Grid:
         low, high = (kwh, after) if stretch.kwh >= 0 else (after, kwh)
         energies = self.kwh_bounds[bisect_right(self.kwh_bounds, low) : bisect_left(self.kwh_bounds, high)]
         if not self.rules.cut_periods or (first >= last and not energies):
-            yield self.cell(Point(begin, kwh, stretch.kw, stretch.amperes)), _WHOLE
-            return
-        length = end - begin
-        shares = {Decimal(0), Decimal(1)} | {Decimal(at - begin) / length for at in self.instants[first:last]}
+            return ((self.cell(Point(begin, kwh, stretch.kw, stretch.amperes)), _WHOLE),)
+        return self._cut(stretch, kwh, self.instants[first:last], energies)
+
+    def _cut(
+        self, stretch: Stretch, kwh: Decimal, instants: Sequence[int], energies: Sequence[Decimal]
+    ) -> Iterator[tuple["Cell", Decimal]]:
+        begin, length = stretch.start, stretch.end - stretch.start
+        shares = {Decimal(0), Decimal(1)} | {Decimal(at - begin) / length for at in instants}
         shares |= {(bound - kwh) / stretch.kwh for bound in energies}
         for share, following in pairwise(sorted(shares)):
             middle = (share + following) / 2  # not the edge: there a division decides on which side it is

@@ -14,17 +14,19 @@ from typing import Any, Final, NamedTuple
 from charging.tariffs.numbers import microseconds, number
 
 MICROSECONDS_PER_HOUR: Final = 3_600_000_000
+_POWER: Final = ("POWER", "MIN_POWER", "MAX_POWER")
+_CURRENT: Final = ("CURRENT", "MIN_CURRENT", "MAX_CURRENT")
 _LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR
 _SECONDS_PER_HOUR: Final = 3600
-# Volumes have four decimals (§16.1): half of the last one, in s. So close, a length and a volume are the same time.
-_VOLUME_NOISE: Final = Decimal("0.18")
+# Volumes have four decimals (§16.1): half of the last one, in µs. So close, a length and a volume are the same time.
+_VOLUME_NOISE: Final = 180_000
 _NOTHING: Final = Decimal(0)
 
 # What a stretch is: the dimension of its time in CDRs (§10.4.2), in the order in which they come.
 RESERVED: Final = "RESERVATION_TIME"
 CHARGING: Final = "TIME"
 PARKED: Final = "PARKING_TIME"
-_PHASES: Final = (RESERVED, CHARGING, PARKED)
+PHASES: Final = (RESERVED, CHARGING, PARKED)
 
 
 class UnreadableUsage(ValueError):
@@ -111,7 +113,7 @@ def _periods(body: dict[str, Any], end: int | None) -> list[_Period]:
     ends = [begin for begin, _ in in_order[1:]]
     last_begin, last_volumes = in_order[-1][0], volumes[-1]
     if end is None or end <= last_begin:
-        end = last_begin + int(sum(last_volumes.get(name, _NOTHING) for name in _PHASES) * MICROSECONDS_PER_HOUR)
+        end = last_begin + int(sum(last_volumes.get(name, _NOTHING) for name in PHASES) * MICROSECONDS_PER_HOUR)
     return [
         _Period(begin, finish, used, period.get("tariff_id"))
         for (begin, period), finish, used in zip(in_order, [*ends, end], volumes, strict=True)
@@ -137,7 +139,7 @@ def _volumes(dimensions: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
 
 def _completed(body: dict[str, Any], periods: list[_Period]) -> list[_Period]:
     """The periods with time and energy, where none of them has any."""
-    if not any(name in period.volumes for period in periods for name in _PHASES):
+    if not any(name in period.volumes for period in periods for name in PHASES):
         periods = list(_timed(periods, number(body.get("total_parking_time") or 0)))
     total = body.get("kwh" if "kwh" in body else "total_energy")
     if total is None or any("ENERGY" in period.volumes for period in periods):
@@ -169,7 +171,7 @@ def _hours(length: int) -> Decimal:
 def _stretches(period: _Period) -> list[Stretch]:
     """A period as what happened in it, one after the other: reserved, charging, parked."""
     volumes = period.volumes
-    phases = [phase for phase in _PHASES if phase in volumes] or [CHARGING]
+    phases = [phase for phase in PHASES if phase in volumes] or [CHARGING]
     fed = CHARGING if CHARGING in phases else phases[-1]
     total = _NOTHING if len(phases) == 1 else sum(volumes[phase] for phase in phases)
     start, found = period.start, []
@@ -193,20 +195,20 @@ def _stretch(period: _Period, phase: str, start: int, end: int, kwh: Decimal) ->
         hours,
         _seconds(hours, end - start),
         kwh,
-        _level(volumes, "POWER", _mean_kw(kwh, hours, end - start)),
-        _level(volumes, "CURRENT", None if kwh else _NOTHING),
+        _level(volumes, _POWER, _mean_kw(kwh, hours, end - start)),
+        _level(volumes, _CURRENT, None if kwh else _NOTHING),
         period.tariff_id,
     )
 
 
 def _seconds(hours: Decimal, length: int) -> Decimal:
-    written, measured = hours * _SECONDS_PER_HOUR, Decimal(length) / 1_000_000
-    apart = abs(written - measured)
+    apart = abs(hours * MICROSECONDS_PER_HOUR - length)
     if not apart or apart > _VOLUME_NOISE:
-        return written
+        return hours * _SECONDS_PER_HOUR
     exponent = hours.as_tuple().exponent
     half_a_digit = Decimal(f"5E{exponent - 1}") if isinstance(exponent, int) else _NOTHING
-    return measured if apart <= half_a_digit * _SECONDS_PER_HOUR else written
+    is_rounding = apart <= half_a_digit * MICROSECONDS_PER_HOUR
+    return Decimal(length) / 1_000_000 if is_rounding else hours * _SECONDS_PER_HOUR
 
 
 def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:
@@ -216,11 +218,11 @@ def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:
     return kwh / hours if hours else None
 
 
-def _level(volumes: dict[str, Decimal], name: str, mean: Decimal | None) -> Decimal | None:
+def _level(volumes: dict[str, Decimal], names: tuple[str, str, str], mean: Decimal | None) -> Decimal | None:
     """Power or current: as the CPO says, on average or at least between its extremes; else ``mean``."""
-    if name in volumes:
-        return volumes[name]
-    low, high = volumes.get(f"MIN_{name}"), volumes.get(f"MAX_{name}")
+    average, low, high = map(volumes.get, names)
+    if average is not None:
+        return average
     if low is None or high is None:
         return mean if low is high else (low if high is None else high)
     return high if mean is None else min(max(mean, low), high)

@@ -16,7 +16,7 @@ BERLIN = "Europe/Berlin"
 MONDAY = datetime(2026, 3, 2, 9, 30, tzinfo=ZoneInfo(BERLIN))
 
 
-def component(kind: str, price: str | float, vat: float | None = None, step: int = 1) -> Json:
+def component(kind: str, price: str | float, vat: str | float | None = None, step: int = 1) -> Json:
     found: Json = {"type": kind, "price": Decimal(str(price)), "step_size": step}
     return found if vat is None else {**found, "vat": Decimal(str(vat))}
 

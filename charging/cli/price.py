@@ -105,7 +105,7 @@ def _checked(request: Any) -> Json:
     for name, kind, words in (("tariff", dict, "an object"), ("time_zone", str, "text"), ("rules", dict, "an object")):
         if request.get(name) is not None and not isinstance(request[name], kind):
             raise _refused(f"{name} is not {words}")
-    if request.get("reservation_expired") not in (None, True, False):
+    if not isinstance(request.get("reservation_expired"), bool | None):
         raise _refused("reservation_expired is not true or false")
     return request
 

@@ -19,6 +19,7 @@ from charging.tariffs.wording import reason
 
 _WH_PER_KWH: Final = 1000
 _ONE: Final = Decimal(1)
+_LARGEST: Final = Decimal(10) ** 12  # what costs more is nonsense, and has more digits than are calculated with
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def rate(
     if ended:
         add_surplus(list(run.tallies.values()), rules)
     lines = tuple(_line(tally, rules) for tally in (*run.fees(), *run.tallies.values()))
+    if any(max(abs(line.cost), abs(line.amount.due)) > _LARGEST for line in lines):
+        raise Unpriceable("the price is absurd")
     total = sum_of(line.amount for line in lines)
     had_session = any(stretch.phase != RESERVED for stretch in usage.stretches)
     total, limited_by = bounded(total, run.in_force) if had_session else (total, None)

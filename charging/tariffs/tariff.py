@@ -10,6 +10,7 @@ from charging.tariffs.calendar import Restrictions
 from charging.tariffs.numbers import number
 
 DIMENSIONS: Final = frozenset(("ENERGY", "FLAT", "PARKING_TIME", "TIME"))
+_MOST_VAT: Final = 100
 _BROKEN = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 
@@ -104,9 +105,10 @@ def _component(body: dict[str, Any]) -> Component:
     dimension = body["type"]
     if dimension not in DIMENSIONS:
         raise ValueError("a dimension that OCPI does not know")
-    vat = body.get("vat")
-    step = int(number(body.get("step_size") or 0))
-    return Component(dimension, number(body["price"]), None if vat is None else number(vat), step)
+    vat = None if body.get("vat") is None else number(body["vat"])
+    if vat is not None and not 0 <= vat <= _MOST_VAT:
+        raise ValueError("no such VAT")
+    return Component(dimension, number(body["price"]), vat, int(number(body.get("step_size") or 0)))
 
 
 def read_price(body: Any) -> Price | None:

@@ -151,7 +151,7 @@ async def test_what_nobody_can_price_is_unverifiable_never_wrong(command: Comman
         {"cdr": cdr(period(60, 20)), "tariff": tariff(element(component("ENERGY", 1), start_time="noon"))},
         {"cdr": cdr(period(60, 20)), "tariff": ENERGY, "time_zone": "Mars/Olympus"},
         {"cdr": cdr(period(60, 20)), "tariff": ENERGY, "time_zone": 5},
-        {"cdr": cdr(period(60, 20)), "tariff": ENERGY, "reservation_expired": "no"},
+        {"cdr": cdr(period(60, 20)), "tariff": ENERGY, "reservation_expired": 1},
         {"cdr": cdr(period(60, 20)), "tariff": ENERGY, "rules": {"flat": "twice"}},
         {"cdr": cdr(period(60, 20), end_date_time="2026-01-01T00:00:00Z")},
         {"cdr": cdr(period(60, 20), charging_periods=[{"dimensions": [{"type": "ENERGY", "volume": "much"}]}])},

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from charging.tariffs.audit import Evidence, audit_cdr
 from charging.tariffs.rules import TariffRules
-from tests.tariffs.ocpi import MONDAY, Json, cdr, component, element, parked, period, rated, tariff
+from tests.tariffs.ocpi import MONDAY, Json, cdr, component, element, parked, period, price, rated, reserved, tariff
 
 PRICES = st.integers(0, 300).map(lambda cents: str(Decimal(cents) / 100))
 STEPS = st.sampled_from([0, 1, 60, 300, 900])
@@ -119,3 +122,55 @@ def test_whole_elements_and_single_dimensions_agree_on_a_tariff_of_one_element(
 ) -> None:
     by = tariff(element(only))
     assert due(charged(spans), by) == due(charged(spans), by, rules=TariffRules(whole_elements=True))
+
+
+# ---- Nonsense -----------------------------------------------------------------------------------------------------
+
+JUNK = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(
+        ["", "junk", "24:00", "2026-13-01", "-1", "NaN", -1, 0, 10**9, 10**30, Decimal("1E-60"), [], {}, [5], [{}]]
+    ),
+)
+WHOLE: Json = {
+    **cdr(reserved(5), period(60, 10), parked(30), total_cost=price(5, 6), total_energy_cost=price(5)),
+    "tariffs": [
+        tariff(
+            element(component("FLAT", 1, 20), component("TIME", 1), reservation="RESERVATION"),
+            element(component("ENERGY", 1, 20, 100), start_time="07:00", end_time="19:00", day_of_week=["MONDAY"]),
+            element(component("ENERGY", 1, 20), component("TIME", 1), min_kwh=1, max_duration=60, max_power=50),
+            min_price=price(1, 2),
+            max_price=price(50),
+        )
+    ],
+}
+
+
+def first(value: Any) -> Any:
+    return value[0] if isinstance(value, list) and value else value
+
+
+def paths(value: Any, here: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a JSON value, at every depth."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path for key, item in inside for path in ((*here, key), *paths(item, (*here, key)))]
+
+
+def spoilt(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
+    """``value`` with ``junk`` at ``path``."""
+    if not path:
+        return junk
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[path[0]] = spoilt(value[path[0]], path[1:], junk)
+    return copy
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.sampled_from(paths(WHOLE)), JUNK)
+def test_whatever_stands_in_a_cdr_is_judged_and_never_raises(path: tuple[Any, ...], junk: Any) -> None:
+    body = spoilt(WHOLE, path, junk)
+    result = audit_cdr(body, Evidence(tariff=WHOLE["tariffs"][0], currency="EUR", max_power_kw=Decimal(50)))
+    assert result.verdict in ("match", "mismatch", "unverifiable")
+    result = audit_cdr(WHOLE, Evidence(tariff=first(body.get("tariffs")), zone=ZoneInfo("Europe/Berlin")))
+    assert result.verdict in ("match", "mismatch", "unverifiable")

@@ -44,17 +44,9 @@ def estimate_cost(
     parked_since: datetime | None = None,
     rules: TariffRules = DEFAULT_RULES,
 ) -> Decimal | None:
-    """The cost so far, as in ``running_cost``; None where the price is unknown."""
-    cost = running_cost(
-        tariff,
-        kwh=kwh,
-        started_at=started_at,
-        now=now,
-        time_zone=time_zone,
-        parked_since=parked_since,
-        rules=rules,
-    )
-    return None if cost is None else cost.so_far
+    """The cost so far, as in ``running_cost``, and without the price of a stop."""
+    session = _Running(tariff, kwh, started_at, now, time_zone, parked_since, rules)
+    return session.cost(ended=False)
 
 
 def running_cost(
@@ -72,15 +64,9 @@ def running_cost(
     ``time_zone`` is the Location's (UTC where unknown); ``parked_since`` is when the car stopped taking energy.
     None is an unknown price: no tariff, one without elements, one by current (A), or one that cannot be read.
     """
-    if tariff_currency(tariff) is None:
-        return None
-    try:
-        usage = _even(kwh, started_at, max(now, started_at), parked_since)
-        read, zone = [read_tariff(tariff)], ZoneInfo(time_zone or "UTC")
-        so_far, stopped = (rate(usage, read, zone, rules, ended=ended).rounded.due for ended in (False, True))
-    except (LookupError, OSError, ValueError):
-        return None  # a CPO's broken tariff is an unknown price, never a broken session
-    return RunningCost(so_far, stopped)
+    session = _Running(tariff, kwh, started_at, now, time_zone, parked_since, rules)
+    so_far, stopped = session.cost(ended=False), session.cost(ended=True)
+    return None if so_far is None or stopped is None else RunningCost(so_far, stopped)
 
 
 def hold_amount(
@@ -105,6 +91,29 @@ def hold_amount(
     done = now + timedelta(hours=float(need_kwh / max_power_kw))
     cost = running_cost(tariff, kwh=need_kwh, started_at=now, now=done, time_zone=time_zone)
     return round_money(cost.if_stopped * HOLD_MARGIN, currency) if cost and cost.if_stopped else default_hold
+
+
+class _Running(NamedTuple):
+    """A session that runs."""
+
+    tariff: TariffBody | None
+    kwh: Decimal
+    started_at: datetime
+    now: datetime
+    time_zone: str | None
+    parked_since: datetime | None
+    rules: TariffRules
+
+    def cost(self, *, ended: bool) -> Decimal | None:
+        """What it costs, None where the price is unknown."""
+        if tariff_currency(self.tariff) is None:
+            return None
+        try:
+            usage = _even(self.kwh, self.started_at, max(self.now, self.started_at), self.parked_since)
+            zone = ZoneInfo(self.time_zone or "UTC")
+            return rate(usage, [read_tariff(self.tariff)], zone, self.rules, ended=ended).rounded.due
+        except (LookupError, OSError, ValueError):
+            return None  # a CPO's broken tariff is an unknown price, never a broken session
 
 
 def _even(kwh: Decimal, started_at: datetime, end: datetime, parked_since: datetime | None) -> Usage:

@@ -129,12 +129,13 @@ def _whole(body: dict[str, Any]) -> dict[str, Any]:
     return {"start_date_time": body["start_date_time"], "dimensions": dimensions}
 
 
-def _volumes(dimensions: Iterable[dict[str, Any]]) -> dict[str, Decimal]:
-    found: dict[str, Decimal] = {}
-    for dimension in dimensions:
-        name, volume = dimension["type"], number(dimension["volume"])
-        found[name] = found[name] + volume if name in found else volume
-    return found
+def _volumes(dimensions: Sequence[dict[str, Any]]) -> dict[str, Decimal]:
+    found = {dimension["type"]: number(dimension["volume"]) for dimension in dimensions}
+    if len(found) == len(dimensions):
+        return found
+    return {
+        name: sum((number(each["volume"]) for each in dimensions if each["type"] == name), _NOTHING) for name in found
+    }
 
 
 def _completed(body: dict[str, Any], periods: list[_Period]) -> list[_Period]:

@@ -33,6 +33,10 @@ def test_several_things_in_one_period_happened_one_after_the_other() -> None:
     assert total(usage, late) == "2.00"
 
 
+def test_a_dimension_that_is_there_twice_adds_up() -> None:
+    assert total(cdr(merged(period(30, 4), period(30, 6)))) == "12.00"
+
+
 def test_without_charging_periods_the_totals_are_used() -> None:
     body = cdr(period(90, 10), charging_periods=[], total_parking_time=Decimal("0.5"))
     assert total(body) == "15.00"

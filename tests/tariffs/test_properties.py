@@ -166,7 +166,7 @@ def spoilt(value: Any, path: tuple[Any, ...], junk: Any) -> Any:
     return copy
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(st.sampled_from(paths(WHOLE)), JUNK)
 def test_whatever_stands_in_a_cdr_is_judged_and_never_raises(path: tuple[Any, ...], junk: Any) -> None:
     body = spoilt(WHOLE, path, junk)

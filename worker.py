@@ -12,12 +12,14 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.cpo import CpoActivities
 from activities.payments import PaymentActivities
+from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
 from charging import names, temporal
 from charging.ocpi.peers import Peers
 from charging.payments.wallet import Wallet
 from charging.receiver import Receiver
+from charging.scheduler import NoCurves, Scheduler
 from charging.settings import Settings, get_settings
 from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
@@ -45,6 +47,7 @@ def build_worker(
     cpo = CpoActivities(commands, decisions, turns, peers, receiver, settings.public_url)
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
+    plans = PlanActivities(Scheduler(database, NoCurves()))
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
     return Worker(
@@ -53,6 +56,7 @@ def build_worker(
         workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow, SynchroniseWorkflow],
         activities=[
             *_activities(cpo),
+            *_activities(plans),
             *_activities(records),
             *_activities(payments),
             *_activities(synchronisation),

@@ -39,7 +39,7 @@ def answer(state: SessionState, result: str, now: float = 1) -> Preferences:
 )
 def test_the_cpo_is_told_the_departure_the_need_and_what_matters(strategy: Any, told: str) -> None:
     state = wished(ProfileWish(departure_time=at(7200), strategy=strategy), need_kwh=Decimal(12))
-    expected = Preferences(profile_type=told, departure_time=at(7200), energy_need=Decimal(12))  # type: ignore[arg-type]
+    expected = Preferences(profile_type=told, departure_time=at(7200), energy_need=Decimal(12))
     assert answer(state, "ACCEPTED") == expected
     assert state.answers == [ProfileAnswer(request_id="r1", state="accepted", result="ACCEPTED")]
     plan = state.profile.in_force

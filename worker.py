@@ -13,6 +13,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 from activities.cpo import CpoActivities
 from activities.curves import CurveActivities
 from activities.payments import PaymentActivities
+from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
 from charging import names, temporal
@@ -20,9 +21,11 @@ from charging.curve_refresher import CurveRefresher
 from charging.ocpi.peers import Peers
 from charging.payments.wallet import Wallet
 from charging.receiver import Receiver
+from charging.scheduler import Scheduler
 from charging.settings import Settings, get_settings
 from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
+from charging.store.curves import CurveStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
 from charging.store.evse_turns import EvseTurns
@@ -49,6 +52,7 @@ def build_worker(
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
     curves = CurveActivities(CurveRefresher(database, peers))
+    plans = PlanActivities(Scheduler(database, CurveStore(database)))
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
     return Worker(
@@ -63,6 +67,7 @@ def build_worker(
         ],
         activities=[
             *_activities(cpo),
+            *_activities(plans),
             *_activities(records),
             *_activities(payments),
             *_activities(synchronisation),

@@ -17,9 +17,10 @@ with workflow.unsafe.imports_passed_through():
 
     from activities.cpo import CpoActivities, CpoCommand, SendProfile
     from activities.payments import PaymentActivities
+    from activities.plans import PlanActivities
     from activities.records import RecordActivities
     from charging import names
-    from charging.planning.profile import make_plan
+    from charging.planning.profile import PLANNING_FAILED, make_plan
     from charging.session import profile_rules, rules
     from charging.session.answers import ProfileSent, Publication, StartAnswer, StopAnswer
     from charging.session.details import current_details, publication
@@ -32,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         StopRequest,
     )
     from charging.session.model import SessionState, StartOutcome, TimelineEntry
-    from charging.session.profile import ChargingPlan, ProfileWish
+    from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
     from workflows.quick_step import quick_step
@@ -43,6 +44,7 @@ Message = TypeVar("Message", bound=BaseModel)
 CPO_CALL = timedelta(seconds=60)
 HEARTBEAT = timedelta(seconds=6)
 STORE_CALL = timedelta(seconds=30)
+PLANNING = timedelta(seconds=5)
 
 
 @workflow.defn(name=names.Workflow.CHARGING_SESSION)
@@ -97,6 +99,7 @@ class ChargingSessionWorkflow:
             Step.HOLD: self._hold,
             Step.START: self._start,
             Step.STOP: self._stop,
+            Step.PLAN: self._plan,
             Step.SEND_PROFILE: self._send_profile,
             Step.CLEAR_PROFILE: self._clear_profile,
             Step.ASK_PROFILE: self._ask_profile,
@@ -159,12 +162,34 @@ class ChargingSessionWorkflow:
             answer = StopAnswer(detail="no answer")
         rules.stop_answered(self._state, answer, workflow.now())
 
+    async def _plan(self) -> None:
+        """Made once for each wish, so that a repeated send keeps its start."""
+        state, now = self._state, workflow.now()
+        wish = state.profile.wish or ProfileWish()
+        order = PlanOrder(session_id=state.spec.session_id, wish=wish, now=now, revision=state.plans_made + 1)
+        profile_rules.planned(state, await self._made(order), workflow.now())
+
+    async def _made(self, order: PlanOrder) -> ChargingPlan:
+        simple = make_plan(order.wish, max_power_kw=self._state.spec.max_power_kw, now=order.now)
+        simple = simple.model_copy(update={"revision": order.revision, "cause": order.cause, "why": order.why})
+        if order.wish.departure_time is None:
+            return simple  # takes no prices, so no store
+        try:
+            return await workflow.execute_local_activity_method(
+                PlanActivities.make_plan,
+                order,
+                start_to_close_timeout=PLANNING,
+                retry_policy=RetryPolicy(maximum_attempts=2),
+                summary=f"Plan for {order.wish.departure_time.isoformat()}",
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
+
     async def _send_profile(self) -> None:
-        state, spec, command_id = self._state, self._state.spec, _unguessable()
-        # Made once, so that a repeated send keeps its start.
-        plan = state.profile.plan or make_plan(
-            state.profile.wish or ProfileWish(), max_power_kw=spec.max_power_kw, now=workflow.now()
-        )
+        state, spec, plan, command_id = self._state, self._state.spec, self._state.profile.plan, _unguessable()
+        assert plan is not None  # noqa: S101 - next_step has it made first
         profile_rules.profile_sent(state, command_id, plan, workflow.now())
         unit = {"rate_unit": spec.rate_unit, "phases": spec.phases, "voltage": spec.voltage}
         command = SendProfile(**self._about(command_id), plan=plan, **unit)

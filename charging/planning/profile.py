@@ -6,11 +6,16 @@ Source: OCPI 2.2.1 §11.3.2 (ChargingProfile), §11.3.3 (ChargingProfilePeriod).
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from charging.session.profile import ChargingPlan, ProfilePeriod, ProfileWish
+from charging.session.profile import ChargingPlan, PlanWarning, ProfilePeriod, ProfileWish
+
+PLANNING_FAILED: Final = PlanWarning(
+    code="planning_failed", detail="No plan could be made: it charges at once, at the cap."
+)
+"""The warning of a plan that stands for one that could not be made."""
 
 
 def make_plan(wish: ProfileWish, *, max_power_kw: Decimal, now: datetime) -> ChargingPlan:

@@ -227,6 +227,7 @@ class SessionState(BaseModel):
     meter: Meter = Meter()
     stop: StopProgress = StopProgress()
     profile: ProfileProgress = ProfileProgress()
+    plans_made: int = 0  # the revision of the newest plan
     asked_at_deadline: bool = False  # the CPO's sessions were listed before giving up
     closed_at: datetime | None = None
     watch_until: datetime | None = None

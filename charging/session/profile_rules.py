@@ -32,6 +32,16 @@ def profile_requested(state: SessionState, message: ProfileRequest | ClearProfil
         _answer_profile(state, "rejected", "NOT_SUPPORTED", now)
 
 
+def planned(state: SessionState, plan: ChargingPlan, now: datetime) -> None:
+    """A plan was made. Dropped where a newer wish has come meanwhile: that one gets its own."""
+    profile = state.profile
+    if profile.request_id is None or profile.wish != plan.wish:
+        return
+    profile.plan, state.plans_made = plan, plan.revision
+    if plan.wish.departure_time is not None:
+        note(state, "planned", f"revision {plan.revision}: {plan.why or _wish_words(profile)}", now)
+
+
 def profile_sent(state: SessionState, command_id: str, plan: ChargingPlan | None, now: datetime) -> None:
     """The charging profile goes out now under ``command_id``, which its result will name. No plan: it is cleared."""
     profile = state.profile

@@ -21,6 +21,7 @@ class Step(StrEnum):
     START = "start"
     ASK_CPO = "ask_cpo"
     STOP = "stop"
+    PLAN = "plan"
     SEND_PROFILE = "send_profile"
     CLEAR_PROFILE = "clear_profile"
     ASK_PROFILE = "ask_profile"
@@ -29,7 +30,7 @@ class Step(StrEnum):
     END = "end"
 
 
-_PROFILE_STEPS: Final = frozenset({Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE})
+_PROFILE_STEPS: Final = frozenset({Step.PLAN, Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE})
 
 
 def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -> Step:
@@ -41,6 +42,7 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.STOP, stop_is_due(state, now)),
         (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
         (Step.CLEAR_PROFILE, _send_is_due(state, now) and state.profile.wish is None),
+        (Step.PLAN, _send_is_due(state, now) and state.profile.wish is not None and state.profile.plan is None),
         (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
         (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
         (Step.RELEASE, _release_is_due(state, now)),

@@ -37,7 +37,17 @@ def test_a_profile_wished_while_pending_is_kept_and_sent_once_active() -> None:
     profile_rules.profile_requested(state, wish(), T0)
     assert next_step(state, T0) is Step.WAIT
     rules.session_updated(state, meter(state), at(5))
+    assert next_step(state, at(5)) is Step.PLAN
+    profile_rules.planned(state, PLAN, at(5))
     assert next_step(state, at(5)) is Step.SEND_PROFILE
+
+
+def test_a_plan_for_a_wish_that_a_newer_one_replaced_is_dropped() -> None:
+    state = active()
+    profile_rules.profile_requested(state, wish("r1"), T0)
+    profile_rules.profile_requested(state, wish("r2", ProfileWish(max_charge_rate_kw=Decimal(11))), at(1))
+    profile_rules.planned(state, PLAN, at(2))
+    assert next_step(state, at(2)) is Step.PLAN
 
 
 def test_only_the_asynchronous_accepted_puts_a_profile_in_force() -> None:
@@ -77,7 +87,7 @@ def test_a_newer_wish_supersedes_an_open_one_whose_late_result_means_nothing() -
     profile_rules.profile_requested(state, wish("r2"), at(1))
     assert state.answers == [ProfileAnswer(request_id="r1", state="superseded", result=None)]
     rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2))
-    assert (state.profile.in_force, next_step(state, at(2))) == (None, Step.SEND_PROFILE)
+    assert (state.profile.in_force, next_step(state, at(2))) == (None, Step.PLAN)
 
 
 def test_clearing_puts_no_profile_in_force() -> None:
@@ -101,6 +111,7 @@ def test_too_often_waits_and_sends_again() -> None:
 def test_silence_asks_for_the_active_profile_sends_three_times_and_then_says_so() -> None:
     state = active()
     profile_rules.profile_requested(state, wish(), T0)
+    profile_rules.planned(state, PLAN, T0)
     for attempt in range(3):
         now = at(120 * attempt)
         assert next_step(state, now) is Step.SEND_PROFILE

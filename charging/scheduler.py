@@ -3,49 +3,24 @@
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
 
 from sqlalchemy import select
 
 from charging.ocpi.evse_id import EvseConnector
 from charging.planning.departure import Facts, Prices, departure_plan
-from charging.planning.request import PriceSlot
 from charging.session.model import SessionSpec
 from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
+from charging.store.curves import CurveStore
 from charging.store.engine import Database
 from charging.store.evse_match import EvseMatch
 from charging.store.tables import sessions
 from charging.tariffs.estimate import tariff_currency
 
 
-class Curves(Protocol):
-    """The price and CO2 curves of a connection, as far as they are known."""
-
-    async def prices(self, connection_id: str, start: datetime, end: datetime) -> Prices | None:
-        """What a kWh costs between ``start`` and ``end``; None where this connection has no price curve."""
-        ...
-
-    async def carbon(self, connection_id: str, start: datetime, end: datetime) -> tuple[PriceSlot, ...] | None:
-        """Grams of CO2 per kWh, between ``start`` and ``end``; None where nobody tells."""
-        ...
-
-
-class NoCurves:
-    """Prices come from tariffs alone."""
-
-    async def prices(self, connection_id: str, start: datetime, end: datetime) -> Prices | None:
-        """None."""
-        return None
-
-    async def carbon(self, connection_id: str, start: datetime, end: datetime) -> tuple[PriceSlot, ...] | None:
-        """None."""
-        return None
-
-
 class Scheduler:
     """Makes plans for sessions, and previews of plans before any session. Raises ``StoreUnavailable``."""
 
-    def __init__(self, database: Database, curves: Curves) -> None:
+    def __init__(self, database: Database, curves: CurveStore) -> None:
         self._database = database
         self._curves = curves
 
@@ -65,7 +40,7 @@ class Scheduler:
             power_factor=spec.power_factor,
             taken_kw=order.taken_kw,
         )
-        plan = await self._plan(spec.connection_id, tariff, facts, order.wish, order.now)
+        plan = await self._plan(spec.connection_id, spec.location_id, tariff, facts, order.wish, order.now)
         return plan.model_copy(update={"revision": order.revision, "cause": order.cause, "why": order.why})
 
     async def preview(
@@ -83,14 +58,15 @@ class Scheduler:
         facts = Facts(
             max_power_kw=connector.max_power_w / 1000, need_kwh=need_kwh, power_factor=match.connection.power_factor
         )
-        return await self._plan(match.connection.id, prices, facts, wish, now)
+        return await self._plan(match.connection.id, match.location_id, prices, facts, wish, now)
 
     async def _plan(
-        self, connection_id: str, tariff: Prices, facts: Facts, wish: ProfileWish, now: datetime
+        self, connection_id: str, location_id: str, tariff: Prices, facts: Facts, wish: ProfileWish, now: datetime
     ) -> ChargingPlan:
         departure = wish.departure_time
         if departure is not None and departure > now and facts.need_kwh is not None:
-            known = await self._curves.prices(connection_id, now, departure)
-            carbon = await self._curves.carbon(connection_id, now, departure) if wish.strategy == "greenest" else None
-            facts = replace(facts, prices=known or tariff, carbon=carbon)
+            curves = await self._curves.closest(connection_id, location_id)
+            price, carbon = curves.get("price"), curves.get("carbon")
+            prices = Prices(price.name, price.slots, currency=price.currency) if price else tariff
+            facts = replace(facts, prices=prices, carbon=carbon and carbon.slots)
         return departure_plan(wish, facts, now)

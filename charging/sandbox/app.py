@@ -8,7 +8,14 @@ import httpx
 from fastapi import Depends, FastAPI, Request, Response
 
 from charging.ocpi import wire
-from charging.sandbox import serve_admin, serve_commands, serve_lists, serve_profiles, serve_registration
+from charging.sandbox import (
+    serve_admin,
+    serve_commands,
+    serve_lists,
+    serve_prices,
+    serve_profiles,
+    serve_registration,
+)
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.driver import Driver
 from charging.sandbox.persistence import Journal
@@ -42,7 +49,7 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
     app.add_middleware(NeedSlashes)
     app.add_middleware(SpoilAnswers)
     app.add_exception_handler(Refusal, _refuse)
-    for module in (serve_registration, serve_admin):
+    for module in (serve_registration, serve_admin, serve_prices):
         app.include_router(module.router)
     for module in (serve_lists, serve_commands, serve_profiles):
         app.include_router(module.router, dependencies=[Depends(has_module)])

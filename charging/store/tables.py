@@ -535,3 +535,19 @@ invoices = Table(
     Column("body", Json, nullable=False),  # InvoiceReconciliationRecord (OCPI 2.3.0)
     Column("last_updated", UtcDateTime, nullable=False),
 )
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("kind", String(10), nullable=False),  # price | carbon
+    Column("currency", String(3)),
+    Column("url", Text),  # where it is published; null: it was uploaded
+    Column("connection_id", ForeignKey("connections.id")),  # of which it holds; null: of all
+    Column("location_id", String(36)),  # upper case; of which it holds; null: of all of the connection
+    Column("slots", Json, nullable=False),  # charging.planning.request.PriceSlot, in order
+    Column("etag", Text),
+    Column("fetched_at", UtcDateTime),  # when these slots came
+    Column("checked_at", UtcDateTime),  # when its URL was last asked
+    Column("last_error", Text),  # of that; null where it went well
+)

@@ -68,5 +68,5 @@ class Scheduler:
             curves = await self._curves.closest(connection_id, location_id)
             price, carbon = curves.get("price"), curves.get("carbon")
             prices = Prices(price.name, price.slots, currency=price.currency) if price else tariff
-            facts = replace(facts, prices=prices, carbon=carbon and carbon.slots)
+            facts = replace(facts, prices=prices, carbon=carbon.slots if carbon else None)
         return departure_plan(wish, facts, now)

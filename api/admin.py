@@ -6,7 +6,8 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.security import APIKeyHeader
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api import workflow_calls
 from api.services import Services
@@ -57,9 +58,23 @@ class InviteCpo(_Request):
 
 
 class ChangeConnection(_Request):
-    """How sessions start at a CPO: each with a ``one_time`` token, or with the stable APP_USER token of its user."""
+    """How a CPO is worked with; what is not given stays.
 
-    start_token: Literal["one_time", "user"]
+    ``start_token``: sessions start each with a ``one_time`` token, or with the stable APP_USER token of its user.
+    ``max_profile_periods``: so many periods fit into one charging profile. ``hold_minimum``: its chargers resume badly
+    from 0 W, so a plan's pauses are sent as the least power. ``pauses_are_parking``: it bills such pauses as parking.
+    """
+
+    start_token: Literal["one_time", "user"] | None = None
+    max_profile_periods: Annotated[int, Field(ge=2, le=1000)] | None = None
+    hold_minimum: bool | None = None
+    pauses_are_parking: bool | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "ChangeConnection":
+        if not self.model_dump(exclude_none=True):
+            raise PydanticCustomError("empty_change", "Name at least one setting.")
+        return self
 
 
 class SyncOrder(_Request):
@@ -129,6 +144,9 @@ class ConnectionView(BaseModel):
     modules: list[str]
     power_factor: int
     start_token: str
+    max_profile_periods: int
+    hold_minimum: bool
+    pauses_are_parking: bool
     locations_synced_at: str | None
     sync: dict[Module, SyncView]
     health: list[HealthView]
@@ -215,9 +233,12 @@ async def list_connections(request: Request) -> ConnectionList:
 async def change_connection(
     request: Request, name: str, wanted: Annotated[ChangeConnection, Depends(strict_body(ChangeConnection))]
 ) -> ConnectionView:
-    """Change how a CPO, by name or id, is worked with. Sessions that have begun stay as they are."""
+    """Change how a CPO, by name or id, is worked with.
+
+    Sessions that have begun keep their token; their charging profiles change with the next one that is sent.
+    """
     connection = await _named(_services(request).connections, name)
-    await _services(request).connections.set_start_token(connection.id, wanted.start_token)
+    await _services(request).connections.change(connection.id, **wanted.model_dump(exclude_none=True))
     return await _view_of(request, await _named(_services(request).connections, connection.id))
 
 
@@ -342,6 +363,9 @@ def _view(connection: Connection, states: Mapping[Module, SyncState], health: Se
         modules=sorted({str(endpoint["identifier"]) for endpoint in connection.endpoints}),
         power_factor=connection.power_factor,
         start_token=connection.start_token,
+        max_profile_periods=connection.max_profile_periods,
+        hold_minimum=connection.hold_minimum,
+        pauses_are_parking=connection.pauses_are_parking,
         locations_synced_at=_text(connection.locations_synced_at),
         sync={module: _sync_view(states[module]) for module in Module if module in states},
         health=[_health(record) for record in health if record.connection_id == connection.id],

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -106,6 +107,9 @@ connections = Table(
     Column("next_token_hash", String(64)),
     Column("power_factor", Integer, nullable=False, default=1),
     Column("start_token", String(10), nullable=False, server_default="one_time"),  # one_time | user
+    Column("max_profile_periods", Integer, nullable=False, server_default="24"),  # of one charging profile
+    Column("hold_minimum", Boolean, nullable=False, server_default=false()),  # a pause is sent as the least power
+    Column("pauses_are_parking", Boolean, nullable=False, server_default=false()),  # it bills PARKING_TIME then
     Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
     Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),

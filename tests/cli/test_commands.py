@@ -146,6 +146,18 @@ async def test_an_operator_is_set_to_see_the_users_own_token(charging: Command) 
     assert "one_time" in (await charging("cpo", "set", name, "--start-token", "one_time")).out
 
 
+async def test_an_operator_is_set_to_what_its_charging_profiles_need(charging: Command) -> None:
+    (connection,) = (await charging("cpo", "list", "--json")).json["connections"]
+    names = ("max_profile_periods", "hold_minimum", "pauses_are_parking", "start_token")
+    assert [connection[name] for name in names] == [24, False, False, "one_time"]
+    wanted = ("--max-profile-periods", "8", "--hold-minimum", "--pauses-are-parking")
+    changed = (await charging("cpo", "set", connection["name"], *wanted, "--json")).json
+    assert [changed[name] for name in names] == [8, True, True, "one_time"]
+    await charging(
+        "cpo", "set", connection["name"], "--max-profile-periods", "24", "--no-hold-minimum", "--no-pauses-are-parking"
+    )
+
+
 async def test_an_operator_is_synchronised_and_what_changed_is_shown(charging: Command) -> None:
     (connection,) = (await charging("cpo", "list", "--json")).json["connections"]
     report = (await charging("cpo", "sync", connection["name"], "--module", "locations", "--full", "--json")).json

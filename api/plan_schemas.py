@@ -5,11 +5,14 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from charging.session.profile import Control
+
 _PLAN_EXAMPLE: dict[str, Any] = {
     "revision": 1,
     "cause": "wish",
     "why": "",
     "strategy": "cheapest",
+    "control": "charging_profile",
     "starts_at": "2026-03-30T12:00:00Z",
     "departure_time": "2026-03-30T18:00:00Z",
     "feasible": True,
@@ -55,7 +58,7 @@ class PlanAnswer(BaseModel):
     ``cost`` is of what the plan delivers by the departure, ``cost_if_asap`` the same at full power from its start;
     null where no price is known. ``price_source``: `tariff`, or the name of a curve. ``provisional``: rests on a
     forecast beyond ``price_horizon``. ``required_kw``: the constant power that would do. ``cause`` and ``why``: what
-    it was made for.
+    it was made for. ``control``: by what the charger is held to it; with `stop`, by the energy and cost limits alone.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN_EXAMPLE]})
@@ -64,6 +67,7 @@ class PlanAnswer(BaseModel):
     cause: str
     why: str
     strategy: str
+    control: Control
     starts_at: datetime
     departure_time: datetime | None
     feasible: bool | None

@@ -15,6 +15,7 @@ def plan_answer(plan: ChargingPlan) -> dict[str, Any]:
         "cause": plan.cause.value,
         "why": plan.why,
         "strategy": plan.strategy,
+        "control": plan.control,
         "starts_at": plan.starts_at,
         "departure_time": plan.wish.departure_time,
         **told,

@@ -15,8 +15,9 @@ from api.workflow_calls import WorkflowGone, signal
 from charging import names
 from charging.errors import Problem
 from charging.ocpi.wire import plain
+from charging.session.control import control_for
 from charging.session.messages import ClearProfileRequest, ProfileRequest
-from charging.session.model import Status
+from charging.session.model import SessionSpec, Status
 from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
 from charging.session.reading import StatusRow
 
@@ -57,7 +58,7 @@ async def clear_profile(desk: Desk, row: StatusRow, user: User) -> bool:
 
 async def _ask(desk: Desk, row: StatusRow, user: User, wish: ProfileWish | None) -> bool:
     _require_live(row)
-    _require_capable(row)
+    _require_capable(row, wish)
     request_id = await desk.profile_requests.open(row.id, wish)
     name, message = _message(request_id, wish)
     try:
@@ -103,9 +104,14 @@ def _require_live(row: StatusRow) -> None:
         raise _over()
 
 
-def _require_capable(row: StatusRow) -> None:
-    if not row.spec["profile_capable"]:
-        raise Problem(409, "smart_charging_unsupported", "This EVSE takes no charging profiles.")
+def _require_capable(row: StatusRow, wish: ProfileWish | None) -> None:
+    if control_for(SessionSpec.model_validate(row.spec), wish) == "stop":
+        raise Problem(
+            409,
+            "smart_charging_unsupported",
+            "This EVSE takes no charging profiles. The session's energy and cost limits hold: reaching one stops it.",
+            control="stop",
+        )
 
 
 async def _fresh(desk: Desk, row: StatusRow, user: User) -> StatusRow:

@@ -200,6 +200,7 @@ def _spec(
         phases=connector.phases,
         voltage=connector.voltage,
         profile_capable=match.takes_profiles,
+        preferences_capable=match.takes_preferences,
         power_factor=match.connection.power_factor,
         currency=tariff_currency(tariff) or settings.default_currency,
         need_kwh=order.need_kwh,

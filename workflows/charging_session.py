@@ -15,13 +15,13 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
 
-    from activities.cpo import CpoActivities, CpoCommand, SendProfile
+    from activities.cpo import CpoActivities, CpoCommand, SendPreferences, SendProfile
     from activities.payments import PaymentActivities
     from activities.plans import PlanActivities
     from activities.records import RecordActivities
     from charging import names
     from charging.planning.profile import PLANNING_FAILED, make_plan
-    from charging.session import profile_rules, rules
+    from charging.session import preferences, profile_rules, rules
     from charging.session.answers import ProfileSent, Publication, StartAnswer, StopAnswer
     from charging.session.details import current_details, publication
     from charging.session.messages import (
@@ -102,6 +102,7 @@ class ChargingSessionWorkflow:
             Step.PLAN: self._plan,
             Step.SEND_PROFILE: self._send_profile,
             Step.CLEAR_PROFILE: self._clear_profile,
+            Step.SEND_PREFERENCES: self._send_preferences,
             Step.ASK_PROFILE: self._ask_profile,
             Step.ASK_CPO: self._ask_cpo,
             Step.RELEASE: self._release,
@@ -191,8 +192,8 @@ class ChargingSessionWorkflow:
         state, spec, plan, command_id = self._state, self._state.spec, self._state.profile.plan, _unguessable()
         assert plan is not None  # noqa: S101 - next_step has it made first
         profile_rules.profile_sent(state, command_id, plan, workflow.now())
-        unit = {"rate_unit": spec.rate_unit, "phases": spec.phases, "voltage": spec.voltage}
-        command = SendProfile(**self._about(command_id), plan=plan, **unit)
+        facts = spec.model_dump(include={"max_power_kw", "rate_unit", "phases", "voltage"})
+        command = SendProfile(**self._about(command_id), plan=plan, now=workflow.now(), **facts)
         sent = await self._profile_call(CpoActivities.set_charging_profile, command, "Set charging profile")
         profile_rules.profile_answered(state, sent, workflow.now())
 
@@ -202,6 +203,13 @@ class ChargingSessionWorkflow:
         command = CpoCommand(**self._about(command_id))
         sent = await self._profile_call(CpoActivities.clear_charging_profile, command, "Clear charging profile")
         profile_rules.profile_answered(self._state, sent, workflow.now())
+
+    async def _send_preferences(self) -> None:
+        command_id, told = _unguessable(), preferences.preferences_of(self._state, workflow.now())
+        preferences.preferences_sent(self._state, command_id, told, workflow.now())
+        command = SendPreferences(**self._about(command_id), preferences=told)
+        sent = await self._profile_call(CpoActivities.set_charging_preferences, command, "Set charging preferences")
+        preferences.preferences_answered(self._state, sent, workflow.now())
 
     async def _ask_profile(self) -> None:
         command_id = _unguessable()

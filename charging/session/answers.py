@@ -38,10 +38,13 @@ class StopAnswer(_Frozen):
 
 
 class ProfileSent(_Frozen):
-    """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), or ``UNREACHABLE`` where none came."""
+    """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), the ChargingPreferencesResponse (§9.4.1), or
+    ``UNREACHABLE`` where none came. ``send_again_at``: when the rest of the plan must follow.
+    """
 
     command_id: str
     result: str
+    send_again_at: datetime | None = None
 
 
 class Publication(_Frozen):

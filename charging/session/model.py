@@ -109,6 +109,7 @@ class SessionSpec(_Frozen):
     phases: int = 1
     voltage: int = 230
     profile_capable: bool = True
+    preferences_capable: bool = False
     power_factor: int = 1
 
     currency: str
@@ -175,9 +176,12 @@ class ProfileProgress(BaseModel):
     """The newest wish for a charging profile, and the one in force.
 
     ``request_id`` names the row that the API waits on. ``wish`` None with a ``request_id`` asks to clear.
+    ``own``: a new plan for the wish in force, or the rest of the one in force, which nobody waits for. ``refused``
+    counts how often in a row the CPO refused such a one.
     """
 
     request_id: str | None = None
+    own: bool = False
     wish: ProfileWish | None = None
     plan: ChargingPlan | None = None
     sent_at: datetime | None = None
@@ -187,6 +191,14 @@ class ProfileProgress(BaseModel):
     asked: bool = True  # since the last send: which profile is active (nothing was sent yet, so nothing to ask)
     ask_id: str | None = None
     in_force: ChargingPlan | None = None
+    rest_at: datetime | None = None  # when the rest of the plan in force is to be sent
+    sent_rest_at: datetime | None = None  # the same of what was sent last
+    quiet_until: datetime | None = None  # the CPO has said TOO_OFTEN
+    too_often: int = 0  # so often in a row
+    must_list: bool = False  # the CPO does not know the Session: its sessions are listed before the next attempt
+    listed: bool = False
+    refused: int = 0
+    preference_refusals: tuple[str, ...] = ()  # answers to charging preferences that were taken into account
 
 
 class ProfileAnswer(_Frozen):

@@ -88,12 +88,18 @@ class PlanFigures(_Frozen):
     carbon_g: Decimal | None
 
 
+Control = Literal["charging_profile", "charging_preferences", "stop"]
+"""What keeps a session to its plan: limits that the charge point obeys, a wish that the CPO plans by itself, or
+nothing but STOP_SESSION when the energy or the cost limit is reached."""
+
+
 class ChargingPlan(_Frozen):
     """The periods that were decided for a wish, from ``starts_at`` on, and which ``strategy`` decided them.
 
     ``revision`` counts a session's plans, ``cause`` and ``why`` (in words) say what it was made for.
     ``figures`` are there where a departure and the need were known. ``kwh_at_start`` is the meter at ``starts_at``.
     ``taken_kw``: the car was seen to take no more than that, kW. ``power_factor``: as ``SessionSpec`` has it.
+    ``control`` is ``stop`` where the CPO took the plan once and refuses what has become of it.
     """
 
     starts_at: datetime
@@ -108,6 +114,7 @@ class ChargingPlan(_Frozen):
     kwh_at_start: Decimal = Decimal(0)
     taken_kw: Decimal | None = None
     power_factor: int = 1
+    control: Control = "charging_profile"
 
     def limit_w(self, now: datetime) -> Decimal:
         """The limit in force at ``now``, W."""

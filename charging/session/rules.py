@@ -190,6 +190,7 @@ def asked_cpo(state: SessionState, now: datetime) -> None:
     Not where that, or a message meanwhile, has moved the deadline: then it is asked again at the new one.
     """
     state.asked_at_deadline = start_is_overdue(state, now)
+    profile_rules.sessions_listed(state, now)
     changed(state)
 
 
@@ -205,6 +206,7 @@ def time_passed(state: SessionState, now: datetime) -> None:
                 state.phase = Phase.STOP_OVERDUE
             note(state, "stop_overdue", "The CPO has not confirmed the stop", now)
     profile_rules.give_up_silence(state, now)
+    profile_rules.send_rest(state, now)
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
     if _due(claim_deadline(state), now):

@@ -24,13 +24,16 @@ class Step(StrEnum):
     PLAN = "plan"
     SEND_PROFILE = "send_profile"
     CLEAR_PROFILE = "clear_profile"
+    SEND_PREFERENCES = "send_preferences"
     ASK_PROFILE = "ask_profile"
     RELEASE = "release"
     WAIT = "wait"
     END = "end"
 
 
-_PROFILE_STEPS: Final = frozenset({Step.PLAN, Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE})
+_PROFILE_STEPS: Final = frozenset(
+    {Step.PLAN, Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE, Step.SEND_PREFERENCES}
+)
 
 
 def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -> Step:
@@ -41,10 +44,11 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.START, _start_is_due(state)),
         (Step.STOP, stop_is_due(state, now)),
         (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
+        (Step.SEND_PREFERENCES, _send_is_due(state, now) and not state.spec.profile_capable),
         (Step.CLEAR_PROFILE, _send_is_due(state, now) and state.profile.wish is None),
         (Step.PLAN, _send_is_due(state, now) and state.profile.wish is not None and state.profile.plan is None),
         (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
-        (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
+        (Step.ASK_CPO, _asks_cpo(state, now)),
         (Step.RELEASE, _release_is_due(state, now)),
     ):
         if due and not _is_under_way(step, busy):
@@ -74,6 +78,7 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
         (stop.next_at if state.meter.ocpi_session_id else None, "repeat STOP_SESSION"),
         (overdue_at, "stop overdue"),
         (state.profile.next_at, "charging profile unanswered"),
+        (profile_rules.rest_at(state, now), "the rest of the plan"),
         (state.watch_until if state.status is Status.FAILED else None, "tombstone ends"),
         (rules.cdr_deadline(state), "CDR deadline"),
         (rules.claim_deadline(state), "the EVSE is given back"),
@@ -85,6 +90,10 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
 
 def _start_is_due(state: SessionState) -> bool:
     return state.held and state.start is StartOutcome.NOT_SENT and state.status is Status.PENDING
+
+
+def _asks_cpo(state: SessionState, now: datetime) -> bool:
+    return state.profile.must_list or (rules.start_is_overdue(state, now) and not state.asked_at_deadline)
 
 
 def _profile_is_due(state: SessionState, now: datetime) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from charging.planning.profile import make_plan, ocpi_periods
+from charging.planning.profile import make_plan
 from charging.session import profile_rules, rules
 from charging.session.answers import ProfileSent
 from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest, StopRequest
@@ -186,12 +186,6 @@ def test_a_custom_schedule_is_taken_whole() -> None:
     plan = make_plan(ProfileWish(periods=periods), max_power_kw=Decimal(22), now=T0)
     assert plan.periods == periods
     assert (plan.limit_w(at(3599)), plan.limit_w(at(3600))) == (11000, 7400)
-
-
-def test_amperes_are_per_phase_and_rounded_down_because_a_limit_is_a_maximum() -> None:
-    periods = (ProfilePeriod(start_period=0, limit=Decimal(7400)),)
-    assert ocpi_periods(periods, unit="W", phases=3, voltage=230)[0].limit == Decimal("7400.0")
-    assert ocpi_periods(periods, unit="A", phases=3, voltage=230)[0].limit == Decimal("10.7")
 
 
 def test_calls_about_the_profile_never_overlap() -> None:

@@ -1,6 +1,5 @@
 """``Scheduler``: reads what planning needs from the store and has the plan made (docs/adr/0008)."""
 
-import asyncio
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -70,4 +69,4 @@ class Scheduler:
             price, carbon = curves.get("price"), curves.get("carbon")
             prices = Prices(price.name, price.slots, currency=price.currency) if price else tariff
             facts = replace(facts, prices=prices, carbon=carbon.slots if carbon else None)
-        return await asyncio.to_thread(departure_plan, wish, facts, now)  # may take a fifth of a second
+        return departure_plan(wish, facts, now)

@@ -49,7 +49,8 @@ async def test_a_plan_is_previewed_with_the_prices_that_hold_there(api: RunningA
     assert (told["evse_id"], told["network"], told["connector_type"]) == (EVSE, "Virta", "CCS")
     assert (plan["strategy"], plan["feasible"], plan["energy_kwh"]) == ("cheapest", True, 20)
     assert (plan["price_source"], plan["currency"], plan["provisional"]) == ("spot", "EUR", False)
-    assert (plan["cost"], plan["cost_if_asap"] > plan["cost"]) == (2, True)
+    assert plan["cost"] == pytest.approx(2, abs=0.01)
+    assert plan["cost_if_asap"] > 4
     first, *_ = plan["periods"]
     assert (first["start_period"], first["limit"], first["reason"] != "") == (0, 0, True)
     assert (await api.http.get("/v1/sessions")).json()["sessions"] == []
@@ -136,7 +137,8 @@ async def test_a_plan_is_told_drawn_and_replaced_when_its_prices_change(
     session_id, _ = await stack.charging(battery_target_kwh=20)
     wish = {"departure_time": departure(), "max_charge_rate_kw": 11, "strategy": "cheapest"}
     answer = (await send(stack, session_id, wish, "ACCEPTED")).json()
-    assert (answer["profile_set"], answer["plan"]["revision"], answer["plan"]["cost"]) == (True, 1, 2)
+    assert (answer["profile_set"], answer["plan"]["revision"]) == (True, 1)
+    assert answer["plan"]["cost"] == pytest.approx(2, abs=0.01)
     assert [period["limit"] for period in answer["periods"]] == [p["limit"] for p in answer["plan"]["periods"]]
 
     told = (await stack.api.get(f"/v1/sessions/{session_id}/plan")).json()

@@ -12,7 +12,7 @@ from rich.text import Text
 from charging.cli.view.drawing import BLOCKS
 
 WIDTH = 100
-BAR = 72
+BAR = 60
 
 Plan = dict[str, Any]
 
@@ -37,6 +37,7 @@ def _promise(plan: Plan) -> Table:
         "Ready": _ready(plan),
         "Cost": _cost(plan),
         "Prices": _source(plan),
+        "Emits": f"{plan['carbon_g'] / 1000:.1f} kg CO2" if plan["carbon_g"] is not None else "",
     }
     for name, words in rows.items():
         if words:

@@ -135,7 +135,7 @@ async def put_curve(request: Request, response: Response, name: Name) -> CurveVi
     raw = await read_limited(request, MAX_BYTES)
     is_csv = _is_csv(request)
     body = None if is_csv else parse(raw)
-    if isinstance(body, dict) and "url" in body:
+    if isinstance(body, dict) and body.get("url") is not None:
         curve = await _published(request, name, _valid(CurveSource, body))
     else:
         terms = _valid(CurveTerms, dict(request.query_params))

@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import title
-from api.schemas import ProblemAnswer, ProfileRequestBody, ReservationRequest, StartRequest, StopRequestBody
+from api.schemas import (
+    PlanRequestBody,
+    ProblemAnswer,
+    ProfileRequestBody,
+    ReservationRequest,
+    StartRequest,
+    StopRequestBody,
+)
 
 _REF = "#/components/schemas/{model}"
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
@@ -18,6 +25,7 @@ _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
     StartRequest,
     StopRequestBody,
     ProfileRequestBody,
+    PlanRequestBody,
     ReservationRequest,
 )
 # Every stable code of a problem document, and the status that it comes with.
@@ -30,6 +38,7 @@ CODES: Final = {
     "evse_not_found": 404,
     "reservation_not_found": 404,
     "curve_not_found": 404,
+    "plan_not_found": 404,
     "evse_busy": 409,
     "evse_reserved": 409,
     "command_in_flight": 409,
@@ -48,6 +57,7 @@ CODES: Final = {
     "connector_not_available": 422,
     "idempotency_key_reused": 422,
     "url_not_allowed": 422,
+    "plan_unavailable": 501,
     "service_unavailable": 503,
     "cpo_unavailable": 503,
 }

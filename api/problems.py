@@ -41,6 +41,8 @@ _FIELD_OF_RULE: Final = {
     "incomplete_location": "location_id",
     "location_without_connection": "location",
     "mixed_profile": "periods",
+    "departure_missing": "departure_time",
+    "min_above_max": "min_charge_rate_kw",
     "first_period_not_at_0": "periods",
     "periods_not_ascending": "periods",
 }

@@ -10,11 +10,13 @@ from fastapi import APIRouter, FastAPI
 
 from api import (
     admin,
+    curves,
     documentation,
     evses,
     health,
     invoices,
     ocpi,
+    plans,
     problems,
     reservations,
     sessions,
@@ -27,6 +29,7 @@ from api.health import Metrics, MetricsMiddleware
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
+from charging.store.curves import CurveStore
 from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
 from charging.timetable import Timetable
@@ -60,7 +63,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(invoices.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
-    for router in (sessions.router, evses.router, reservations.router, health.router, partners):
+    partners.include_router(curves.router)
+    for router in (sessions.router, plans.router, evses.router, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
@@ -93,7 +97,8 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
     pusher = TokenPusher(services.database, services.peers, services.settings)
     states = SyncStateStore(services.database)
-    timetable = Timetable(services.connections, states, services.temporal, services.settings)
+    curve_store = CurveStore(services.database)
+    timetable = Timetable(services.connections, states, curve_store, services.temporal, services.settings)
     return [inbox.run, sweeper.run, timetable.run, pusher.run]
 
 

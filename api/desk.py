@@ -8,6 +8,9 @@ from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
 from charging.ocpi.refresh import EvseRefresh
+from charging.plan_book import PlanBooks
+from charging.scheduler import Scheduler
+from charging.store.curves import CurveStore
 from charging.store.evse_index import EvseIndex
 from charging.store.evses_nearby import EvsesNearby
 from charging.store.profile_requests import ProfileRequestStore
@@ -27,6 +30,8 @@ class Desk:
     evses: EvseIndex
     nearby: EvsesNearby
     refresh: EvseRefresh
+    scheduler: Scheduler
+    plans: PlanBooks
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -47,6 +52,8 @@ def build_desk(services: Services) -> Desk:
         evses=evses,
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
+        scheduler=Scheduler(database, CurveStore(database)),
+        plans=PlanBooks(database),
     )
 
 

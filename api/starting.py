@@ -130,7 +130,7 @@ def new_session(
         raise Problem(409, "cpo_offline", "The hub says that this CPO is not connected.")
     if match.status in OUT_OF_SERVICE:
         raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
-    connector = _connector(order, match)
+    connector = require_connector(order.connector_type, match)
     tariff = match.tariff_of(connector, now)
     return NewSession(
         spec=_spec(order, match, connector, tariff, settings, user_key(settings, user_id), now),
@@ -148,8 +148,9 @@ def evse_not_found() -> Problem:
     return Problem(404, "evse_not_found", "No connected network has this EVSE.")
 
 
-def _connector(order: StartRequest, match: EvseMatch) -> EvseConnector:
-    connector = choose_connector(match.connectors, order.connector_type)
+def require_connector(wanted: str | None, match: EvseMatch) -> EvseConnector:
+    """The connector that is meant. Raises ``Problem`` 422 where there is none such, or several and none is named."""
+    connector = choose_connector(match.connectors, wanted)
     if connector is None:
         plugs = sorted({c.plug for c in match.connectors})
         raise Problem(

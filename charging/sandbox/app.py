@@ -13,6 +13,7 @@ from charging.sandbox import (
     serve_commands,
     serve_lists,
     serve_preferences,
+    serve_prices,
     serve_profiles,
     serve_registration,
 )
@@ -49,7 +50,7 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
     app.add_middleware(NeedSlashes)
     app.add_middleware(SpoilAnswers)
     app.add_exception_handler(Refusal, _refuse)
-    for module in (serve_registration, serve_admin):
+    for module in (serve_registration, serve_admin, serve_prices):
         app.include_router(module.router)
     for module in (serve_lists, serve_commands, serve_profiles, serve_preferences):
         app.include_router(module.router, dependencies=[Depends(has_module)])

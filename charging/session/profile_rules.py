@@ -19,7 +19,8 @@ from charging.session.control import control_for
 from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest
 from charging.session.model import ProfileAnswer, ProfileProgress, SessionState, Status
 from charging.session.notes import changed, note
-from charging.session.profile import ChargingPlan
+from charging.session.plan_records import give_up, put_in_force, record
+from charging.session.profile import ChargingPlan, PlanState
 
 PROFILE_ATTEMPTS: Final = 3
 REFUSALS: Final = 3
@@ -84,6 +85,7 @@ def planned(state: SessionState, plan: ChargingPlan, now: datetime) -> None:
     if profile.request_id is None or profile.wish != plan.wish:
         return
     profile.plan, state.plans_made = plan, plan.revision
+    record(state, plan, PlanState.PLANNED)
     if plan.wish.departure_time is not None:
         note(state, "planned", f"revision {plan.revision}: {plan.why or _wish_words(profile)}", now)
 
@@ -225,6 +227,7 @@ def _refused(state: SessionState, result: str, now: datetime) -> None:
         profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s * _REFUSED * profile.refused)
         note(state, "plan_refused", f"{result}: the plan before stays; tried again at {profile.next_at:%H:%M} UTC", now)
         return
+    give_up(state, PlanState.REJECTED)
     profile.request_id = profile.next_at = profile.rest_at = None
     if profile.in_force is not None:
         profile.in_force = profile.in_force.model_copy(update={"control": "stop"})
@@ -243,8 +246,10 @@ def _answer_profile(
     if not profile.own:
         state.answers = [*state.answers, ProfileAnswer(request_id=profile.request_id, state=answer, result=result)]
     if answer == "accepted":
-        profile.in_force = profile.plan  # None after a clear
+        put_in_force(state)
         profile.rest_at, profile.refused, profile.too_often = profile.sent_rest_at, 0, 0
+    else:
+        give_up(state, PlanState.REJECTED if answer == "rejected" else PlanState.REPLACED)
     profile.request_id = profile.next_at = None
     profile.must_list = False
     note(state, f"profile_{answer}", result or "", now)

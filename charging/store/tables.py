@@ -365,6 +365,26 @@ profile_requests = Table(
     Column("answered_at", UtcDateTime),
 )
 
+plan_revisions = Table(
+    "plan_revisions",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("cause", String(20), nullable=False),  # charging.session.profile.PlanCause
+    Column("state", String(10), nullable=False),  # charging.session.profile.PlanState
+    Column("plan", Json, nullable=False),  # ChargingPlan
+)
+
+meter_points = Table(
+    "meter_points",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),  # by our clock
+    Column("kwh", Exact, nullable=False),
+    Column("power_kw", Exact),
+)
+
 ocpi_sessions = Table(
     "ocpi_sessions",
     metadata,
@@ -534,4 +554,20 @@ invoices = Table(
     Column("id", String(36), primary_key=True),
     Column("body", Json, nullable=False),  # InvoiceReconciliationRecord (OCPI 2.3.0)
     Column("last_updated", UtcDateTime, nullable=False),
+)
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("kind", String(10), nullable=False),  # price | carbon
+    Column("currency", String(3)),
+    Column("url", Text),  # where it is published; null: it was uploaded
+    Column("connection_id", ForeignKey("connections.id")),  # of which it holds; null: of all
+    Column("location_id", String(36)),  # upper case; of which it holds; null: of all of the connection
+    Column("slots", Json, nullable=False),  # charging.planning.request.PriceSlot, in order
+    Column("etag", Text),
+    Column("fetched_at", UtcDateTime),  # when these slots came
+    Column("checked_at", UtcDateTime),  # when its URL was last asked
+    Column("last_error", Text),  # of that; null where it went well
 )

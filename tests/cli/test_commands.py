@@ -175,6 +175,29 @@ async def test_an_operator_is_synchronised_and_what_changed_is_shown(charging: C
     ]
 
 
+async def test_a_session_is_planned_by_a_curve_and_its_plan_is_shown(charging: Command, stack: Embedded) -> None:
+    refused = await charging("curve", "add", "market")
+    assert (refused.code, refused.err.partition(":")[0]) == (2, "invalid_option")
+    added = await charging("curve", "add", "market", "--url", f"{stack.run['cpo']}/prices", "--json")
+    assert (added.code, added.json["currency"], added.json["size"] >= 23) == (0, "EUR", True)
+    assert "market" in (await charging("curve", "list")).out
+    assert "known_until" in (await charging("curve", "show", "market")).out
+
+    started = (await charging("start", EVSE, "--connector", "Type2", "--target-kwh", "60", "--json")).json
+    departure = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "0.5", "--max-kw", "11")
+    answer = (await charging("profile", started["session_id"], *terms, "--json")).json
+    assert (answer["plan"]["strategy"], answer["plan"]["price_source"]) == ("latest", "market")
+
+    shown = await charging("session-plan", started["session_id"])
+    assert (shown.code, "Plan" in shown.out) == (0, True)
+    assert (await charging("session-plan", started["session_id"], "--json")).json["session_id"] == started["session_id"]
+    await charging("stop", started["session_id"])
+    assert (await charging("curve", "remove", "market")).code == 0
+    gone = await charging("curve", "refresh", "market")
+    assert (gone.code, gone.err.partition(":")[0]) == (1, "curve_not_found")
+
+
 async def test_without_a_stack_each_command_says_so(tmp_path: Path) -> None:
     nowhere = Command(tmp_path / "nowhere")
     for words in (("status", ABSENT), ("token", "--sub", "alice"), ("cpo", "list")):

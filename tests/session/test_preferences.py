@@ -80,6 +80,18 @@ def test_refusals_add_up() -> None:
     }
 
 
+def test_what_cannot_be_ready_in_time_charges_as_fast_as_it_can_and_says_so() -> None:
+    state = wished()
+    answer(state, "NOT_POSSIBLE", 0)
+    assert answer(state, "ACCEPTED", 1).profile_type == "FAST"
+    plan = state.profile.in_force
+    assert plan is not None
+    assert (plan.revision, [warning.code for warning in plan.warnings]) == (
+        1,
+        ["planned_by_cpo", "departure_not_possible"],
+    )
+
+
 def test_a_cpo_that_cannot_be_reached_is_told_again() -> None:
     state = wished()
     answer(state, "UNREACHABLE", 1)

@@ -40,11 +40,15 @@ def fill(slots: Sequence[Slot], need: int, *, minimum: int, limit: int) -> Fille
 
     Among ways that cost the same: fewer switches, then earlier.
     """
-    climbs = sorted(climb for at, slot in enumerate(slots) for climb in _climbs(at, slot, minimum, limit))
+    climbs: list[_Climb] = []
+    for at, slot in enumerate(slots):
+        climbs += _climbs(at, slot, minimum, limit)
+    climbs.sort()
     powers = [0] * len(slots)
     left = need
     for at, climb in enumerate(climbs):
-        room = (climb.upper - climb.lower) * _length(slots[climb.slot])
+        slot = slots[climb.slot]
+        room = (climb.upper - climb.lower) * (slot.end - slot.begin)
         if room >= left:
             tied = _tied(climbs, at)
             if len(tied) > 1 and not any(other.lower for other in tied):
@@ -56,10 +60,13 @@ def fill(slots: Sequence[Slot], need: int, *, minimum: int, limit: int) -> Fille
 
 
 def _climbs(at: int, slot: Slot, minimum: int, limit: int) -> list[_Climb]:
-    band = slot.bands[0]
-    if len(slot.bands) == 1 and band.time_price >= slot.idle_price:
-        by_time = float(band.time_price - slot.idle_price) * KW / limit if band.time_price or slot.idle_price else 0.0
-        return [_Climb(float(band.price) + by_time, at, 0, limit)]
+    if len(slot.bands) == 1:
+        band = slot.bands[0]
+        if band.time_price == slot.idle_price:
+            return [_Climb(float(band.price), at, 0, limit)]
+        if band.time_price > slot.idle_price:
+            per_kwh = float(band.time_price - slot.idle_price) * KW / limit
+            return [_Climb(float(band.price) + per_kwh, at, 0, limit)]
     hull = _hull([(0, 0.0), *_points(slot, minimum or SMALLEST, limit)])
     return [
         _Climb((upper[1] - lower[1]) * KW / (upper[0] - lower[0]), at, lower[0], upper[0])

@@ -11,22 +11,28 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
 
 from activities.cpo import CpoActivities
+from activities.curves import CurveActivities
 from activities.payments import PaymentActivities
+from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
 from charging import names, temporal
+from charging.curve_refresher import CurveRefresher
 from charging.ocpi.peers import Peers
 from charging.ocpi.worker_metrics import WorkerMetrics
 from charging.payments.wallet import Wallet
 from charging.receiver import Receiver
+from charging.scheduler import Scheduler
 from charging.settings import Settings, get_settings
 from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
+from charging.store.curves import CurveStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
 from charging.store.evse_turns import EvseTurns
 from charging.synchroniser import Synchroniser
 from workflows.charging_session import ChargingSessionWorkflow
+from workflows.curves import RefreshCurveWorkflow
 from workflows.late_session import LateSessionWorkflow
 from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
@@ -46,17 +52,27 @@ def build_worker(
     cpo = CpoActivities(commands, decisions, turns, peers, receiver, settings.public_url)
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
+    curves = CurveActivities(CurveRefresher(database, peers))
+    plans = PlanActivities(Scheduler(database, CurveStore(database)))
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
     return Worker(
         client,
         task_queue=names.TASK_QUEUE,
-        workflows=[ChargingSessionWorkflow, LateSessionWorkflow, SettlementWorkflow, SynchroniseWorkflow],
+        workflows=[
+            ChargingSessionWorkflow,
+            LateSessionWorkflow,
+            SettlementWorkflow,
+            SynchroniseWorkflow,
+            RefreshCurveWorkflow,
+        ],
         activities=[
             *_activities(cpo),
+            *_activities(plans),
             *_activities(records),
             *_activities(payments),
             *_activities(synchronisation),
+            *_activities(curves),
         ],
         # What a CPO is asked while we are told to end is waited for: a START cut off would be of unknown outcome.
         graceful_shutdown_timeout=timedelta(seconds=settings.cpo_timeout_s + 2),

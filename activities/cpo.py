@@ -7,6 +7,7 @@ Everything else here is safe to repeat.
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -16,6 +17,7 @@ from activities.heartbeats import heartbeats
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.client import CpoClient
 from charging.ocpi.models import (
+    ChargingPreferences,
     ChargingProfile,
     ChargingProfilePeriod,
     ChargingProfileResponse,
@@ -26,12 +28,14 @@ from charging.ocpi.models import (
 from charging.ocpi.our_urls import module_url
 from charging.ocpi.peers import Peers
 from charging.ocpi.wire import Party
-from charging.planning.profile import ocpi_periods
+from charging.planning.sending import Conversion, Sending, Station, sending
 from charging.receiver import Receiver
 from charging.session.answers import ProfileSent, StartAnswer, StopAnswer
 from charging.session.model import Meter, SessionSpec, StartOutcome
+from charging.session.preferences import Preferences
 from charging.session.profile import ChargingPlan
 from charging.store.commands import CommandStore, PreparedStart
+from charging.store.connections import Connection
 from charging.store.decisions import DecisionStore
 from charging.store.evse_turns import EvseTurns, turn_of
 
@@ -58,12 +62,20 @@ class CpoCommand(_Input):
 
 
 class SendProfile(CpoCommand):
-    """A plan to be set as ChargingProfile, in W or in A per phase (``voltage`` in V, line to neutral)."""
+    """A plan to be set as ChargingProfile from ``now`` on, in W or in A per phase (``voltage`` V, line to neutral)."""
 
     plan: ChargingPlan
+    now: datetime
+    max_power_kw: Decimal
     rate_unit: Literal["W", "A"]
     phases: int
     voltage: int
+
+
+class SendPreferences(CpoCommand):
+    """What the CPO is told where it plans by itself."""
+
+    preferences: Preferences
 
 
 class CpoActivities:
@@ -153,14 +165,34 @@ class CpoActivities:
 
     @activity.defn
     async def set_charging_profile(self, command: SendProfile) -> ProfileSent:
-        """PUT the plan as a ChargingProfile (OCPI 2.2.1 §11.2.1.2): it replaces the one before, so it may repeat."""
+        """PUT the plan as a ChargingProfile (OCPI 2.2.1 §14.2.1): it replaces the one before, so it may repeat.
+
+        It is cut to what this CPO takes; the answer says when the rest must follow.
+        """
+        cut: Sending | None = None
 
         async def put(client: CpoClient, response_url: str) -> ChargingProfileResponse:
-            profile = _charging_profile(command)
-            body = SetChargingProfile(charging_profile=profile, response_url=response_url)
+            nonlocal cut
+            cut = sending(command.plan, _station(command, client.connection), command.now)
+            body = SetChargingProfile(charging_profile=_charging_profile(command, cut), response_url=response_url)
             return await client.set_charging_profile(command.ocpi_session_id, body)
 
-        return await self._profile_call("SET_PROFILE", command, put)
+        sent = await self._profile_call("SET_PROFILE", command, put)
+        return sent if cut is None else sent.model_copy(update=cut.model_dump(include={"limit_w", "send_again_at"}))
+
+    @activity.defn
+    async def set_charging_preferences(self, command: SendPreferences) -> ProfileSent:
+        """PUT what the driver wants (OCPI 2.2.1 §9.2.1.2): the last one counts, so it may repeat. No result follows."""
+        try:
+            async with heartbeats():
+                client = await self._client(command.connection_id, await self._commands.spec_of(command.session_id))
+                body = ChargingPreferences.model_validate(command.preferences.model_dump())
+                result = await client.set_charging_preferences(command.ocpi_session_id, body)
+        except PeerRefused as error:
+            result = f"HTTP {error.http_status}"
+        except PeerError:
+            result = "UNREACHABLE"
+        return ProfileSent(command_id=command.command_id, result=result)
 
     @activity.defn
     async def clear_charging_profile(self, command: CpoCommand) -> ProfileSent:
@@ -220,15 +252,21 @@ def _start_refused(error: PeerRefused) -> StartAnswer:
     return StartAnswer(outcome=StartOutcome.REFUSED, code=code, detail=str(error), retryable=False)
 
 
-def _charging_profile(command: SendProfile) -> ChargingProfile:
-    plan = command.plan
-    periods = ocpi_periods(plan.periods, unit=command.rate_unit, phases=command.phases, voltage=command.voltage)
-    return ChargingProfile(
-        start_date_time=_whole_second(plan.starts_at),
-        charging_rate_unit=command.rate_unit,
-        charging_profile_period=[ChargingProfilePeriod(start_period=p.start_period, limit=p.limit) for p in periods],
+def _station(command: SendProfile, connection: Connection) -> Station:
+    return Station(
+        conversion=Conversion(unit=command.rate_unit, phases=command.phases, voltage=command.voltage),
+        max_power_kw=command.max_power_kw,
+        max_periods=connection.max_profile_periods,
+        hold_minimum=connection.hold_minimum,
     )
 
 
-def _whole_second(at: datetime) -> datetime:
-    return at.replace(microsecond=0)
+def _charging_profile(command: SendProfile, cut: Sending) -> ChargingProfile:
+    return ChargingProfile(
+        start_date_time=cut.start_date_time,
+        charging_rate_unit=command.rate_unit,
+        min_charging_rate=cut.min_charging_rate,
+        charging_profile_period=[
+            ChargingProfilePeriod(start_period=p.start_period, limit=p.limit) for p in cut.periods
+        ],
+    )

@@ -10,12 +10,14 @@ from fastapi import APIRouter, FastAPI
 
 from api import (
     connections,
+    curves,
     diagnosis,
     documentation,
     evses,
     health,
     invoices,
     ocpi,
+    plans,
     problems,
     reservations,
     sessions,
@@ -30,6 +32,7 @@ from api.reserving import build_commander
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
+from charging.store.curves import CurveStore
 from charging.store.reservations import ReservationStore
 from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
@@ -66,7 +69,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(invoices.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
-    for router in (sessions.router, evses.router, reservations.router, health.router, partners):
+    partners.include_router(curves.router)
+    for router in (sessions.router, plans.router, evses.router, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
@@ -99,7 +103,8 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     sweeper = Sweeper(services.database, services.temporal, services.peers, services.receiver, services.settings)
     pusher = TokenPusher(services.database, services.peers, services.settings)
     states = SyncStateStore(services.database)
-    timetable = Timetable(services.connections, states, services.temporal, services.settings)
+    curve_store = CurveStore(services.database)
+    timetable = Timetable(services.connections, states, curve_store, services.temporal, services.settings)
     reservations = ReservationStore(services.database)
     unanswered = UnansweredReservations(reservations, build_commander(services), services.settings.sweep_s)
     return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run]

@@ -47,6 +47,9 @@ class ConnectionView(BaseModel):
     modules: list[str]
     power_factor: int
     start_token: str
+    max_profile_periods: int
+    hold_minimum: bool
+    pauses_are_parking: bool
     locations_synced_at: str | None
     sync: dict[Module, SyncView]
     health: list[HealthView]
@@ -72,6 +75,9 @@ def view(connection: Connection, states: Mapping[Module, SyncState], health: Seq
         modules=sorted({str(endpoint["identifier"]) for endpoint in connection.endpoints}),
         power_factor=connection.power_factor,
         start_token=connection.start_token,
+        max_profile_periods=connection.max_profile_periods,
+        hold_minimum=connection.hold_minimum,
+        pauses_are_parking=connection.pauses_are_parking,
         locations_synced_at=text_of(connection.locations_synced_at),
         sync={module: _sync_view(states[module]) for module in Module if module in states},
         health=[_health(record) for record in health if record.connection_id == connection.id],

@@ -3,7 +3,8 @@
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from api.admin import AdminRequest, named, require_admin, services_of
 from api.connection_views import ConnectionView, view, view_of
@@ -35,9 +36,23 @@ class InviteCpo(AdminRequest):
 
 
 class ChangeConnection(AdminRequest):
-    """How sessions start at a CPO: each with a ``one_time`` token, or with the stable APP_USER token of its user."""
+    """How a CPO is worked with; what is not given stays.
 
-    start_token: Literal["one_time", "user"]
+    ``start_token``: sessions start each with a ``one_time`` token, or with the stable APP_USER token of its user.
+    ``max_profile_periods``: so many periods fit into one charging profile. ``hold_minimum``: its chargers resume badly
+    from 0 W, so a plan's pauses are sent as the least power. ``pauses_are_parking``: it bills such pauses as parking.
+    """
+
+    start_token: Literal["one_time", "user"] | None = None
+    max_profile_periods: Annotated[int, Field(ge=2, le=1000)] | None = None
+    hold_minimum: bool | None = None
+    pauses_are_parking: bool | None = None
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "ChangeConnection":
+        if not self.model_dump(exclude_none=True):
+            raise PydanticCustomError("empty_change", "Name at least one setting.")
+        return self
 
 
 class ConnectionList(BaseModel):
@@ -97,9 +112,12 @@ async def list_connections(request: Request) -> ConnectionList:
 async def change_connection(
     request: Request, name: str, wanted: Annotated[ChangeConnection, Depends(strict_body(ChangeConnection))]
 ) -> ConnectionView:
-    """Change how a CPO, by name or id, is worked with. Sessions that have begun stay as they are."""
+    """Change how a CPO, by name or id, is worked with.
+
+    Sessions that have begun keep their token; their charging profiles change with the next one that is sent.
+    """
     connection = await named(services_of(request).connections, name)
-    await services_of(request).connections.set_start_token(connection.id, wanted.start_token)
+    await services_of(request).connections.change(connection.id, **wanted.model_dump(exclude_none=True))
     return await view_of(request, await named(services_of(request).connections, connection.id))
 
 

@@ -8,6 +8,9 @@ from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
 from charging.ocpi.refresh import EvseRefresh
+from charging.plan_book import PlanBooks
+from charging.scheduler import Scheduler
+from charging.store.curves import CurveStore
 from charging.store.evse_index import EvseIndex
 from charging.store.evses_nearby import EvsesNearby
 from charging.store.profile_requests import ProfileRequestStore
@@ -26,6 +29,8 @@ class Desk:
     profile_requests: ProfileRequestStore
     nearby: EvsesNearby
     refresh: EvseRefresh
+    scheduler: Scheduler
+    plans: PlanBooks
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -45,6 +50,8 @@ def build_desk(services: Services) -> Desk:
         profile_requests=ProfileRequestStore(database),
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
+        scheduler=Scheduler(database, CurveStore(database)),
+        plans=PlanBooks(database),
     )
 
 

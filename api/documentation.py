@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import title
-from api.schemas import ProblemAnswer, ProfileRequestBody, ReservationRequest, StartRequest, StopRequestBody
+from api.schemas import (
+    PlanRequestBody,
+    ProblemAnswer,
+    ProfileRequestBody,
+    ReservationRequest,
+    StartRequest,
+    StopRequestBody,
+)
 
 _REF = "#/components/schemas/{model}"
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
@@ -18,6 +25,7 @@ _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
     StartRequest,
     StopRequestBody,
     ProfileRequestBody,
+    PlanRequestBody,
     ReservationRequest,
 )
 # Every stable code of a problem document, and the status that it comes with.
@@ -29,6 +37,8 @@ CODES: Final = {
     "session_not_found": 404,
     "evse_not_found": 404,
     "reservation_not_found": 404,
+    "curve_not_found": 404,
+    "plan_not_found": 404,
     "evse_busy": 409,
     "evse_reserved": 409,
     "command_in_flight": 409,
@@ -40,11 +50,14 @@ CODES: Final = {
     "profile_rejected": 409,
     "profile_superseded": 409,
     "receipt_not_ready": 409,
+    "curve_not_published": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "validation_error": 422,
     "connector_not_available": 422,
     "idempotency_key_reused": 422,
+    "url_not_allowed": 422,
+    "plan_unavailable": 501,
     "service_unavailable": 503,
     "cpo_unavailable": 503,
 }
@@ -122,11 +135,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {})
     _, extra = models_json_schema([(model, "validation") for model in _EXTRA_MODELS], ref_template=_REF)
     components.setdefault("schemas", {}).update(extra["$defs"])
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
+    bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+    components.setdefault("securitySchemes", {})["bearer"] = bearer
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _without_framework_errors(operation)
-            if path.startswith("/v1/"):
+            if path.startswith("/v1/") and not path.startswith("/v1/admin/"):
                 operation["security"] = [{"bearer": []}]
     for model in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(model, None)

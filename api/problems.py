@@ -39,7 +39,10 @@ _FIELD_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 _FIELD_OF_RULE: Final = {
     "target_not_above_level": "battery_target_kwh",
     "incomplete_location": "location_id",
+    "location_without_connection": "location",
     "mixed_profile": "periods",
+    "departure_missing": "departure_time",
+    "min_above_max": "min_charge_rate_kw",
     "first_period_not_at_0": "periods",
     "periods_not_ascending": "periods",
 }

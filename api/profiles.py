@@ -2,22 +2,23 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
 from api.auth import User
 from api.desk import Desk
+from api.plan_words import plan_answer
 from api.problems import unavailable
 from api.workflow_calls import WorkflowGone, signal
 from charging import names
 from charging.errors import Problem
 from charging.ocpi.wire import plain
-from charging.planning.profile import make_plan
+from charging.session.control import control_for
 from charging.session.messages import ClearProfileRequest, ProfileRequest
 from charging.session.model import SessionSpec, Status
-from charging.session.profile import ChargingPlan, ProfileWish
+from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
 from charging.session.reading import StatusRow
 
 POLL_S = 0.05
@@ -28,20 +29,26 @@ async def set_profile(
 ) -> tuple[bool, dict[str, Any]]:
     """Whether the CPO has accepted ``wish``, and the answer's body. Raises ``Problem`` 409 or 503."""
     is_set = await _ask(desk, row, user, wish)
-    stored = (await _fresh(desk, row, user)).profile if is_set else None
-    plan = ChargingPlan.model_validate(stored) if stored else None
-    if plan is not None and plan.wish != wish:  # a newer one is in force already
-        plan = None
-    spec = SessionSpec.model_validate(row.spec)
-    shown = plan or make_plan(wish, max_power_kw=spec.max_power_kw, now=now)
+    plan = await _made(desk, row.id, wish) or await _to_be_made(desk, row.id, wish, now)
     return is_set, {
         "session_id": row.id,
         "profile_set": is_set,
         "max_charge_rate_kw": plain(wish.max_charge_rate_kw),
         "departure_time": plain(wish.departure_time),
-        "periods": _periods(shown),
-        "plan": plan and _plan(plan),
+        "periods": [{"start_period": period.start_period, "limit": plain(period.limit)} for period in plan.periods],
+        "plan": plan_answer(plan),
     }
+
+
+async def _made(desk: Desk, session_id: str, wish: ProfileWish) -> ChargingPlan | None:
+    """The session's plan for ``wish``, in force or on its way; None where it has none yet, or has a newer wish."""
+    current = (await desk.plans.of(session_id)).current
+    return current.plan if current and current.plan.wish == wish else None
+
+
+async def _to_be_made(desk: Desk, session_id: str, wish: ProfileWish, now: datetime) -> ChargingPlan:
+    """What the session would plan now, as revision 0."""
+    return await desk.scheduler.plan_session(PlanOrder(session_id=session_id, wish=wish, now=now, revision=0))
 
 
 async def clear_profile(desk: Desk, row: StatusRow, user: User) -> bool:
@@ -51,7 +58,7 @@ async def clear_profile(desk: Desk, row: StatusRow, user: User) -> bool:
 
 async def _ask(desk: Desk, row: StatusRow, user: User, wish: ProfileWish | None) -> bool:
     _require_live(row)
-    _require_capable(row)
+    _require_capable(row, wish)
     request_id = await desk.profile_requests.open(row.id, wish)
     name, message = _message(request_id, wish)
     try:
@@ -97,9 +104,14 @@ def _require_live(row: StatusRow) -> None:
         raise _over()
 
 
-def _require_capable(row: StatusRow) -> None:
-    if not row.spec["profile_capable"]:
-        raise Problem(409, "smart_charging_unsupported", "This EVSE takes no charging profiles.")
+def _require_capable(row: StatusRow, wish: ProfileWish | None) -> None:
+    if control_for(SessionSpec.model_validate(row.spec), wish) == "stop":
+        raise Problem(
+            409,
+            "smart_charging_unsupported",
+            "This EVSE takes no charging profiles. The session's energy and cost limits hold: reaching one stops it.",
+            control="stop",
+        )
 
 
 async def _fresh(desk: Desk, row: StatusRow, user: User) -> StatusRow:
@@ -108,11 +120,3 @@ async def _fresh(desk: Desk, row: StatusRow, user: User) -> StatusRow:
 
 def _over() -> Problem:
     return Problem(409, "session_over", "The session is stopping or has ended.")
-
-
-def _periods(plan: ChargingPlan) -> list[dict[str, Any]]:
-    return [{"start_period": period.start_period, "limit": plain(period.limit)} for period in plan.periods]
-
-
-def _plan(plan: ChargingPlan) -> dict[str, Any]:
-    return {"starts_at": plain(plan.starts_at.astimezone(UTC)), "strategy": plan.strategy, "periods": _periods(plan)}

@@ -26,7 +26,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from api.plan_schemas import PlanAnswer
 from charging.ocpi.wire import MAX_ID
+from charging.planning.request import Strategy
 from charging.session.model import Phase, Status
 from charging.session.profile import ProfilePeriod, ProfileWish
 from charging.session.reading import NextAction
@@ -78,6 +80,8 @@ Short = Annotated[Text, StringConstraints(min_length=1, max_length=100)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_utc)]
 Kwh = Annotated[Number, Field(gt=0, le=MAX_KWH)]
 Kw = Annotated[Number, Field(gt=0, le=MAX_KW)]
+EvseName = Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+ConnectorName = Annotated[Text, StringConstraints(min_length=1, max_length=40)]
 Watts = Annotated[Number, Field(ge=0, le=MAX_KW * 1000)]
 
 CountryCode = Annotated[Text, StringConstraints(min_length=2, max_length=2)]
@@ -128,8 +132,8 @@ class StartRequest(_Request, Whereabouts):
         }
     )
 
-    evse_id: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
-    connector_type: Annotated[Text, StringConstraints(min_length=1, max_length=40)] | None = None
+    evse_id: EvseName
+    connector_type: ConnectorName | None = None
     battery_target_kwh: Kwh | None = None
     battery_level_kwh: Annotated[Number, Field(ge=0, le=MAX_KWH)] | None = None
     max_cost: Annotated[Number, Field(gt=0, le=MAX_MONEY)] | None = None
@@ -168,7 +172,7 @@ class ReservationRequest(_Request):
         json_schema_extra={"examples": [{"evse_id": EVSE_EXAMPLE, "expires_at": "2026-03-30T18:00:00Z"}]}
     )
 
-    evse_id: Annotated[Text, StringConstraints(min_length=1, max_length=64)]
+    evse_id: EvseName
     expires_at: Instant
 
 
@@ -191,20 +195,44 @@ class Period(_Request):
     limit: Watts
 
 
-class ProfileRequestBody(_Request):
-    """One of: a cap, a departure, both, or a schedule of your own (``periods``)."""
+class _PlanTerms(_Request):
+    """How to be ready by a departure; each has a default that suits most.
+
+    ``strategy``: `cheapest` (the default), `greenest`, `asap`, or `latest`. ``guaranteed_kwh`` are charged first, at
+    once. ``min_charge_rate_kw``: power is 0 or at least that.
+    """
+
+    strategy: Strategy | None = None
+    guaranteed_kwh: Kwh | None = None
+    min_charge_rate_kw: Kw | None = None
+    max_charge_rate_kw: Kw | None = None
+
+    @model_validator(mode="after")
+    def _min_within_max(self) -> Self:
+        least, most = self.min_charge_rate_kw, self.max_charge_rate_kw
+        if least is not None and most is not None and least > most:
+            raise PydanticCustomError("min_above_max", "min_charge_rate_kw must not be above max_charge_rate_kw.")
+        return self
+
+
+class ProfileRequestBody(_PlanTerms):
+    """One of: a cap, a departure, both, or a schedule of your own (``periods``).
+
+    With a departure, ``strategy`` (default `cheapest`) says how to be ready by then; ``guaranteed_kwh`` are charged
+    first, at once; ``min_charge_rate_kw``: power is 0 or at least that.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
                 {"max_charge_rate_kw": 7.4},
                 {"max_charge_rate_kw": 11.0, "departure_time": "2026-03-30T18:00:00Z"},
+                {"departure_time": "2026-03-30T18:00:00Z", "strategy": "greenest", "guaranteed_kwh": 10.0},
                 {"periods": [{"start_period": 0, "limit": 11000}, {"start_period": 3600, "limit": 7400}]},
             ]
         }
     )
 
-    max_charge_rate_kw: Kw | None = None
     departure_time: Instant | None = None
     periods: Annotated[list[Period], Field(min_length=1, max_length=MAX_PERIODS)] | None = None
 
@@ -215,6 +243,14 @@ class ProfileRequestBody(_Request):
             raise PydanticCustomError("empty_profile", "Give max_charge_rate_kw, departure_time or periods.")
         if simple and self.periods is not None:
             raise PydanticCustomError("mixed_profile", "periods excludes max_charge_rate_kw and departure_time.")
+        return self
+
+    @model_validator(mode="after")
+    def _terms_of_a_departure(self) -> Self:
+        terms = (self.strategy, self.guaranteed_kwh, self.min_charge_rate_kw)
+        if self.departure_time is None and any(term is not None for term in terms):
+            words = "strategy, guaranteed_kwh and min_charge_rate_kw need a departure_time."
+            raise PydanticCustomError("departure_missing", words)
         return self
 
     @model_validator(mode="after")
@@ -230,7 +266,44 @@ class ProfileRequestBody(_Request):
         """The request in the engine's words."""
         periods = tuple(ProfilePeriod(start_period=p.start_period, limit=p.limit) for p in self.periods or ())
         return ProfileWish(
-            max_charge_rate_kw=self.max_charge_rate_kw, departure_time=self.departure_time, periods=periods or None
+            max_charge_rate_kw=self.max_charge_rate_kw,
+            departure_time=self.departure_time,
+            periods=periods or None,
+            strategy=self.strategy,
+            guaranteed_kwh=self.guaranteed_kwh,
+            min_charge_rate_kw=self.min_charge_rate_kw,
+        )
+
+
+class PlanRequestBody(_PlanTerms, Whereabouts):
+    """A session that might be: where, how much, until when. The EVSE is named as at a start."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "evse_id": EVSE_EXAMPLE,
+                    "connector_type": "CCS",
+                    "energy_kwh": 40.0,
+                    "departure_time": "2026-03-30T18:00:00Z",
+                }
+            ]
+        }
+    )
+
+    evse_id: EvseName
+    connector_type: ConnectorName | None = None
+    energy_kwh: Kwh
+    departure_time: Instant
+
+    def wish(self) -> ProfileWish:
+        """What would be asked of the session."""
+        return ProfileWish(
+            max_charge_rate_kw=self.max_charge_rate_kw,
+            departure_time=self.departure_time,
+            strategy=self.strategy,
+            guaranteed_kwh=self.guaranteed_kwh,
+            min_charge_rate_kw=self.min_charge_rate_kw,
         )
 
 
@@ -349,14 +422,6 @@ class PeriodAnswer(BaseModel):
 
     start_period: int
     limit: float
-
-
-class PlanAnswer(BaseModel):
-    """The plan that is in force at the charger."""
-
-    starts_at: datetime
-    strategy: str
-    periods: list[PeriodAnswer]
 
 
 class ProfileAnswerBody(BaseModel):

@@ -1,7 +1,4 @@
-"""``/v1/sessions``: what robots call. Endpoints only translate; the path of a session is in docs/architecture.md.
-
-A session of another user is absent: the same 404, body included, as one that never was.
-"""
+"""``/v1/sessions``: what robots call. Endpoints only translate; the path of a session is in docs/architecture.md."""
 
 import asyncio
 import json
@@ -17,6 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from api import documentation as doc
 from api.auth import READ, WRITE, User, authenticated
 from api.desk import Desk, desk_of
+from api.ownership import canonical_id, own_session
+from api.plans import require_future
 from api.problems import invalid_field, unavailable
 from api.profiles import clear_profile, set_profile
 from api.schemas import (
@@ -93,7 +92,7 @@ async def read_status(request: Request) -> Response:
     user = await request.app.state.authenticator.user(request)
     user.require(READ)
     desk = desk_of(request)
-    row = await _own(desk, request.path_params["session_id"], user)
+    row = await own_session(desk, request.path_params["session_id"], user)
     if request.query_params:
         row = await _awaited(desk, row, user, request)
     if "no-cache" in request.headers.get("cache-control", ""):
@@ -144,14 +143,14 @@ async def start_session(request: Request, user: Writer, order: StartBody) -> Res
 async def stop_session(request: Request, user: Writer, body: StopBody) -> Response:
     """Asks for the end. Repeatable; after the end it answers the true status. Kept even when no worker runs."""
     desk = desk_of(request)
-    row = await _own(desk, body.session_id, user)
+    row = await own_session(desk, body.session_id, user)
     if row.status not in (*ENDED, Status.STOPPING):
         message = StopRequest(message_id=str(uuid.uuid4()), by="user")
         try:
             await signal(desk.services.temporal, row.id, names.Signal.STOP, message)
         except WorkflowGone:
             # It ended between our read and the signal, or its start is not through yet.
-            row = await _own(desk, row.id, user)
+            row = await own_session(desk, row.id, user)
             if row.status not in ENDED:
                 raise unavailable("The session cannot be reached yet.") from None
     return _json({"session_id": row.id, "status": row.status if row.status in ENDED else Status.STOPPING})
@@ -190,9 +189,8 @@ async def post_profile(request: Request, session_id: str, user: Writer, body: Pr
     """A cap, a departure, both, or a schedule. A newer request supersedes an open one."""
     desk = desk_of(request)
     now = datetime.now(UTC)
-    row = await _own(desk, session_id, user)
-    if body.departure_time is not None and body.departure_time <= now:
-        raise invalid_field("departure_time", "departure_in_the_past", "Must be in the future.")
+    row = await own_session(desk, session_id, user)
+    require_future(body.departure_time, now)
     is_set, answer = await set_profile(desk, row, user, body.wish(), now)
     return _json(answer, 200 if is_set else 202)
 
@@ -206,8 +204,8 @@ async def post_profile(request: Request, session_id: str, user: Writer, body: Pr
 async def delete_profile(request: Request, session_id: str, user: Writer) -> Response:
     """Removes the profile at the charger."""
     desk = desk_of(request)
-    is_cleared = await clear_profile(desk, await _own(desk, session_id, user), user)
-    return _json({"session_id": _id(session_id), "profile_cleared": is_cleared}, 200 if is_cleared else 202)
+    is_cleared = await clear_profile(desk, await own_session(desk, session_id, user), user)
+    return _json({"session_id": canonical_id(session_id), "profile_cleared": is_cleared}, 200 if is_cleared else 202)
 
 
 @router.get(
@@ -219,32 +217,12 @@ async def delete_profile(request: Request, session_id: str, user: Writer) -> Res
 async def read_receipt(request: Request, session_id: str, user: Reader) -> Response:
     """Exists for every session that has a CDR, whatever its status, and for ever."""
     desk = desk_of(request)
-    row = await _own(desk, session_id, user)
+    row = await own_session(desk, session_id, user)
     newest = await desk.reader.receipt(row.id)
     if newest is None:
         raise Problem(409, "receipt_not_ready", "The CPO has not billed this session yet.")
     body, payment_status = newest
     return _json({**plain(Receipt.model_validate(body).model_dump()), "payment_status": payment_status})
-
-
-async def _own(desk: Desk, session_id: str, user: User) -> StatusRow:
-    """The caller's session. Raises ``Problem`` 404 for a malformed id, an absent session, and somebody else's."""
-    row = await desk.reader.status(_id(session_id), user.sub)
-    if row is None:
-        raise _absent()
-    return row
-
-
-def _absent() -> Problem:
-    return Problem(404, "session_not_found", "You have no such session.")
-
-
-def _id(text: str) -> str:
-    """The one spelling of a session id: lower case with dashes, whatever UUID notation came."""
-    try:
-        return str(uuid.UUID(text))
-    except ValueError:
-        raise _absent() from None
 
 
 def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
@@ -261,7 +239,7 @@ async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> 
         if await request.is_disconnected():
             break
         await asyncio.sleep(POLL_S)
-        row = await _own(desk, row.id, user)
+        row = await own_session(desk, row.id, user)
     return row
 
 

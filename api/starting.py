@@ -129,7 +129,7 @@ def new_session(
         raise Problem(409, "cpo_offline", "The hub says that this CPO is not connected.")
     if match.status in OUT_OF_SERVICE:
         raise Problem(409, "evse_out_of_service", f"The EVSE is {match.status}.", evse_status=match.status)
-    connector = _connector(order, match)
+    connector = require_connector(order.connector_type, match)
     tariff = match.tariff_of(connector, now)
     return NewSession(
         spec=_spec(order, match, connector, tariff, settings, user_key(settings, user_id), now),
@@ -147,8 +147,9 @@ def evse_not_found() -> Problem:
     return Problem(404, "evse_not_found", "No connected network has this EVSE.")
 
 
-def _connector(order: StartRequest, match: EvseMatch) -> EvseConnector:
-    connector = choose_connector(match.connectors, order.connector_type)
+def require_connector(wanted: str | None, match: EvseMatch) -> EvseConnector:
+    """The connector that is meant. Raises ``Problem`` 422 where there is none such, or several and none is named."""
+    connector = choose_connector(match.connectors, wanted)
     if connector is None:
         plugs = sorted({c.plug for c in match.connectors})
         raise Problem(
@@ -198,6 +199,7 @@ def _spec(
         phases=connector.phases,
         voltage=connector.voltage,
         profile_capable=match.takes_profiles,
+        preferences_capable=match.takes_preferences,
         power_factor=match.connection.power_factor,
         currency=tariff_currency(tariff) or settings.default_currency,
         need_kwh=order.need_kwh,

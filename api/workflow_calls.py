@@ -13,12 +13,15 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.problems import unavailable
 from charging import names
 from charging.errors import Problem
+from charging.planning.publication import CurveNews
 from charging.pulling import Pull, Synchronisation
 from charging.session.model import SessionSpec, SessionState
 from charging.temporal import RPC_TIMEOUT, signal_charging_session, start_charging_session
+from charging.temporal import refresh_curve as start_refresh
 from charging.temporal import synchronise as start_synchronisation
 
 QUERY_TIMEOUT = timedelta(seconds=2)
+REFRESH_PATIENCE = timedelta(seconds=60)
 SYNC_PATIENCE = timedelta(minutes=10)
 
 
@@ -85,6 +88,19 @@ async def synchronise(client: Client, wish: Synchronisation, cpo: str) -> list[P
         raise Problem(502, "sync_failed", "The synchronisation was ended by somebody.") from error
     except RPCError as error:
         raise unavailable("The workflow engine did not answer.") from error
+
+
+async def refresh_curve(client: Client, name: str) -> CurveNews:
+    """Have a curve fetched, and what became of it. Raises ``Problem`` 503 or 504."""
+    try:
+        async with _reaching_temporal():
+            handle = await start_refresh(client, name)
+        async with asyncio.timeout(REFRESH_PATIENCE.total_seconds()):
+            return await handle.result()
+    except TimeoutError as error:
+        raise Problem(504, "refresh_still_running", "The curve is being fetched; ask again.") from error
+    except (WorkflowGone, WorkflowFailureError, RPCError) as error:
+        raise unavailable("The workflow engine did not refresh the curve.") from error
 
 
 async def is_reachable(client: Client) -> bool:

@@ -12,13 +12,14 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from pydantic import BaseModel
 from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging.errors import StoreUnavailable
 from charging.names import Signal
-from charging.session.messages import CdrReceived, CommandResultMessage, LateSession, SessionUpdated
+from charging.session.messages import CdrReceived, CommandResultMessage, LateSession, PricesChanged, SessionUpdated
 from charging.session.model import CpoStatus
 from charging.store.engine import Database
 from charging.store.inbox import InboxStore, Kind, Mail, Message
@@ -121,6 +122,9 @@ class Inbox:
                 received = CdrReceived(message_id=f"inbox/{message.id}")
                 await self._signal(mail.session_id, Signal.CDR_RECEIVED, received)
                 await settle(self._client, mail.session_id, received)
+            case Kind.PRICES:
+                news = PricesChanged(message_id=f"inbox/{message.id}")
+                await self._signal(mail.session_id, Signal.PRICES_CHANGED, news)
             case Kind.PARKED:
                 await self._stop(LateSession(session_id=mail.session_id, **message.payload), parked=True)
 
@@ -136,9 +140,7 @@ class Inbox:
             )
             await self._stop(late, parked=False)
 
-    async def _signal(
-        self, session_id: str, signal: Signal, message: CommandResultMessage | SessionUpdated | CdrReceived
-    ) -> bool:
+    async def _signal(self, session_id: str, signal: Signal, message: BaseModel) -> bool:
         """Signal the session's workflow; False where it is gone, which is fine."""
         try:
             await signal_charging_session(self._client, session_id, signal, message)

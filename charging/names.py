@@ -18,6 +18,7 @@ class Signal(StrEnum):
     COMMAND_RESULT = "command_result"
     SESSION_UPDATED = "session_updated"
     CDR_RECEIVED = "cdr_received"
+    PRICES_CHANGED = "prices_changed"
 
 
 class Query(StrEnum):
@@ -35,6 +36,7 @@ class Workflow(StrEnum):
     SETTLEMENT = "SettlementWorkflow"
     LATE_SESSION = "LateSessionWorkflow"
     SYNCHRONISE = "SynchroniseWorkflow"
+    REFRESH_CURVE = "RefreshCurveWorkflow"
 
 
 class SearchAttribute(StrEnum):
@@ -78,3 +80,18 @@ def asked_synchronise_id(connection_id: str, wish: str) -> str:
 def sync_schedule_id(connection_id: str) -> str:
     """Id of the schedule that pulls what a CPO has."""
     return f"sync/{connection_id}"
+
+
+def refresh_curve_id(name: str) -> str:
+    """Workflow id under which a schedule fetches a curve; Temporal appends the time."""
+    return f"refresh-curve/{name}"
+
+
+def asked_refresh_curve_id(name: str) -> str:
+    """Workflow id of a refresh that was asked for, one at a time."""
+    return f"refresh-curve/{name}/asked"
+
+
+def curve_schedule_id(name: str) -> str:
+    """Id of the schedule that fetches a curve."""
+    return f"curve/{name}"

@@ -37,6 +37,7 @@ from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging import names
+from charging.planning.publication import LOOK, CurveNews, CurveRefresh
 from charging.pulling import Pull, Synchronisation
 from charging.session.messages import CdrReceived, LateSession
 from charging.session.model import SessionSpec, SessionState, Status
@@ -180,7 +181,57 @@ async def keep_sync_schedule(client: Client, connection_id: str, cpo: str, netwo
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
         state=ScheduleState(note=f"Pulls what {cpo} has"),
     )
-    schedule_id = names.sync_schedule_id(connection_id)
+    await _keep_schedule(client, names.sync_schedule_id(connection_id), schedule, attributes)
+
+
+async def drop_sync_schedule(client: Client, connection_id: str) -> None:
+    """End the synchronisation of a CPO; a no-op where there is none."""
+    await _drop_schedule(client, names.sync_schedule_id(connection_id))
+
+
+async def refresh_curve(client: Client, name: str) -> WorkflowHandle[Any, CurveNews]:
+    """Start a refresh of a curve that was asked for, or join the one that runs."""
+    handle: WorkflowHandle[Any, CurveNews] = await client.start_workflow(
+        names.Workflow.REFRESH_CURVE,
+        CurveRefresh(name=name, asked=True),
+        id=names.asked_refresh_curve_id(name),
+        task_queue=names.TASK_QUEUE,
+        result_type=CurveNews,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        static_summary=f"Refresh the curve {name}",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+    return handle
+
+
+async def keep_curve_schedule(client: Client, name: str) -> None:
+    """Have a curve looked after, and fetched now for the first time."""
+    interval = ScheduleIntervalSpec(every=LOOK, offset=LOOK * (zlib.crc32(name.encode()) / 2**32))
+    schedule = Schedule(
+        action=ScheduleActionStartWorkflow(
+            names.Workflow.REFRESH_CURVE,
+            CurveRefresh(name=name),
+            id=names.refresh_curve_id(name),
+            task_queue=names.TASK_QUEUE,
+            static_summary=f"Refresh the curve {name}",
+        ),
+        spec=ScheduleSpec(intervals=[interval]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=LOOK),
+        state=ScheduleState(note=f"Fetches the curve {name} where it is published"),
+    )
+    await _keep_schedule(client, names.curve_schedule_id(name), schedule)
+    await client.get_schedule_handle(names.curve_schedule_id(name)).trigger(rpc_timeout=RPC_TIMEOUT)
+
+
+async def drop_curve_schedule(client: Client, name: str) -> None:
+    """Do not look after a curve any more; a no-op where nobody does."""
+    await _drop_schedule(client, names.curve_schedule_id(name))
+
+
+async def _keep_schedule(
+    client: Client, schedule_id: str, schedule: Schedule, attributes: TypedSearchAttributes | None = None
+) -> None:
     try:
         await client.create_schedule(schedule_id, schedule, search_attributes=attributes, rpc_timeout=RPC_TIMEOUT)
     except ScheduleAlreadyRunningError:
@@ -192,10 +243,9 @@ async def keep_sync_schedule(client: Client, connection_id: str, cpo: str, netwo
         await client.get_schedule_handle(schedule_id).update(renewed, rpc_timeout=RPC_TIMEOUT)
 
 
-async def drop_sync_schedule(client: Client, connection_id: str) -> None:
-    """End the synchronisation of a CPO; a no-op where there is none."""
+async def _drop_schedule(client: Client, schedule_id: str) -> None:
     try:
-        await client.get_schedule_handle(names.sync_schedule_id(connection_id)).delete(rpc_timeout=RPC_TIMEOUT)
+        await client.get_schedule_handle(schedule_id).delete(rpc_timeout=RPC_TIMEOUT)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

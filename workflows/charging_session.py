@@ -15,24 +15,26 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 with workflow.unsafe.imports_passed_through():
     from pydantic import BaseModel, ValidationError
 
-    from activities.cpo import CpoActivities, CpoCommand, SendProfile
+    from activities.cpo import CpoActivities, CpoCommand, SendPreferences, SendProfile
     from activities.payments import PaymentActivities
+    from activities.plans import PlanActivities
     from activities.records import RecordActivities
     from charging import names
-    from charging.planning.profile import make_plan
-    from charging.session import profile_rules, rules
+    from charging.planning.profile import PLANNING_FAILED, make_plan
+    from charging.session import plan_rules, preferences, profile_rules, rules
     from charging.session.answers import ProfileSent, Publication, StartAnswer, StopAnswer
     from charging.session.details import current_details, publication
     from charging.session.messages import (
         CdrReceived,
         ClearProfileRequest,
         CommandResultMessage,
+        PricesChanged,
         ProfileRequest,
         SessionUpdated,
         StopRequest,
     )
     from charging.session.model import SessionState, StartOutcome, TimelineEntry
-    from charging.session.profile import ChargingPlan, ProfileWish
+    from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
     from workflows.quick_step import quick_step
@@ -43,6 +45,7 @@ Message = TypeVar("Message", bound=BaseModel)
 CPO_CALL = timedelta(seconds=60)
 HEARTBEAT = timedelta(seconds=6)
 STORE_CALL = timedelta(seconds=30)
+PLANNING = timedelta(seconds=5)
 
 
 @workflow.defn(name=names.Workflow.CHARGING_SESSION)
@@ -97,8 +100,10 @@ class ChargingSessionWorkflow:
             Step.HOLD: self._hold,
             Step.START: self._start,
             Step.STOP: self._stop,
+            Step.PLAN: self._plan,
             Step.SEND_PROFILE: self._send_profile,
             Step.CLEAR_PROFILE: self._clear_profile,
+            Step.SEND_PREFERENCES: self._send_preferences,
             Step.ASK_PROFILE: self._ask_profile,
             Step.ASK_CPO: self._ask_cpo,
             Step.RELEASE: self._release,
@@ -159,15 +164,37 @@ class ChargingSessionWorkflow:
             answer = StopAnswer(detail="no answer")
         rules.stop_answered(self._state, answer, workflow.now())
 
+    async def _plan(self) -> None:
+        """Made once for each wish, so that a repeated send keeps its start; and again when it no longer holds."""
+        order = plan_rules.order(self._state, workflow.now())
+        plan_rules.planned(self._state, order, await self._made(order), workflow.now())
+
+    async def _made(self, order: PlanOrder) -> ChargingPlan:
+        simple = make_plan(order.wish, max_power_kw=self._state.spec.max_power_kw, now=order.now)
+        simple = simple.model_copy(update={"revision": order.revision, "cause": order.cause, "why": order.why})
+        if order.wish.departure_time is None:
+            return simple  # takes no prices, so no store
+        try:
+            return await workflow.execute_local_activity_method(
+                PlanActivities.make_plan,
+                order,
+                start_to_close_timeout=PLANNING,
+                retry_policy=RetryPolicy(maximum_attempts=2),
+                summary=order.why or f"Plan for {order.wish.departure_time.isoformat()}",
+            )
+        except FailureError as error:
+            if is_cancelled_exception(error):
+                raise
+            if order.in_force is not None:
+                return order.in_force.kept(order.now, self._state.meter.kwh, order.taken_kw)
+            return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
+
     async def _send_profile(self) -> None:
-        state, spec, command_id = self._state, self._state.spec, _unguessable()
-        # Made once, so that a repeated send keeps its start.
-        plan = state.profile.plan or make_plan(
-            state.profile.wish or ProfileWish(), max_power_kw=spec.max_power_kw, now=workflow.now()
-        )
+        state, spec, plan, command_id = self._state, self._state.spec, self._state.profile.plan, _unguessable()
+        assert plan is not None  # noqa: S101 - next_step has it made first
         profile_rules.profile_sent(state, command_id, plan, workflow.now())
-        unit = {"rate_unit": spec.rate_unit, "phases": spec.phases, "voltage": spec.voltage}
-        command = SendProfile(**self._about(command_id), plan=plan, **unit)
+        facts = spec.model_dump(include={"max_power_kw", "rate_unit", "phases", "voltage"})
+        command = SendProfile(**self._about(command_id), plan=plan, now=workflow.now(), **facts)
         sent = await self._profile_call(CpoActivities.set_charging_profile, command, "Set charging profile")
         profile_rules.profile_answered(state, sent, workflow.now())
 
@@ -177,6 +204,13 @@ class ChargingSessionWorkflow:
         command = CpoCommand(**self._about(command_id))
         sent = await self._profile_call(CpoActivities.clear_charging_profile, command, "Clear charging profile")
         profile_rules.profile_answered(self._state, sent, workflow.now())
+
+    async def _send_preferences(self) -> None:
+        command_id, told = _unguessable(), preferences.preferences_of(self._state, workflow.now())
+        preferences.preferences_sent(self._state, command_id, told, workflow.now())
+        command = SendPreferences(**self._about(command_id), preferences=told)
+        sent = await self._profile_call(CpoActivities.set_charging_preferences, command, "Set charging preferences")
+        preferences.preferences_answered(self._state, sent, workflow.now())
 
     async def _ask_profile(self) -> None:
         command_id = _unguessable()
@@ -329,6 +363,7 @@ class ChargingSessionWorkflow:
         self._stored = max(self._stored, changes)
         state.unpublished = [entry for entry in state.unpublished if entry not in snapshot.entries]
         state.answers = [answer for answer in state.answers if answer not in snapshot.answers]
+        state.plans = [record for record in state.plans if record not in snapshot.plans]
         state.ask_cpo = state.ask_cpo and not snapshot.ask_cpo
 
     def _catch_up(self) -> None:
@@ -409,6 +444,12 @@ class ChargingSessionWorkflow:
         says = isinstance(message, dict) and "settled" in message
         if says and (taken := self._take(CdrReceived, message)):
             rules.cdr_received(self._state, taken, workflow.now())
+
+    @workflow.signal(name=names.Signal.PRICES_CHANGED, description="The plan is made again. Needs no input.")
+    def prices_changed(self, message: Any = None, *_junk: Any) -> None:
+        """Another curve of prices or CO2 is stored for this charger."""
+        if self._take(PricesChanged, message):
+            plan_rules.prices_changed(self._state)
 
     @workflow.query(name=names.Query.STATUS, description="The whole state of this session.")
     def status(self) -> SessionState:

@@ -47,6 +47,10 @@ class Api:
         """``DELETE …/charging-profile``."""
         return await self.call("DELETE", f"/v1/sessions/{session_id}/charging-profile")
 
+    async def plan(self, session_id: str) -> Json:
+        """``GET …/plan``."""
+        return await self.call("GET", f"/v1/sessions/{session_id}/plan")
+
     async def receipt(self, session_id: str) -> Json:
         """``GET …/receipt``."""
         return await self.call("GET", f"/v1/sessions/{session_id}/receipt")

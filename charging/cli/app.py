@@ -5,7 +5,20 @@ import sys
 import typer
 
 from charging.bootstrap.errors import StackError
-from charging.cli import cpo, database, demo, evses, ocpi_tokens, plan, price, reservations, sessions, tokens, up
+from charging.cli import (
+    cpo,
+    curves,
+    database,
+    demo,
+    evses,
+    ocpi_tokens,
+    plan,
+    price,
+    reservations,
+    sessions,
+    tokens,
+    up,
+)
 from charging.cli.failure import Failure
 
 app = typer.Typer(
@@ -17,6 +30,7 @@ app = typer.Typer(
 for module in (up, demo, tokens, sessions, reservations, evses, plan, price):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
+app.add_typer(curves.app, name="curve")
 app.add_typer(ocpi_tokens.app, name="ocpi-token")
 app.add_typer(database.app, name="db")
 

@@ -49,14 +49,29 @@ def list_connections(as_json: AsJson = False, data: Data = None) -> None:
 def change(
     connection: Annotated[str, typer.Argument(help="The connection's name or id, as `charging cpo list` shows it.")],
     start_token: Annotated[
-        str, typer.Option(help="What a start shows: `one_time` tokens, or the stable one of the `user`.")
-    ],
+        str | None, typer.Option(help="What a start shows: `one_time` tokens, or the stable one of the `user`.")
+    ] = None,
+    max_profile_periods: Annotated[
+        int | None, typer.Option(help="So many periods fit into one charging profile.")
+    ] = None,
+    hold_minimum: Annotated[
+        bool | None, typer.Option(help="It resumes badly from 0 W: a plan's pauses are sent as the least power.")
+    ] = None,
+    pauses_are_parking: Annotated[
+        bool | None, typer.Option(help="It bills parking time while a charging profile pauses.")
+    ] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
-    """Change how we work with an operator."""
+    """Change how we work with an operator; what is not given stays."""
+    settings = {
+        "start_token": start_token,
+        "max_profile_periods": max_profile_periods,
+        "hold_minimum": hold_minimum,
+        "pauses_are_parking": pauses_are_parking,
+    }
     path = f"/ocpi/connections/{quote(connection, safe='')}"
-    changed = call_admin(data, "PATCH", path, json={"start_token": start_token})
+    changed = call_admin(data, "PATCH", path, json={k: v for k, v in settings.items() if v is not None})
     (print_json if as_json else print_fields)(changed)
 
 

@@ -1,4 +1,4 @@
-"""``charging start | stop | status | watch | profile | receipt``: a session from the terminal."""
+"""``charging start | stop | status | watch | profile | session-plan | receipt``: a session from the terminal."""
 
 import asyncio
 import json
@@ -13,6 +13,7 @@ from charging.cli.failure import Failure
 from charging.cli.options import AsJson, Data, SessionId
 from charging.cli.output import console, print_fields, print_json
 from charging.cli.target import target
+from charging.cli.view.plan import plan_panel
 from charging.cli.view.receipt import receipt_panel
 from charging.cli.view.session import SessionView
 from charging.cli.watching import watch_session
@@ -20,7 +21,7 @@ from charging.cli.watching import watch_session
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands."""
-    for command in (start, stop, status, watch, profile, receipt):
+    for command in (start, stop, status, watch, profile, session_plan, receipt):
         app.command()(command)
 
 
@@ -81,6 +82,11 @@ def profile(
     periods: Annotated[
         str | None, typer.Option(help='JSON: [{"start_period": 0, "limit": 11000}, …], seconds from now and W.')
     ] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="How to be ready by the departure: cheapest, greenest, asap or latest.")
+    ] = None,
+    guaranteed_kwh: Annotated[float | None, typer.Option(help="Charge so many kWh first, at once.")] = None,
+    min_kw: Annotated[float | None, typer.Option(help="When it charges, then with so many kW at least.")] = None,
     clear: Annotated[bool, typer.Option("--clear", help="Remove the profile: full speed again.")] = False,
     as_json: AsJson = False,
     data: Data = None,
@@ -89,6 +95,9 @@ def profile(
     wishes = {
         "max_charge_rate_kw": max_kw,
         "departure_time": departure,
+        "strategy": strategy,
+        "guaranteed_kwh": guaranteed_kwh,
+        "min_charge_rate_kw": min_kw,
         "periods": _periods(periods) if periods else None,
     }
     request = {name: wish for name, wish in wishes.items() if wish is not None}
@@ -98,6 +107,15 @@ def profile(
         _ask(data, lambda api: api.clear_profile(session_id) if clear else api.set_profile(session_id, request)),
         as_json,
     )
+
+
+def session_plan(session_id: SessionId, as_json: AsJson = False, data: Data = None) -> None:
+    """What a session plans to do until its departure, what that costs, and why."""
+    answer = _ask(data, lambda api: api.plan(session_id))
+    if as_json:
+        print_json(answer)
+    else:
+        console.print(plan_panel(answer))
 
 
 def receipt(session_id: SessionId, as_json: AsJson = False, data: Data = None) -> None:

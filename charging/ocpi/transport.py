@@ -142,6 +142,13 @@ class Transport:
                 error.retry_after_s = retry_after(received.get("Retry-After"), datetime.now(UTC))
             raise
 
+    async def fetch(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
+        """GET what is not OCPI, with all that holds for peers: status, headers and body, whatever they are.
+
+        Raises ``PeerNotReached`` or ``PeerOutcomeUnknown``.
+        """
+        return await self._exchange("GET", url, None, None, dict(headers))
+
     async def _exchange(
         self, method: str, url: str, content: bytes | None, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> tuple[int, httpx.Headers, bytes]:

@@ -3,14 +3,16 @@
 Source: OCPI 2.2.1 §11.3.2 (ChargingProfile), §11.3.3 (ChargingProfilePeriod).
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict
+from charging.session.profile import ChargingPlan, PlanWarning, ProfilePeriod, ProfileWish
 
-from charging.session.profile import ChargingPlan, ProfilePeriod, ProfileWish
+PLANNING_FAILED: Final = PlanWarning(
+    code="planning_failed", detail="No plan could be made: it charges at once, at the cap."
+)
+"""The warning of a plan that stands for one that could not be made."""
 
 
 def make_plan(wish: ProfileWish, *, max_power_kw: Decimal, now: datetime) -> ChargingPlan:
@@ -23,28 +25,3 @@ def make_plan(wish: ProfileWish, *, max_power_kw: Decimal, now: datetime) -> Cha
     cap = wish.max_charge_rate_kw if wish.max_charge_rate_kw is not None else max_power_kw
     period = ProfilePeriod(start_period=0, limit=(cap * 1000).normalize() + 0)
     return ChargingPlan(starts_at=now, wish=wish, periods=(period,))
-
-
-class OcpiProfilePeriod(BaseModel):
-    """OCPI ChargingProfilePeriod: ``limit`` has at most one decimal, in the profile's unit."""
-
-    model_config = ConfigDict(frozen=True)
-
-    start_period: int
-    limit: Decimal
-
-
-def ocpi_periods(
-    periods: Sequence[ProfilePeriod], *, unit: Literal["W", "A"], phases: int, voltage: int
-) -> tuple[OcpiProfilePeriod, ...]:
-    """``periods`` in OCPI's unit: W in total, or A per phase (``voltage`` line to neutral), one decimal, rounded down.
-
-    Rounded down because a limit is a maximum: rounding up would let the car draw more than the user allowed.
-    """
-    divisor = Decimal(1) if unit == "W" else Decimal(phases * voltage)
-    return tuple(
-        OcpiProfilePeriod(
-            start_period=p.start_period, limit=(p.limit / divisor).quantize(Decimal("0.1"), "ROUND_FLOOR")
-        )
-        for p in periods
-    )

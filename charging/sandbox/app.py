@@ -13,6 +13,8 @@ from charging.sandbox import (
     serve_commands,
     serve_invoices,
     serve_lists,
+    serve_preferences,
+    serve_prices,
     serve_profiles,
     serve_registration,
     serve_reservations,
@@ -52,9 +54,10 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
     app.add_middleware(NeedSlashes)
     app.add_middleware(SpoilAnswers)
     app.add_exception_handler(Refusal, _refuse)
-    for module in (serve_registration, serve_admin, serve_swipe, serve_invoices):
+    for module in (serve_registration, serve_admin, serve_swipe, serve_invoices, serve_prices):
         app.include_router(module.router)
-    for module in (serve_lists, serve_reservations, serve_unlocking, serve_commands, serve_profiles):
+    in_ocpi = (serve_lists, serve_reservations, serve_unlocking, serve_commands, serve_profiles, serve_preferences)
+    for module in in_ocpi:
         app.include_router(module.router, dependencies=[Depends(has_module)])
     return app
 

@@ -14,6 +14,7 @@ from charging.sandbox.battery import Car
 from charging.sandbox.faults import Fault, FaultBook
 from charging.sandbox.locations import CHARGERS
 from charging.sandbox.persistence import Entry, Journal
+from charging.sandbox.prices import DayPrices
 from charging.sandbox.quirks import Quirk, QuirkBook
 from charging.sandbox.records import Cdr, Invoice, Job, OtherCommand, ProfileCall, Start, Stop, Swipe
 from charging.sandbox.registration import Peer
@@ -54,6 +55,7 @@ class Cpo:
         self.faults = FaultBook(journal)
         self.quirks = QuirkBook(journal)
         self._offers = journal.load("versions", _Offer)
+        self._prices = journal.load("prices", DayPrices)
         self.peers = journal.load("peer", Peer)
         self.sessions = journal.load("session", ChargingSession)
         self.cdrs = journal.load("cdr", Cdr)
@@ -91,6 +93,16 @@ class Cpo:
         """These versions and no others, from now on."""
         self._offers["offered"] = _Offer(versions=versions)
         self.journal.put(("versions", "offered", self._offers["offered"]))
+
+    @property
+    def prices(self) -> DayPrices:
+        """What power costs by the hour, at the market next door."""
+        return self._prices.get("today", DayPrices())
+
+    def set_prices(self, prices: DayPrices) -> None:
+        """Other prices from now on."""
+        self.journal.put(("prices", "today", prices))
+        self._prices["today"] = prices
 
     # ---- Peers ----------------------------------------------------------------------------------------------------
 

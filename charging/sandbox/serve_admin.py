@@ -8,6 +8,7 @@
 - ``POST /admin/plug``, ``POST /admin/unplug`` ``{"evse"}``  a car arrives; it is pulled off, which ends its session
 - ``POST /admin/car`` ``{"evse"?, "soc"?, "capacity_kwh"?, "max_dc_kw"?, "max_ac_kw"?}``  the car of the sessions that
   start from now on, at one EVSE or everywhere; ``soc`` from 0 to 1
+- ``GET /prices``, ``POST /admin/prices``  the power market next door (see ``serve_prices``)
 - ``POST /admin/evse`` ``{"evse", "status"}``  an EVSE breaks, or is repaired
 - ``POST /admin/swipe``, ``POST /admin/invoice``  a card is held to a charger (see ``serve_swipe``); CDRs are billed
   (see ``serve_invoices``)

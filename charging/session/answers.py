@@ -13,7 +13,7 @@ from charging.session.model import (
     Status,
     TimelineEntry,
 )
-from charging.session.profile import ChargingPlan
+from charging.session.profile import ChargingPlan, PlanRecord
 
 
 class _Frozen(BaseModel):
@@ -38,10 +38,15 @@ class StopAnswer(_Frozen):
 
 
 class ProfileSent(_Frozen):
-    """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), or ``UNREACHABLE`` where none came."""
+    """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), the ChargingPreferencesResponse (§9.4.1), or
+    ``UNREACHABLE`` where none came. ``limit_w``: what was sent for the moment, W; ``send_again_at``: when the rest of
+    the plan must follow.
+    """
 
     command_id: str
     result: str
+    limit_w: Decimal | None = None
+    send_again_at: datetime | None = None
 
 
 class Publication(_Frozen):
@@ -70,4 +75,5 @@ class Publication(_Frozen):
     ended_at: datetime | None
     ask_cpo: bool
     answers: list[ProfileAnswer]
+    plans: list[PlanRecord] = []
     entries: list[TimelineEntry]

@@ -63,6 +63,10 @@ class CdrReceived(_Message):
     payment_status: str | None = None
 
 
+class PricesChanged(_Message):
+    """``prices_changed``: the curve that the session's plan rests on is another."""
+
+
 class LateSession(_Message):
     """Input of ``LateSessionWorkflow``: a CPO Session that nobody waits for any more, to be stopped at once.
 

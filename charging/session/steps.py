@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from charging.session import profile_rules, rules
+from charging.session import plan_rules, profile_rules, rules
 from charging.session.model import SessionState, StartOutcome, Status
 
 _TICK_MIN_S = 60
@@ -21,15 +21,19 @@ class Step(StrEnum):
     START = "start"
     ASK_CPO = "ask_cpo"
     STOP = "stop"
+    PLAN = "plan"
     SEND_PROFILE = "send_profile"
     CLEAR_PROFILE = "clear_profile"
+    SEND_PREFERENCES = "send_preferences"
     ASK_PROFILE = "ask_profile"
     RELEASE = "release"
     WAIT = "wait"
     END = "end"
 
 
-_PROFILE_STEPS: Final = frozenset({Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE})
+_PROFILE_STEPS: Final = frozenset(
+    {Step.PLAN, Step.SEND_PROFILE, Step.CLEAR_PROFILE, Step.ASK_PROFILE, Step.SEND_PREFERENCES}
+)
 
 
 def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -> Step:
@@ -40,9 +44,11 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.START, _start_is_due(state)),
         (Step.STOP, stop_is_due(state, now)),
         (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
+        (Step.SEND_PREFERENCES, _send_is_due(state, now) and not state.spec.profile_capable),
         (Step.CLEAR_PROFILE, _send_is_due(state, now) and state.profile.wish is None),
+        (Step.PLAN, _plan_is_due(state, now)),
         (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
-        (Step.ASK_CPO, rules.start_is_overdue(state, now) and not state.asked_at_deadline),
+        (Step.ASK_CPO, _asks_cpo(state, now)),
         (Step.RELEASE, _release_is_due(state, now)),
     ):
         if due and not _is_under_way(step, busy):
@@ -72,10 +78,12 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
         (stop.next_at if state.meter.ocpi_session_id else None, "repeat STOP_SESSION"),
         (overdue_at, "stop overdue"),
         (state.profile.next_at, "charging profile unanswered"),
+        (profile_rules.rest_at(state, now), "the rest of the plan"),
         (state.watch_until if state.status is Status.FAILED else None, "tombstone ends"),
         (rules.cdr_deadline(state), "CDR deadline"),
         (rules.claim_deadline(state), "the EVSE is given back"),
         (_limit_check_at(state, now), "limit check"),
+        *plan_rules.wake_at(state),
     )
     due = [(at, why) for at, why in moments if at is not None and at > now]
     return min(due, default=None)
@@ -83,6 +91,10 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
 
 def _start_is_due(state: SessionState) -> bool:
     return state.held and state.start is StartOutcome.NOT_SENT and state.status is Status.PENDING
+
+
+def _asks_cpo(state: SessionState, now: datetime) -> bool:
+    return state.profile.must_list or (rules.start_is_overdue(state, now) and not state.asked_at_deadline)
 
 
 def _profile_is_due(state: SessionState, now: datetime) -> bool:
@@ -95,6 +107,12 @@ def _profile_is_due(state: SessionState, now: datetime) -> bool:
 def _send_is_due(state: SessionState, now: datetime) -> bool:
     sent_all = state.profile.attempts >= profile_rules.PROFILE_ATTEMPTS
     return state.profile.asked and not sent_all and _profile_is_due(state, now)
+
+
+def _plan_is_due(state: SessionState, now: datetime) -> bool:
+    profile = state.profile
+    is_wished = _send_is_due(state, now) and profile.wish is not None and profile.plan is None
+    return is_wished or plan_rules.replan_is_due(state)
 
 
 def _release_is_due(state: SessionState, now: datetime) -> bool:

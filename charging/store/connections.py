@@ -63,7 +63,9 @@ class Connection:
     ``network`` is the CPO's business name, as robots see it. ``client_token`` is what we send, decrypted; in the form
     ``token_form`` where that is not its version's own. ``sends_token_form``: how it writes the token that it sends us.
     ``start_token``: what a start shows, ``one_time`` or the ``user``'s stable token.
-    ``clients``: the parties behind it, where it is a hub.
+    ``clients``: the parties behind it, where it is a hub. ``max_profile_periods``: so many fit into one charging
+    profile. ``hold_minimum``: it resumes badly from 0 W, so a pause is sent as the least power. ``pauses_are_parking``:
+    it bills PARKING_TIME while a charging profile pauses, which OCPI does not call parking.
     """
 
     id: str
@@ -82,6 +84,9 @@ class Connection:
     clients: tuple[Client, ...] = ()
     token_form: TokenForm | None = None
     sends_token_form: TokenForm | None = None
+    max_profile_periods: int = 24
+    hold_minimum: bool = False
+    pauses_are_parking: bool = False
 
     @property
     def dialect(self) -> Dialect:
@@ -351,9 +356,11 @@ class ConnectionStore:
                 .values(**values, updated_at=datetime.now(UTC))
             )
 
-    async def set_start_token(self, connection_id: str, start_token: str) -> None:
-        """From now on sessions at this CPO start with ``one_time`` tokens, or with those of the ``user``."""
-        await self._change(connection_id, start_token=start_token)
+    async def change(self, connection_id: str, **settings: Any) -> None:
+        """How this CPO is worked with from now on: any of ``start_token``, ``max_profile_periods``, ``hold_minimum``
+        and ``pauses_are_parking``, as ``Connection`` has them.
+        """
+        await self._change(connection_id, **settings)
 
     async def heard_token_form(self, connection_id: str, form: TokenForm) -> None:
         """Remember how the peer writes the token that it sends us."""
@@ -414,6 +421,9 @@ class ConnectionStore:
             clients=tuple(clients),
             token_form=row["token_form"],
             sends_token_form=row["sends_token_form"],
+            max_profile_periods=row["max_profile_periods"],
+            hold_minimum=row["hold_minimum"],
+            pauses_are_parking=row["pauses_are_parking"],
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:

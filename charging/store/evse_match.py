@@ -53,6 +53,12 @@ class EvseMatch:
         has_module = self.connection.endpoint("chargingprofiles", "RECEIVER") is not None
         return has_module and "CHARGING_PROFILE_CAPABLE" in self.capabilities
 
+    @property
+    def takes_preferences(self) -> bool:
+        """The EVSE says so, and its CPO can be told (OCPI 2.2.1 §9.2.1.2; 2.1.1 has no charging preferences)."""
+        can_be_told = self.connection.endpoint("sessions", "SENDER") is not None and self.connection.version != "2.1.1"
+        return can_be_told and "CHARGING_PREFERENCES_CAPABLE" in self.capabilities
+
     def tariff_of(self, connector: EvseConnector, now: datetime) -> Body | None:
         """The Tariff of a remote start at ``connector``: regular or untyped, valid at ``now`` (ocpi.md §13).
 

@@ -25,6 +25,7 @@ class Kind(StrEnum):
     COMMAND_RESULT = "command_result"
     SESSION = "session"
     CDR = "cdr"
+    PRICES = "prices"  # the curve of its connector has changed
     PARKED = "parked"  # a second CPO Session for one authorization_reference: stop it
 
 
@@ -62,13 +63,15 @@ async def add_message(
     )
 
 
-async def add_wakes(connection: AsyncConnection, session_ids: Collection[str], now: datetime) -> None:
-    """Have these sessions' workflows hear their meters.
+async def add_wakes(
+    connection: AsyncConnection, session_ids: Collection[str], now: datetime, kind: Kind = Kind.SESSION
+) -> None:
+    """Have these sessions' workflows hear their meters, or that their prices are others.
 
     Always a new row: one that waits already may be in flight, with an older meter.
     """
     rows = [
-        {"session_id": session_id, "kind": Kind.SESSION, "payload": {}, "received_at": now, "due_at": now}
+        {"session_id": session_id, "kind": kind, "payload": {}, "received_at": now, "due_at": now}
         for session_id in sorted(session_ids)
     ]
     if rows:

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -108,6 +109,9 @@ connections = Table(
     Column("next_token_hash", String(64)),
     Column("power_factor", Integer, nullable=False, default=1),
     Column("start_token", String(10), nullable=False, server_default="one_time"),  # one_time | user
+    Column("max_profile_periods", Integer, nullable=False, server_default="24"),  # of one charging profile
+    Column("hold_minimum", Boolean, nullable=False, server_default=false()),  # a pause is sent as the least power
+    Column("pauses_are_parking", Boolean, nullable=False, server_default=false()),  # it bills PARKING_TIME then
     Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
     Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),
@@ -353,6 +357,26 @@ profile_requests = Table(
     Column("answered_at", UtcDateTime),
 )
 
+plan_revisions = Table(
+    "plan_revisions",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("cause", String(20), nullable=False),  # charging.session.profile.PlanCause
+    Column("state", String(10), nullable=False),  # charging.session.profile.PlanState
+    Column("plan", Json, nullable=False),  # ChargingPlan
+)
+
+meter_points = Table(
+    "meter_points",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),  # by our clock
+    Column("kwh", Exact, nullable=False),
+    Column("power_kw", Exact),
+)
+
 ocpi_sessions = Table(
     "ocpi_sessions",
     metadata,
@@ -522,4 +546,20 @@ invoices = Table(
     Column("id", String(MAX_ID), primary_key=True),
     Column("body", Json, nullable=False),  # InvoiceReconciliationRecord (OCPI 2.3.0)
     Column("last_updated", UtcDateTime, nullable=False),
+)
+
+curves = Table(
+    "curves",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("kind", String(10), nullable=False),  # price | carbon
+    Column("currency", String(3)),
+    Column("url", Text),  # where it is published; null: it was uploaded
+    Column("connection_id", ForeignKey("connections.id")),  # of which it holds; null: of all
+    Column("location_id", String(36)),  # upper case; of which it holds; null: of all of the connection
+    Column("slots", Json, nullable=False),  # charging.planning.request.PriceSlot, in order
+    Column("etag", Text),
+    Column("fetched_at", UtcDateTime),  # when these slots came
+    Column("checked_at", UtcDateTime),  # when its URL was last asked
+    Column("last_error", Text),  # of that; null where it went well
 )

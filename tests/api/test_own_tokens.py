@@ -58,5 +58,7 @@ async def test_a_setting_that_there_is_not_is_422(lite: RunningApi) -> None:
     headers = {"X-API-Key": lite.settings.admin_key.get_secret_value()}
     refused = await lite.http.patch("/ocpi/connections/virta", json={"start_token": "own"}, headers=headers)
     assert (refused.status_code, refused.json()["code"]) == (422, "validation_error")
+    empty = await lite.http.patch("/ocpi/connections/virta", json={}, headers=headers)
+    assert (empty.status_code, empty.json()["code"]) == (422, "validation_error")
     absent = await lite.http.patch("/ocpi/connections/nobody", json={"start_token": "user"}, headers=headers)
     assert (absent.status_code, absent.json()["code"]) == (404, "connection_not_found")

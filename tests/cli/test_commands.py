@@ -146,6 +146,18 @@ async def test_an_operator_is_set_to_see_the_users_own_token(charging: Command) 
     assert "one_time" in (await charging("cpo", "set", name, "--start-token", "one_time")).out
 
 
+async def test_an_operator_is_set_to_what_its_charging_profiles_need(charging: Command) -> None:
+    (connection,) = (await charging("cpo", "list", "--json")).json["connections"]
+    names = ("max_profile_periods", "hold_minimum", "pauses_are_parking", "start_token")
+    assert [connection[name] for name in names] == [24, False, False, "one_time"]
+    wanted = ("--max-profile-periods", "8", "--hold-minimum", "--pauses-are-parking")
+    changed = (await charging("cpo", "set", connection["name"], *wanted, "--json")).json
+    assert [changed[name] for name in names] == [8, True, True, "one_time"]
+    await charging(
+        "cpo", "set", connection["name"], "--max-profile-periods", "24", "--no-hold-minimum", "--no-pauses-are-parking"
+    )
+
+
 async def test_an_operator_is_synchronised_and_what_changed_is_shown(charging: Command) -> None:
     (connection,) = (await charging("cpo", "list", "--json")).json["connections"]
     report = (await charging("cpo", "sync", connection["name"], "--module", "locations", "--full", "--json")).json
@@ -161,6 +173,29 @@ async def test_an_operator_is_synchronised_and_what_changed_is_shown(charging: C
         "tariffs",
         "locations",
     ]
+
+
+async def test_a_session_is_planned_by_a_curve_and_its_plan_is_shown(charging: Command, stack: Embedded) -> None:
+    refused = await charging("curve", "add", "market")
+    assert (refused.code, refused.err.partition(":")[0]) == (2, "invalid_option")
+    added = await charging("curve", "add", "market", "--url", f"{stack.run['cpo']}/prices", "--json")
+    assert (added.code, added.json["currency"], added.json["size"] >= 23) == (0, "EUR", True)
+    assert "market" in (await charging("curve", "list")).out
+    assert "known_until" in (await charging("curve", "show", "market")).out
+
+    started = (await charging("start", EVSE, "--connector", "Type2", "--target-kwh", "60", "--json")).json
+    departure = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "0.5", "--max-kw", "11")
+    answer = (await charging("profile", started["session_id"], *terms, "--json")).json
+    assert (answer["plan"]["strategy"], answer["plan"]["price_source"]) == ("latest", "market")
+
+    shown = await charging("session-plan", started["session_id"])
+    assert (shown.code, "Plan" in shown.out) == (0, True)
+    assert (await charging("session-plan", started["session_id"], "--json")).json["session_id"] == started["session_id"]
+    await charging("stop", started["session_id"])
+    assert (await charging("curve", "remove", "market")).code == 0
+    gone = await charging("curve", "refresh", "market")
+    assert (gone.code, gone.err.partition(":")[0]) == (1, "curve_not_found")
 
 
 async def test_without_a_stack_each_command_says_so(tmp_path: Path) -> None:

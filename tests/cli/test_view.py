@@ -8,6 +8,7 @@ from rich.console import Console, RenderableType
 
 from charging.cli.view.drawing import battery, curve
 from charging.cli.view.news import PHASES, news_between
+from charging.cli.view.plan import plan_panel
 from charging.cli.view.receipt import receipt_panel
 from charging.cli.view.session import STEPS, SessionView, step_of
 from charging.cli.view.stack import stack_panel
@@ -36,6 +37,34 @@ RECEIPT: dict[str, Any] = {
     "currency": "EUR",
     "payment_status": "paid",
 }
+PLAN: dict[str, Any] = {
+    "revision": 2,
+    "strategy": "cheapest",
+    "starts_at": "2026-03-30T12:00:00Z",
+    "departure_time": "2026-03-30T18:00:00Z",
+    "feasible": True,
+    "energy_kwh": 22.0,
+    "shortfall_kwh": 0.0,
+    "required_kw": 3.7,
+    "projected_finish": "2026-03-30T16:00:00Z",
+    "cost": 2.64,
+    "cost_if_asap": 4.18,
+    "currency": "EUR",
+    "price_source": "spot",
+    "price_horizon": "2026-03-30T17:00:00Z",
+    "provisional": True,
+    "carbon_g": 1650.0,
+    "periods": [
+        {"start_period": 0, "limit": 0.0, "reason": "Waits for cheaper power."},
+        {"start_period": 7200, "limit": 11000.0, "reason": "Cheap."},
+    ],
+    "warnings": [{"code": "forecast", "detail": "Some prices are a forecast."}],
+}
+PAST = {**PLAN, "revision": 1, "state": "replaced", "replaced_at": "2026-03-30T12:00:00Z"}
+PRICES = [
+    {"start": "2026-03-30T12:00:00Z", "end": "2026-03-30T14:00:00Z", "price": 0.19},
+    {"start": "2026-03-30T14:00:00Z", "end": "2026-03-30T17:00:00Z", "price": 0.12},
+]
 
 
 def drawn(picture: RenderableType) -> str:
@@ -117,3 +146,31 @@ def test_the_running_stack_says_where_everything_is() -> None:
     picture = drawn(stack_panel({"api": "http://a", "temporal_ui": "http://t", "cpo": None, "data": "/d"}))
     for words in ("http://a/docs", "http://t", "not started", "/d", "charging demo"):
         assert words in picture
+
+
+def test_a_plan_shows_when_it_charges_what_that_costs_and_why() -> None:
+    past = {**PAST, "replaced_because": "Prices have changed."}
+    picture = drawn(plan_panel({"state": "in_force", "plan": PLAN, "earlier": [past], "prices": PRICES}))
+    for words in (
+        "revision 2, in force",
+        "2.64 EUR  (1.54 less than at once)",
+        "spot, known until",
+        "1.6 kg CO2",
+        "0.12 to 0.19 EUR/kWh",
+        "Waits for cheaper power.",
+        "! Some prices are a forecast.",
+        "Prices have changed.",
+    ):
+        assert words in picture
+    power, price = (line for line in picture.splitlines() if "█" in line)
+    assert power.count("█") == 40  # four of six hours
+    assert price.count("█") == 20
+
+
+def test_a_plan_that_cannot_be_met_says_how_much_is_missing() -> None:
+    short = {**PLAN, "feasible": False, "shortfall_kwh": 4.0, "cost": None, "periods": PLAN["periods"][1:]}
+    picture = drawn(plan_panel({"state": "planned", "plan": short, "earlier": [], "prices": []}))
+    assert "4.0 kWh short at the departure" in picture
+    assert "EUR" not in picture
+    nothing = drawn(plan_panel({"state": None, "plan": None, "earlier": [], "prices": []}))
+    assert "No charging profile is in force" in nothing

@@ -1,0 +1,160 @@
+"""From what a user wishes and what is known of a charger to the planner's request, and from its answer to a plan. Pure.
+
+Power here is what flows: a sandbox car takes ``power_factor`` times the limit that it is given.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+from charging.planning import planner
+from charging.planning.bridging import bridged
+from charging.planning.outlook import cost_of
+from charging.planning.plan import Plan
+from charging.planning.profile import PLANNING_FAILED, make_plan
+from charging.planning.request import Acceptance, PlanRequest, PriceSlot
+from charging.session.profile import ChargingPlan, PlanFigures, PlanWarning, ProfilePeriod, ProfileWish
+
+_TENTH: Final = Decimal("0.1")
+_NO_TARGET: Final = PlanWarning(
+    code="no_target", detail="How much energy is needed is not known: it charges at the cap until the departure."
+)
+_PASSED: Final = PlanWarning(code="departure_passed", detail="The departure has passed: it charges at the cap.")
+
+
+@dataclass(frozen=True)
+class Prices:
+    """What energy costs: a curve or an OCPI Tariff with its time zone, from ``source``; none of them: unknown."""
+
+    source: str | None = None
+    curve: tuple[PriceSlot, ...] | None = None
+    tariff: Mapping[str, Any] | None = None
+    time_zone: str | None = None
+    currency: str | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What planning needs to know of a session and its charger.
+
+    ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already. ``max_power_kw``: of the
+    connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
+    ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
+    ``bridge_s``: a shorter gap between two blocks is bridged.
+    """
+
+    max_power_kw: Decimal
+    need_kwh: Decimal | None
+    kwh: Decimal = Decimal(0)
+    power_factor: int = 1
+    taken_kw: Decimal | None = None
+    at_once_kwh: Decimal = Decimal(0)
+    prices: Prices = Prices()
+    carbon: tuple[PriceSlot, ...] | None = None
+    pause_kw: Decimal = Decimal(0)
+    pauses_are_parking: bool = True
+    bridge_s: float = 0
+
+
+def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPlan:
+    """The plan for ``wish`` from ``now`` on. Never fails: what cannot be planned is charged at once, with a warning.
+
+    A schedule of the user's own or a bare cap is taken as it is.
+    """
+    simple = make_plan(wish, max_power_kw=facts.max_power_kw, now=now)
+    simple = simple.model_copy(
+        update={"kwh_at_start": facts.kwh, "taken_kw": facts.taken_kw, "power_factor": facts.power_factor}
+    )
+    if wish.departure_time is None:
+        return simple
+    if facts.need_kwh is None:
+        return simple.model_copy(update={"warnings": (_NO_TARGET,)})
+    if wish.departure_time <= now:
+        return simple.model_copy(update={"warnings": (_PASSED,)})
+    try:
+        request = request_for(wish, facts, now)
+        made = _with_gaps_bridged(planner.plan(request), request, facts)
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of a tariff that cannot be read
+        return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
+    return simple.model_copy(
+        update={
+            "strategy": made.strategy,
+            "pause_kw": facts.pause_kw,
+            "periods": _periods(made, request, facts),
+            "figures": _figures(made, facts),
+            "warnings": tuple(PlanWarning(code=w.code, detail=w.detail) for w in made.warnings),
+        }
+    )
+
+
+def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
+    """What the planner is asked for a wish with a departure after ``now`` and a known need. Raises ``ValueError``."""
+    if wish.departure_time is None or facts.need_kwh is None:
+        raise ValueError("without a departure and a need there is nothing to plan")
+    need = max(facts.need_kwh - facts.kwh, Decimal(0))
+    # Of the session's energy, so that a plan made later does not promise it again.
+    guaranteed = max((wish.guaranteed_kwh or Decimal(0)) - facts.kwh, facts.at_once_kwh)
+    cap, prices = wish.max_charge_rate_kw or facts.max_power_kw, facts.prices
+    given: dict[str, Any] = {
+        "now": now,
+        "departure_time": wish.departure_time,
+        "energy_kwh": need,
+        "max_charge_rate_kw": min(cap, facts.max_power_kw) * facts.power_factor,
+        "min_charge_rate_kw": (wish.min_charge_rate_kw or Decimal(0)) * facts.power_factor,
+        "guaranteed_kwh": max(min(guaranteed, need), Decimal(0)),
+        "pause_kw": facts.pause_kw * facts.power_factor,
+        "pauses_are_parking": facts.pauses_are_parking,
+        "prices": prices.curve,
+        "tariff": prices.tariff,
+        "time_zone": prices.time_zone,
+        "currency": prices.currency,
+        "carbon": facts.carbon,
+        "strategy": wish.strategy or "cheapest",
+    }
+    if facts.taken_kw is not None and need > 0:
+        given["acceptance"] = (Acceptance(upto_kwh=need, max_kw=facts.taken_kw),)
+    return PlanRequest.model_validate(given)
+
+
+def _with_gaps_bridged(made: Plan, request: PlanRequest, facts: Facts) -> Plan:
+    """``made`` without short gaps, and what it costs so."""
+    periods = bridged(made.periods, facts.bridge_s)
+    if periods == made.periods:
+        return made
+    finish = request.now + timedelta(seconds=periods[-1].start_period) if made.feasible else made.projected_finish
+    cost = None if made.cost is None else cost_of(periods, request)
+    return made.model_copy(update={"periods": periods, "cost": cost, "projected_finish": finish})
+
+
+def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:
+    return tuple(
+        ProfilePeriod(start_period=p.start_period, limit=_limit_w(p.limit, request, facts), reason=p.reason)
+        for p in made.periods
+    )
+
+
+def _limit_w(flow_w: Decimal, request: PlanRequest, facts: Facts) -> Decimal:
+    """The limit that lets so much flow: the cap, where the car is expected to take less. It may take more again."""
+    if facts.taken_kw is not None and flow_w >= facts.taken_kw * 1000:
+        flow_w = request.max_charge_rate_kw * 1000
+    return (flow_w / facts.power_factor).quantize(_TENTH, "ROUND_FLOOR").normalize() + 0
+
+
+def _figures(made: Plan, facts: Facts) -> PlanFigures:
+    return PlanFigures(
+        feasible=made.feasible,
+        energy_kwh=made.energy_kwh,
+        shortfall_kwh=made.shortfall_kwh,
+        required_kw=made.required_kw / facts.power_factor,
+        projected_finish=made.projected_finish,
+        latest_safe_start=made.latest_safe_start,
+        cost=made.cost,
+        cost_if_asap=made.cost_if_asap,
+        currency=made.currency,
+        price_source=facts.prices.source,
+        price_horizon=made.price_horizon,
+        provisional=made.provisional,
+        carbon_g=made.carbon_g,
+    )

@@ -21,19 +21,20 @@ with workflow.unsafe.imports_passed_through():
     from activities.records import RecordActivities
     from charging import names
     from charging.planning.profile import PLANNING_FAILED, make_plan
-    from charging.session import preferences, profile_rules, rules
+    from charging.session import plan_rules, preferences, profile_rules, rules
     from charging.session.answers import ProfileSent, Publication, StartAnswer, StopAnswer
     from charging.session.details import current_details, publication
     from charging.session.messages import (
         CdrReceived,
         ClearProfileRequest,
         CommandResultMessage,
+        PricesChanged,
         ProfileRequest,
         SessionUpdated,
         StopRequest,
     )
     from charging.session.model import SessionState, StartOutcome, TimelineEntry
-    from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
+    from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
     from workflows.quick_step import quick_step
@@ -164,11 +165,9 @@ class ChargingSessionWorkflow:
         rules.stop_answered(self._state, answer, workflow.now())
 
     async def _plan(self) -> None:
-        """Made once for each wish, so that a repeated send keeps its start."""
-        state, now = self._state, workflow.now()
-        wish = state.profile.wish or ProfileWish()
-        order = PlanOrder(session_id=state.spec.session_id, wish=wish, now=now, revision=state.plans_made + 1)
-        profile_rules.planned(state, await self._made(order), workflow.now())
+        """Made once for each wish, so that a repeated send keeps its start; and again when it no longer holds."""
+        order = plan_rules.order(self._state, workflow.now())
+        plan_rules.planned(self._state, order, await self._made(order), workflow.now())
 
     async def _made(self, order: PlanOrder) -> ChargingPlan:
         simple = make_plan(order.wish, max_power_kw=self._state.spec.max_power_kw, now=order.now)
@@ -181,11 +180,13 @@ class ChargingSessionWorkflow:
                 order,
                 start_to_close_timeout=PLANNING,
                 retry_policy=RetryPolicy(maximum_attempts=2),
-                summary=f"Plan for {order.wish.departure_time.isoformat()}",
+                summary=order.why or f"Plan for {order.wish.departure_time.isoformat()}",
             )
         except FailureError as error:
             if is_cancelled_exception(error):
                 raise
+            if order.in_force is not None:
+                return order.in_force.kept(order.now, self._state.meter.kwh, order.taken_kw)
             return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
 
     async def _send_profile(self) -> None:
@@ -362,6 +363,7 @@ class ChargingSessionWorkflow:
         self._stored = max(self._stored, changes)
         state.unpublished = [entry for entry in state.unpublished if entry not in snapshot.entries]
         state.answers = [answer for answer in state.answers if answer not in snapshot.answers]
+        state.plans = [record for record in state.plans if record not in snapshot.plans]
         state.ask_cpo = state.ask_cpo and not snapshot.ask_cpo
 
     def _catch_up(self) -> None:
@@ -442,6 +444,12 @@ class ChargingSessionWorkflow:
         says = isinstance(message, dict) and "settled" in message
         if says and (taken := self._take(CdrReceived, message)):
             rules.cdr_received(self._state, taken, workflow.now())
+
+    @workflow.signal(name=names.Signal.PRICES_CHANGED, description="The plan is made again. Needs no input.")
+    def prices_changed(self, message: Any = None, *_junk: Any) -> None:
+        """Another curve of prices or CO2 is stored for this charger."""
+        if self._take(PricesChanged, message):
+            plan_rules.prices_changed(self._state)
 
     @workflow.query(name=names.Query.STATUS, description="The whole state of this session.")
     def status(self) -> SessionState:

@@ -1,13 +1,17 @@
 """Which method finds the cheapest way. Pure."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from charging.planning.bill import Piece
+from charging.planning.exact import search
 from charging.planning.greedy import fill
 from charging.planning.plan import PlanWarning
 from charging.planning.slots import Slot
 from charging.planning.task import Task
+
+_NOT_OPTIMAL = PlanWarning(code="not_optimal", detail="A good plan, but a cheaper one may exist.")
 
 
 class Choice(NamedTuple):
@@ -23,5 +27,13 @@ def cheapest(task: Task, slots: Sequence[Slot]) -> Choice:
     left = -int(-(task.need - task.energy) // 1)
     if left <= 0:
         return Choice([])
-    filled = fill(slots, left, minimum=task.minimum, limit=task.car.limit)
-    return Choice(filled.pieces, filled.marginal)
+    if len(task.car.steps) == 1 and all(band.upto is None for slot in slots for band in slot.bands):
+        filled = fill(slots, left, minimum=task.minimum, limit=task.car.limit)
+        if task.max_blocks is None or _blocks([*task.first, *filled.pieces]) <= task.max_blocks:
+            return Choice(filled.pieces, filled.marginal)
+    found = search(task, slots, task.max_blocks)
+    return Choice(found.pieces, warnings=() if found.is_optimal else (_NOT_OPTIMAL,))
+
+
+def _blocks(pieces: Sequence[Piece]) -> int:
+    return bool(pieces) + sum(before.end < after.begin for before, after in pairwise(pieces))

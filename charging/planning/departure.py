@@ -39,7 +39,7 @@ class Facts:
 
     ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already. ``max_power_kw``: of the
     connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
-    ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them.
+    ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
     """
 
     max_power_kw: Decimal
@@ -47,6 +47,7 @@ class Facts:
     kwh: Decimal = Decimal(0)
     power_factor: int = 1
     taken_kw: Decimal | None = None
+    at_once_kwh: Decimal = Decimal(0)
     prices: Prices = Prices()
     carbon: tuple[PriceSlot, ...] | None = None
     pause_kw: Decimal = Decimal(0)
@@ -69,30 +70,36 @@ def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPl
     if wish.departure_time <= now:
         return simple.model_copy(update={"warnings": (_PASSED,)})
     try:
-        made = planner.plan(_request(wish, facts, wish.departure_time, facts.need_kwh, now))
+        request = request_for(wish, facts, now)
+        made = planner.plan(request)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of a tariff that cannot be read
         return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
     return simple.model_copy(
         update={
             "strategy": made.strategy,
-            "periods": tuple(_period(p.start_period, p.limit, p.reason, facts.power_factor) for p in made.periods),
+            "pause_kw": facts.pause_kw,
+            "periods": _periods(made, request, facts),
             "figures": _figures(made, facts),
             "warnings": tuple(PlanWarning(code=w.code, detail=w.detail) for w in made.warnings),
         }
     )
 
 
-def _request(wish: ProfileWish, facts: Facts, departure: datetime, need_kwh: Decimal, now: datetime) -> PlanRequest:
+def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
+    """What the planner is asked for a wish with a departure after ``now`` and a known need. Raises ``ValueError``."""
+    if wish.departure_time is None or facts.need_kwh is None:
+        raise ValueError("without a departure and a need there is nothing to plan")
+    need = max(facts.need_kwh - facts.kwh, Decimal(0))
+    # Of the session's energy, so that a plan made later does not promise it again.
+    guaranteed = max((wish.guaranteed_kwh or Decimal(0)) - facts.kwh, facts.at_once_kwh)
     cap, prices = wish.max_charge_rate_kw or facts.max_power_kw, facts.prices
-    need = max(need_kwh - facts.kwh, Decimal(0))
     given: dict[str, Any] = {
         "now": now,
-        "departure_time": departure,
+        "departure_time": wish.departure_time,
         "energy_kwh": need,
         "max_charge_rate_kw": min(cap, facts.max_power_kw) * facts.power_factor,
         "min_charge_rate_kw": (wish.min_charge_rate_kw or Decimal(0)) * facts.power_factor,
-        # Of the session's energy, so that a plan made later does not promise it again.
-        "guaranteed_kwh": max(min((wish.guaranteed_kwh or Decimal(0)) - facts.kwh, need), Decimal(0)),
+        "guaranteed_kwh": max(min(guaranteed, need), Decimal(0)),
         "pause_kw": facts.pause_kw * facts.power_factor,
         "pauses_are_parking": facts.pauses_are_parking,
         "prices": prices.curve,
@@ -107,9 +114,18 @@ def _request(wish: ProfileWish, facts: Facts, departure: datetime, need_kwh: Dec
     return PlanRequest.model_validate(given)
 
 
-def _period(start_period: int, limit_w: Decimal, reason: str, power_factor: int) -> ProfilePeriod:
-    limit = (limit_w / power_factor).quantize(_TENTH, "ROUND_FLOOR").normalize() + 0
-    return ProfilePeriod(start_period=start_period, limit=limit, reason=reason)
+def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:
+    return tuple(
+        ProfilePeriod(start_period=p.start_period, limit=_limit_w(p.limit, request, facts), reason=p.reason)
+        for p in made.periods
+    )
+
+
+def _limit_w(flow_w: Decimal, request: PlanRequest, facts: Facts) -> Decimal:
+    """The limit that lets so much flow: the cap, where the car is expected to take less. It may take more again."""
+    if facts.taken_kw is not None and flow_w >= facts.taken_kw * 1000:
+        flow_w = request.max_charge_rate_kw * 1000
+    return (flow_w / facts.power_factor).quantize(_TENTH, "ROUND_FLOOR").normalize() + 0
 
 
 def _figures(made: Plan, facts: Facts) -> PlanFigures:

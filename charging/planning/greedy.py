@@ -45,7 +45,7 @@ def fill(slots: Sequence[Slot], need: int, *, minimum: int, limit: int) -> Fille
     left = need
     for at, climb in enumerate(climbs):
         room = (climb.upper - climb.lower) * _length(slots[climb.slot])
-        if room > left:
+        if room >= left:
             tied = _tied(climbs, at)
             if len(tied) > 1 and not any(other.lower for other in tied):
                 return _fill_tied(slots, powers, tied, need)
@@ -126,7 +126,7 @@ def _fill_tied(slots: Sequence[Slot], powers: list[int], tied: Sequence[_Climb],
         from_right = _is_on(powers, run[-1] + 1) and not _is_on(powers, run[0] - 1)
         for at in reversed(run) if from_right else run:
             room = upper[at] * _length(slots[at])
-            if room > left:
+            if room >= left:
                 return _mixed(slots, powers, _Climb(0.0, at, 0, upper[at]), left)
             powers[at] = upper.pop(at)
             left -= room

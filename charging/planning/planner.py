@@ -52,7 +52,7 @@ def _way(request: PlanRequest, task: Task, prices: Prices, at_once: _Way) -> _Wa
     if request.strategy == "asap":
         return at_once._replace(charging="at once, as asked.")
     if request.strategy == "latest":
-        pieces = _latest(task)
+        pieces = _latest(task, prices)
         return _Way(pieces, _cost(pieces, prices, task), "as late as possible, as asked.", "it is not time yet.")
     if request.strategy == "greenest":
         return _optimal(task, carbon_of(request), prices, at_once, "the greenest time.", "greener time comes.")
@@ -68,7 +68,7 @@ def _optimal(task: Task, objective: Prices, prices: Prices, at_once: _Way, charg
     if not objective.slots:
         return at_once
     choice: Choice = cheapest(task, task.free(objective.slots))
-    pieces = settle([*task.first, *choice.pieces], task.need, task.car, minimum=task.minimum, trim=_trim(task, choice))
+    pieces = settle(task, [*task.first, *choice.pieces], prices.slots, _trim(task, choice))
     return _Way(pieces, _cost(pieces, prices, task), charging, waiting, choice.warnings)
 
 
@@ -78,14 +78,14 @@ def _trim(task: Task, choice: Choice) -> int:
 
 def _at_once(task: Task, prices: Prices) -> _Way:
     end = min(-int(-task.taken // 1), -(-task.horizon // SECOND) * SECOND)
-    pieces = settle([Piece(0, end, task.car.limit)] if end else [], task.need, task.car, minimum=task.minimum)
+    pieces = settle(task, [Piece(0, end, task.car.limit)] if end else [], prices.slots)
     return _Way(pieces, _cost(pieces, prices, task), "at once, because no price is known.")
 
 
-def _latest(task: Task) -> list[Piece]:
+def _latest(task: Task, prices: Prices) -> list[Piece]:
     end = task.horizon // SECOND * SECOND
     begin = max(end + int(-task.car.duration(task.energy, task.need) // 1), task.begin)
-    return settle([*task.first, Piece(begin, end, task.car.limit)], task.need, task.car, minimum=task.minimum)
+    return settle(task, [*task.first, Piece(begin, end, task.car.limit)], prices.slots)
 
 
 def _cost(pieces: Sequence[Piece], prices: Prices, task: Task) -> Decimal | None:

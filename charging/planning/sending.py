@@ -41,6 +41,11 @@ class Conversion(_Frozen):
         """One decimal, rounded up: less would be below the minimum."""
         return self._divided(watts, ROUND_CEILING)
 
+    def least_w(self, min_charge_rate_kw: Decimal | None) -> Decimal:
+        """What ``hold_minimum`` sends: 6 A per phase (AC) or 2 kW (DC), more where the user's minimum is more."""
+        least = Decimal(LEAST_AMPS * self.phases * self.voltage) if self.unit == "A" else LEAST_DC_W
+        return max(least, (min_charge_rate_kw or Decimal(0)) * 1000)
+
     def _divided(self, watts: Decimal, rounding: str) -> Decimal:
         divisor = 1 if self.unit == "W" else self.phases * self.voltage
         return (watts / divisor).quantize(Decimal("0.1"), rounding)
@@ -53,12 +58,6 @@ class Station(_Frozen):
     max_power_kw: Decimal
     max_periods: int
     hold_minimum: bool = False
-
-    def least_w(self, min_charge_rate_kw: Decimal | None) -> Decimal:
-        """What ``hold_minimum`` sends: 6 A per phase (AC) or 2 kW (DC), more where the user's minimum is more."""
-        ac = self.conversion.unit == "A"
-        least = Decimal(LEAST_AMPS * self.conversion.phases * self.conversion.voltage) if ac else LEAST_DC_W
-        return max(least, (min_charge_rate_kw or Decimal(0)) * 1000)
 
 
 class SentPeriod(_Frozen):
@@ -132,7 +131,7 @@ def _ahead(steps: list[_Step], now: datetime) -> list[_Step]:
 def _pause_w(plan: ChargingPlan, station: Station) -> Decimal:
     if not station.hold_minimum:
         return Decimal(0)
-    return min(station.least_w(plan.wish.min_charge_rate_kw), _cap_w(plan, station))
+    return min(station.conversion.least_w(plan.wish.min_charge_rate_kw), _cap_w(plan, station))
 
 
 def _paused_at(steps: list[_Step], watts: Decimal) -> list[_Step]:

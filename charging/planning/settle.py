@@ -2,19 +2,25 @@
 
 Edges are moved outwards to whole seconds; what would flow too much by that is taken from one piece, by whole seconds
 and then by a lower limit: tenths of a watt, in two steps 0.1 W apart where one does not divide. So the need is met to
-0.1 Ws and never exceeded. No piece is lowered below the minimum: where there is no room between that and the limit, the
-energy of less than a second is missing.
+0.1 Ws and never exceeded. No piece is lowered below the minimum, or to where another price holds: it is made a second
+shorter and stronger instead. Where there is no room for that either, the energy of less than a second is missing.
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from charging.planning.bill import Piece, delivered
 from charging.planning.car import Car, Number
-from charging.planning.slots import SECOND
+from charging.planning.slots import SECOND, Slot
+from charging.planning.task import Task
 
 
-def settle(pieces: Sequence[Piece], need: int, car: Car, *, minimum: int, trim: int = -1) -> list[Piece]:
-    """``pieces`` with edges at whole seconds from now, delivering ``need``; the one of number ``trim`` pays for it."""
+def settle(task: Task, pieces: Sequence[Piece], slots: Sequence[Slot], trim: int = -1) -> list[Piece]:
+    """``pieces`` with edges at whole seconds from now, delivering the need; the one of number ``trim`` pays for it.
+
+    ``slots`` say at which powers the same prices hold.
+    """
+    need, car = task.need, task.car
     whole = _to_seconds(pieces)
     at = trim % len(whole) if whole else 0
     while whole and (surplus := delivered(whole, car, whole[-1].end) - need) > 0:
@@ -26,8 +32,27 @@ def settle(pieces: Sequence[Piece], need: int, car: Car, *, minimum: int, trim: 
         elif too_long:
             whole[at] = _shorter(whole, at, too_long)
         else:
-            return _lowered(whole, at, need, car, minimum)
+            return _lowered(whole, at, need, car, _room(task, piece, slots))
     return whole
+
+
+class _Room(NamedTuple):
+    """The least and the greatest power at which prices are the same."""
+
+    low: int
+    high: int
+
+
+def _room(task: Task, piece: Piece, slots: Sequence[Slot]) -> _Room:
+    low, high = min(task.minimum, piece.power), task.car.limit
+    for slot in slots:
+        if slot.begin < piece.end and slot.end > piece.begin:
+            for band in slot.bands:
+                if band.below is not None and band.below <= piece.power:
+                    low = max(low, band.below)
+                elif band.below is not None:
+                    high = min(high, band.below - 1)
+    return _Room(low, high)
 
 
 def _to_seconds(pieces: Sequence[Piece]) -> list[Piece]:
@@ -50,7 +75,7 @@ def _shorter(whole: Sequence[Piece], at: int, by: int) -> Piece:
     return Piece(piece.begin, piece.end - by, piece.power)
 
 
-def _lowered(whole: list[Piece], at: int, need: int, car: Car, minimum: int) -> list[Piece]:
+def _lowered(whole: list[Piece], at: int, need: int, car: Car, room: _Room) -> list[Piece]:
     """``whole`` with just as much power at the end of the piece at ``at`` as makes the sum right."""
     piece = whole[at]
     before, after = whole[:at], whole[at + 1 :]
@@ -58,11 +83,11 @@ def _lowered(whole: list[Piece], at: int, need: int, car: Car, minimum: int) -> 
     seconds = _steady(piece, delivered(before, car, piece.begin), car)
     head = Piece(piece.begin, piece.end - seconds * SECOND, piece.power)
     left = int((need - rest - delivered([*before, head], car, head.end)) // SECOND)
-    if left // seconds < min(minimum, piece.power):
-        seconds -= 1  # a shorter and a stronger piece, as far as the limit goes
+    if left // seconds < room.low:
+        seconds -= 1
     if seconds == 0:
         return [*before, *after]
-    power, more = divmod(min(left, car.limit * seconds), seconds)
+    power, more = divmod(min(left, room.high * seconds), seconds)
     end = head.end + seconds * SECOND
     middle = head.end + more * SECOND
     return [*before, head, Piece(head.end, middle, power + 1), Piece(middle, end, power), *after]

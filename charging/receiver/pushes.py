@@ -18,6 +18,7 @@ from charging.ocpi import session_object
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold
 from charging.receiver.cdr_matching import match_again
+from charging.session.meter_points import is_point
 from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
 from charging.session.wakes import WakeRow, wakes
@@ -31,6 +32,7 @@ from charging.store.cpo_sessions import (
     load_own_sessions,
     save_cpo_sessions,
     save_meters,
+    save_points,
 )
 from charging.store.events import add_event
 from charging.store.inbox import Kind, add_message, add_wakes
@@ -71,6 +73,7 @@ class _Batch:
     changed: set[SessionKey] = field(default_factory=set)
     meters: dict[str, MeterChange] = field(default_factory=dict)
     wakes: set[str] = field(default_factory=set)
+    points: list[tuple[str, Meter]] = field(default_factory=list)
     parked: list[StoredSession] = field(default_factory=list)
     found: list[StoredSession] = field(default_factory=list)  # turned out to be ours just now
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
@@ -144,8 +147,11 @@ class _Batch:
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
             detail = {"anomaly": anomaly.value, "kwh": _text(reading.kwh), "kept_kwh": _text(meter.kwh)}
             self.events.append((own.id, "meter_anomaly", detail | {"cost": _text(reading.cost)}))
-        if wakes(WakeRow(meter=own.meter, wake_kwh=own.wake_kwh, wake_cost=own.wake_cost), meter):
+        limits = {"wake_kwh": own.wake_kwh, "wake_cost": own.wake_cost}
+        if wakes(WakeRow(meter=own.meter, plan=own.plan, policy=own.spec.policy, **limits), meter):
             self.wakes.add(own.id)
+        if own.plan is not None and is_point(own.meter, meter):
+            self.points.append((own.id, meter))
         changed = meter.seq != own.meter.seq or (own.id in self.meters and self.meters[own.id].changed)
         self.meters[own.id] = MeterChange(own.id, meter, changed, self._poll_at(own, meter, now))
         self.own[own.id] = replace(own, meter=meter)
@@ -233,6 +239,7 @@ async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> No
     await save_cpo_sessions(connection, new, changed, now)
     await save_meters(connection, [batch.meters[key] for key in sorted(batch.meters)], now)
     await add_wakes(connection, batch.wakes, now)
+    await save_points(connection, batch.points)
     for session in batch.parked:
         payload = {"connection_id": session.key.connection_id, "ocpi_session_id": session.spelled_id}
         await add_message(connection, str(session.session_id), Kind.PARKED, payload, now)

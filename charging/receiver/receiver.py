@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -12,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import UnusableMessage
 from charging.ocpi import wire
-from charging.ocpi.models import Cdr, ChargingProfileResult, DisplayText
+from charging.ocpi.models import ActiveChargingProfile, Cdr, DisplayText
 from charging.ocpi.versions import dialect
 from charging.receiver.cdr_matching import hand_over
 from charging.receiver.group import GroupCommit
 from charging.receiver.pushes import Outcome, Push, store_pushes
+from charging.session.drift import limited
+from charging.session.plan_rules import active_watts
 from charging.settings import Settings
 from charging.store.connections import Connection
 from charging.store.cpo_sessions import SessionKey, read_cpo_session
@@ -34,7 +37,7 @@ from charging.store.received_cdrs import (
     session_of,
 )
 from charging.store.reservations import take_result
-from charging.store.results import SentCommand, keep_result, sent_command, session_of_profile
+from charging.store.results import PlannedSession, SentCommand, keep_result, sent_command, session_of_profile
 
 logger = logging.getLogger(__name__)
 
@@ -132,12 +135,21 @@ class Receiver:
         return wire.loads(kept.raw) if kept.version == version else dialect(version).write("cdr", kept.body)
 
     async def active_profile(self, connection: Connection, ocpi_session_id: str, body: dict[str, Any]) -> bool:
-        """PUT of an ActiveChargingProfile (§14.2.2.2), kept as an event. False: this peer has no such Session."""
+        """PUT of an ActiveChargingProfile (§14.2.2.2), kept as an event. False: this peer has no such Session.
+
+        The workflow hears of one that gives less than the plan in force, or again as much.
+        """
+        now = datetime.now(UTC)
         async with self._database.write() as store:
-            session_id = await session_of_profile(store, connection.id, ocpi_session_id)
-            if session_id is not None:
-                await add_event(store, session_id, "active_profile", body, datetime.now(UTC))
-        return session_id is not None
+            planned = await session_of_profile(store, connection.id, ocpi_session_id)
+            if planned is None:
+                return False
+            await add_event(store, planned.session_id, "active_profile", body, now)
+            if _changes_plan(planned, body, now):
+                payload = {"command": "ACTIVE_PROFILE", "result": "ACCEPTED", **_active_limit(body, now)}
+                await add_message(store, planned.session_id, Kind.COMMAND_RESULT, payload, now)
+        self.on_commit()
+        return True
 
     # --- Sessions ---
 
@@ -189,7 +201,7 @@ class Receiver:
             return
         payload = {"command": kind, "command_id": command_id, "result": body["result"], "detail": _words(body)}
         if kind == "ACTIVE_PROFILE":
-            payload |= _active_limit(body)
+            payload |= _active_limit(body.get("profile"), now)
         await add_message(store, command.session_id, Kind.COMMAND_RESULT, payload, now)
 
     # --- CDRs ---
@@ -266,16 +278,26 @@ def _check_identity(connection: Connection, key: SessionKey, body: dict[str, Any
         raise UnusableMessage("not a Session of this peer")
 
 
-def _active_limit(body: dict[str, Any]) -> dict[str, Any]:
-    """What an ActiveChargingProfileResult (§14.3.2) allows now; nothing where it cannot be read."""
+def _changes_plan(planned: PlannedSession, active: dict[str, Any], now: datetime) -> bool:
+    told = _active_limit(active, now)
+    if planned.plan is None or not told:
+        return False
+    watts = active_watts(planned.spec, Decimal(told["active_limit"]), told["active_unit"])
+    return limited(planned.plan, watts, now) is not None
+
+
+def _active_limit(active: Any, now: datetime) -> dict[str, Any]:
+    """What an ActiveChargingProfile (§14.4.1) allows now; nothing where it cannot be read."""
     try:
-        active = ChargingProfileResult.model_validate(body).profile
+        read = ActiveChargingProfile.model_validate(active)
     except ValidationError:
         return {}
-    if active is None or not active.charging_profile.charging_profile_period:
+    profile, started_at = read.charging_profile, read.charging_profile.start_date_time or read.start_date_time
+    if not profile.charging_profile_period:
         return {}
-    first = active.charging_profile.charging_profile_period[0]
-    return {"active_limit": str(first.limit), "active_unit": active.charging_profile.charging_rate_unit}
+    first, *later = profile.charging_profile_period
+    begun = [period for period in later if started_at + timedelta(seconds=period.start_period) <= now]
+    return {"active_limit": str((begun or [first])[-1].limit), "active_unit": profile.charging_rate_unit}
 
 
 def _words(body: dict[str, Any]) -> str | None:

@@ -12,6 +12,7 @@ from charging.sandbox import (
     serve_admin,
     serve_commands,
     serve_lists,
+    serve_preferences,
     serve_prices,
     serve_profiles,
     serve_registration,
@@ -51,7 +52,7 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
     app.add_exception_handler(Refusal, _refuse)
     for module in (serve_registration, serve_admin, serve_prices):
         app.include_router(module.router)
-    for module in (serve_lists, serve_commands, serve_profiles):
+    for module in (serve_lists, serve_commands, serve_profiles, serve_preferences):
         app.include_router(module.router, dependencies=[Depends(has_module)])
     return app
 

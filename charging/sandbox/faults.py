@@ -3,9 +3,9 @@
 A fault is ``{"when": …, "kind": …}``. Optional for all: ``times`` (default 1; null: for ever), ``skip`` (so many
 chances are let pass first) and ``evse`` (uid or evse id: only there). The oldest fault that fits acts.
 
-``when`` a **call** reaches us (``START_SESSION STOP_SESSION SET_PROFILE CLEAR_PROFILE ACTIVE_PROFILE LOCATIONS
-TARIFFS SESSIONS CDRS TOKENS VERSIONS CREDENTIALS``, or ``ANY``), its answer is spoiled. ``executed`` says whether
-the call takes effect all the same:
+``when`` a **call** reaches us (``START_SESSION STOP_SESSION SET_PROFILE CLEAR_PROFILE ACTIVE_PROFILE
+PREFERENCES LOCATIONS TARIFFS SESSIONS CDRS TOKENS VERSIONS CREDENTIALS``, or ``ANY``), its answer is spoiled.
+``executed`` says whether the call takes effect all the same:
 
 - ``http``       ``status`` (default 503), ``retry_after`` s, ``executed`` (default false)
 - ``ocpi``       an envelope with ``status_code`` (default 4002) on HTTP 200, ``executed`` (default false)
@@ -18,7 +18,8 @@ the call takes effect all the same:
 
 ``when`` a **command** (``START_SESSION STOP_SESSION SET_PROFILE CLEAR_PROFILE ACTIVE_PROFILE``), its two answers:
 
-- ``response``          the synchronous answer is ``result`` (REJECTED, NOT_SUPPORTED, UNKNOWN_SESSION, TOO_OFTEN …)
+- ``response``          the synchronous answer is ``result`` (REJECTED, NOT_SUPPORTED, UNKNOWN_SESSION, TOO_OFTEN …);
+                        PREFERENCES, which have no other answer, too (NOT_POSSIBLE, PROFILE_TYPE_NOT_SUPPORTED …)
 - ``no_result``         accepted, executed, and no asynchronous result ever
 - ``result``            the asynchronous result is ``result`` (TIMEOUT, FAILED, EVSE_OCCUPIED, REJECTED, UNKNOWN …)
                         and nothing is executed; with ``after_s`` a START becomes active all the same, so late
@@ -71,7 +72,17 @@ from charging.sandbox.locations import find
 from charging.sandbox.persistence import Journal
 
 COMMANDS: Final = frozenset({"START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE", "ACTIVE_PROFILE"})
-CALLS: Final = COMMANDS | {"LOCATIONS", "TARIFFS", "SESSIONS", "CDRS", "TOKENS", "VERSIONS", "CREDENTIALS", "ANY"}
+CALLS: Final = COMMANDS | {
+    "PREFERENCES",
+    "LOCATIONS",
+    "TARIFFS",
+    "SESSIONS",
+    "CDRS",
+    "TOKENS",
+    "VERSIONS",
+    "CREDENTIALS",
+    "ANY",
+}
 SESSION_PUSHES: Final = frozenset(
     {f"SESSION_{what}" for what in ("PENDING", "ACTIVE", "UPDATE", "COMPLETED", "INVALID", "PUSH")}
 )
@@ -157,6 +168,8 @@ def kinds_at(when: str) -> frozenset[str]:
     kinds = set(TRANSPORT_KINDS) if when in CALLS else set()
     if when in COMMANDS:
         kinds |= _IN_ANY_COMMAND
+    if when == "PREFERENCES":
+        kinds.add("response")
     if when in ("STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE"):
         kinds.add("ignored")
     if when == "START_SESSION":

@@ -2,7 +2,8 @@
 
 ``E12345`` (uid 3256) charges cars by CCS with up to 150 kW, ``E12346`` (uid 3257) by Type 2 with up to 22 kW. The
 others are there so that tests and benches can run side by side, and for what is special: no profiles, out of
-order, two connectors. A ``uid`` says nothing about the ``evse_id``: it is a key in somebody's database.
+order, two connectors, charging preferences in place of profiles (``E12357``). A ``uid`` says nothing about the
+``evse_id``: it is a key in somebody's database.
 """
 
 from collections.abc import Mapping
@@ -58,6 +59,7 @@ class Charger:
     evse_id: str
     outlets: tuple[Outlet, ...]
     takes_profiles: bool = True
+    takes_preferences: bool = False
     status: str = "AVAILABLE"
 
     def outlet(self, connector_id: str | None) -> Outlet | None:
@@ -79,8 +81,8 @@ def _chademo(kw: int, connector_id: str) -> Outlet:
     return Outlet(connector_id, "CHADEMO", "DC", 500, kw * 2, float(kw), DC_TARIFF)
 
 
-def _charger(number: int, *outlets: Outlet, takes_profiles: bool = True, status: str = "AVAILABLE") -> Charger:
-    return Charger(str(number - 9089), f"FI*VRT*E{number}", outlets, takes_profiles, status)
+def _charger(number: int, *outlets: Outlet, **special: Any) -> Charger:
+    return Charger(str(number - 9089), f"FI*VRT*E{number}", outlets, **special)
 
 
 _ALL: Final = (
@@ -92,6 +94,7 @@ _ALL: Final = (
     _charger(12350, _ccs(150), status="OUTOFORDER"),
     _charger(12351, _ccs(150, "1"), _chademo(50, "2")),
     _charger(12352, _type2(11, 16)),
+    _charger(12357, _type2(22, 32), takes_profiles=False, takes_preferences=True),
     *(_charger(number, _ccs(150)) for number in range(12353, 12357)),
 )
 CHARGERS: Final[Mapping[str, Charger]] = {charger.uid: charger for charger in _ALL}
@@ -137,12 +140,16 @@ def location_object(statuses: Mapping[str, tuple[str, datetime]]) -> dict[str, A
 
 def evse_object(charger: Charger, status: str, since: datetime) -> dict[str, Any]:
     """``charger`` as an OCPI EVSE (§8.3.2)."""
-    capabilities = ["REMOTE_START_STOP_CAPABLE", "RFID_READER"]
+    special = {
+        "CHARGING_PROFILE_CAPABLE": charger.takes_profiles,
+        "CHARGING_PREFERENCES_CAPABLE": charger.takes_preferences,
+    }
+    capabilities = [name for name, has in special.items() if has]
     return {
         "uid": charger.uid,
         "evse_id": charger.evse_id,
         "status": status,
-        "capabilities": ["CHARGING_PROFILE_CAPABLE", *capabilities] if charger.takes_profiles else capabilities,
+        "capabilities": [*capabilities, "REMOTE_START_STOP_CAPABLE", "RFID_READER"],
         "connectors": [_connector_object(outlet) for outlet in charger.outlets],
         "physical_reference": charger.evse_id[-2:],
         "last_updated": since,

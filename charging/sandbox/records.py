@@ -33,11 +33,15 @@ class Stop(_Record):
 
 
 class ProfileCall(_Record):
-    """A charging profile set, cleared or asked for. ``kind``: SET_PROFILE, CLEAR_PROFILE or ACTIVE_PROFILE."""
+    """A charging profile set, cleared or asked for, or charging preferences told.
+
+    ``kind``: SET_PROFILE, CLEAR_PROFILE, ACTIVE_PROFILE or PREFERENCES.
+    """
 
     kind: str
     session_id: str
     charging_profile: dict[str, Any] | None = None
+    charging_preferences: dict[str, Any] | None = None
 
 
 class Cdr(BaseModel):

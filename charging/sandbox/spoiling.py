@@ -18,6 +18,7 @@ from charging.sandbox.faults import TRANSPORT_KINDS, Fault
 from charging.sandbox.records import Start
 
 _MODULE = re.compile(r"/ocpi/cpo/[^/]+/([^/]+)/?(.*)")
+PREFERENCES = "/charging_preferences"
 _PROFILES = {"PUT": "SET_PROFILE", "DELETE": "CLEAR_PROFILE", "GET": "ACTIVE_PROFILE"}
 
 
@@ -59,6 +60,8 @@ def name_of(method: str, path: str) -> str:
     module, rest = match.groups()
     if module == "commands":
         return rest
+    if module == "sessions" and rest.endswith(PREFERENCES):
+        return "PREFERENCES"
     return _PROFILES.get(method, "") if module == "chargingprofiles" else module.upper()
 
 
@@ -66,7 +69,11 @@ def _evse_uid(cpo: Cpo, call: str, path: str, body: bytes) -> str | None:
     """Which EVSE a call is about, if it is about one."""
     if call == "START_SESSION":
         return _field(body, "evse_uid")
-    session_id = _field(body, "session_id") if call == "STOP_SESSION" else unquote(path.rpartition("/")[2])
+    session_id = (
+        _field(body, "session_id")
+        if call == "STOP_SESSION"
+        else unquote(path.removesuffix(PREFERENCES).rpartition("/")[2])
+    )
     session = cpo.sessions.get(session_id or "")
     return session.evse_uid if session else None
 

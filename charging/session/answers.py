@@ -13,7 +13,7 @@ from charging.session.model import (
     Status,
     TimelineEntry,
 )
-from charging.session.profile import ChargingPlan
+from charging.session.profile import ChargingPlan, PlanRecord
 
 
 class _Frozen(BaseModel):
@@ -73,4 +73,5 @@ class Publication(_Frozen):
     ended_at: datetime | None
     ask_cpo: bool
     answers: list[ProfileAnswer]
+    plans: list[PlanRecord] = []
     entries: list[TimelineEntry]

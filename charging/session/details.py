@@ -61,6 +61,7 @@ def publication(state: SessionState, *, length: int, n: int) -> Publication:
         ended_at=state.ended_at,
         ask_cpo=state.ask_cpo,
         answers=state.answers,
+        plans=state.plans,
         entries=state.unpublished,
     )
 

@@ -10,7 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from charging.session.profile import ChargingPlan, ProfileWish
+from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
 
 
 class Status(StrEnum):
@@ -67,7 +67,10 @@ class Reason(_Frozen):
 
 
 class Policy(_Frozen):
-    """Deadlines of a session, in seconds, copied into it at its start so that a running session never changes."""
+    """Deadlines of a session, in seconds, copied into it at its start so that a running session never changes.
+
+    And how closely its charging plan is kept: kWh, s, and money in the session's currency.
+    """
 
     confirm_s: float = 180  # START sent, until the CPO shows a Session or says yes
     plug_in_s: float = 600  # START accepted by the charge point, until a Session is ACTIVE
@@ -76,6 +79,13 @@ class Policy(_Frozen):
     cdr_s: float = 35 * 86400  # end of the transaction, until we stop waiting for its CDR
     tombstone_s: float = 86400  # a START of unknown outcome is watched for so long
     profile_result_s: float = 60  # a charging profile is sent again when its result is so late
+    drift_kwh: Decimal = Decimal("0.5")  # the meter may be so far from the plan (or what flows in drift_s, if more)
+    drift_s: float = 300
+    replan_pause_s: float = 300  # between one look at the plan and the next, where only the meter asks for it
+    min_gain: Decimal = Decimal("0.10")  # a new plan must save so much, and so large a share of the cost ...
+    min_gain_share: Decimal = Decimal("0.02")  # ... of going on with the plan in force
+    finish_block_s: float = 1800  # a block that ends so soon is finished
+    bridge_s: float = 900  # a shorter gap between two blocks is bridged
     history_limit: int = Field(
         4096, description="History events after which the workflow continues as new, if Temporal has not said so."
     )
@@ -201,6 +211,19 @@ class ProfileProgress(BaseModel):
     preference_refusals: tuple[str, ...] = ()  # answers to charging preferences that were taken into account
 
 
+class Following(BaseModel):
+    """How the plan in force is kept true: ``cause``, ``why``: it is to be made again; ``taken_kw`` as in a plan.
+
+    ``departed``: the departure whose passing was noted. ``looked_at``: the price horizon at which it was made again.
+    """
+
+    cause: PlanCause | None = None
+    why: str = ""
+    taken_kw: Decimal | None = None
+    departed: datetime | None = None
+    looked_at: datetime | None = None
+
+
 class ProfileAnswer(_Frozen):
     """What became of one profile request; written to the row that the API waits on."""
 
@@ -223,7 +246,8 @@ class SessionState(BaseModel):
 
     ``closed_at``: the CPO's transaction is over (or provably never was): the EVSE claim ends.
     ``watch_until``: how long a failed session of unknown outcome is watched (its tombstone).
-    ``answers`` and ``unpublished`` are profile answers and timeline entries that the store does not have yet.
+    ``answers``, ``plans`` and ``unpublished`` are profile answers, plan revisions and timeline entries that the store
+    does not have yet.
     ``seen``: the last 200 message ids; ``timeline``: the last 50 entries.
     """
 
@@ -239,6 +263,7 @@ class SessionState(BaseModel):
     meter: Meter = Meter()
     stop: StopProgress = StopProgress()
     profile: ProfileProgress = ProfileProgress()
+    following: Following = Following()
     plans_made: int = 0  # the revision of the newest plan
     asked_at_deadline: bool = False  # the CPO's sessions were listed before giving up
     closed_at: datetime | None = None
@@ -248,6 +273,7 @@ class SessionState(BaseModel):
     ended_at: datetime | None = None
     ask_cpo: bool = False  # the next publication asks the silence watch to list this CPO's sessions now
     answers: list[ProfileAnswer] = []
+    plans: list[PlanRecord] = []
     seen: list[str] = []
     timeline: list[TimelineEntry] = []
     unpublished: list[TimelineEntry] = []

@@ -56,7 +56,17 @@ class PlanCause(StrEnum):
     ACCEPTANCE = "acceptance"  # the car takes less than the limit
     PRICES = "prices"  # there are new prices
     ACTIVE_PROFILE = "active_profile"  # the CPO says that it does something else
-    REJECTED = "rejected"  # the CPO refused the plan before
+    PUBLISHED = "published"  # some prices were a forecast; they should be known by now
+    DEPARTURE = "departure"  # the departure has passed, and the need is not met
+
+
+class PlanState(StrEnum):
+    """What became of a plan."""
+
+    PLANNED = "planned"  # made, not yet accepted by the CPO
+    IN_FORCE = "in_force"
+    REJECTED = "rejected"  # the CPO refused it, or never said that it took it
+    REPLACED = "replaced"  # by a newer one, or cleared
 
 
 class PlanWarning(_Frozen):
@@ -100,6 +110,8 @@ class ChargingPlan(_Frozen):
     ``figures`` are there where a departure and the need were known. ``kwh_at_start`` is the meter at ``starts_at``.
     ``taken_kw``: the car was seen to take no more than that, kW. ``power_factor``: as ``SessionSpec`` has it.
     ``control`` is ``stop`` where the CPO took the plan once and refuses what has become of it.
+    ``pause_kw``: what flows where the limit is 0, because the CPO is sent that minimum.
+    ``seen_at``, ``seen_kwh``: where the meter was when the plan was last looked at again, and kept.
     """
 
     starts_at: datetime
@@ -115,6 +127,9 @@ class ChargingPlan(_Frozen):
     taken_kw: Decimal | None = None
     power_factor: int = 1
     control: Control = "charging_profile"
+    pause_kw: Decimal = Decimal(0)
+    seen_at: datetime | None = None
+    seen_kwh: Decimal | None = None
 
     def limit_w(self, now: datetime) -> Decimal:
         """The limit in force at ``now``, W."""
@@ -125,25 +140,56 @@ class ChargingPlan(_Frozen):
         return limit
 
     def expected_kwh(self, at: datetime) -> Decimal | None:
-        """What the meter should read at ``at`` by this plan; None without figures."""
+        """What the meter should read at ``at`` by this plan; None where it has no figures."""
         if self.figures is None:
             return None
-        ends = [*(p.start_period for p in self.periods), max(int((at - self.starts_at).total_seconds()), 0)]
-        drawn = Decimal(0)
-        for period, (start, end) in zip(self.periods, pairwise(ends), strict=True):
-            seconds = max(min(end, ends[-1]) - start, 0)
-            drawn += self._expected_kw(period) * seconds / _HOUR
-        return self.kwh_at_start + min(drawn, self.figures.energy_kwh + self.figures.shortfall_kwh)
+        since, kwh = self.last_seen
+        need = self.kwh_at_start + self.figures.energy_kwh + self.figures.shortfall_kwh
+        drawn = self._drawn_kwh(at) - self._drawn_kwh(since)
+        return max(min(kwh + drawn, need), kwh)
 
-    def _expected_kw(self, period: ProfilePeriod) -> Decimal:
-        limit = period.limit / 1000 * self.power_factor
-        return limit if self.taken_kw is None else min(limit, self.taken_kw)
+    @property
+    def last_seen(self) -> tuple[datetime, Decimal]:
+        """When the meter was last held against this plan, and what it read: what is expected counts from there."""
+        return self.seen_at or self.starts_at, self.kwh_at_start if self.seen_kwh is None else self.seen_kwh
+
+    def kept(self, at: datetime, kwh: Decimal, taken_kw: Decimal | None) -> "ChargingPlan":
+        """The same plan, looked at again at ``at`` when the meter read ``kwh``."""
+        return self.model_copy(update={"seen_at": at, "seen_kwh": kwh, "taken_kw": taken_kw})
+
+    @property
+    def top_kw(self) -> Decimal:
+        """The most that flows at any time, kW."""
+        return max(self._flow_kw(period.limit) for period in self.periods)
+
+    def flow_kw(self, at: datetime) -> Decimal:
+        """What should flow at ``at``, kW."""
+        return self._flow_kw(self.limit_w(at))
+
+    def _flow_kw(self, limit_w: Decimal) -> Decimal:
+        flow = max(limit_w / 1000, self.pause_kw) * self.power_factor
+        return flow if self.taken_kw is None else min(flow, self.taken_kw)
+
+    def _drawn_kwh(self, until: datetime) -> Decimal:
+        """What flows from ``starts_at`` to ``until`` where nothing ends it."""
+        end = max(int((until - self.starts_at).total_seconds()), 0)
+        starts = [min(period.start_period, end) for period in self.periods]
+        spans = zip(self.periods, pairwise([*starts, end]), strict=True)
+        return sum((self._flow_kw(p.limit) * (b - a) / _HOUR for p, (a, b) in spans), Decimal(0))
+
+
+class PlanRecord(_Frozen):
+    """One revision of a session's plan (made at its ``starts_at``), and what became of it."""
+
+    plan: ChargingPlan
+    state: PlanState
 
 
 class PlanOrder(_Frozen):
     """What ``Scheduler.plan_session`` is asked: a plan for ``wish`` from ``now`` on.
 
-    ``taken_kw``: what the car was seen to take at most, kW; None: as much as it is given.
+    ``taken_kw``: what the car was seen to take at most, kW; None: as much as it is given. ``in_force``: the plan that
+    stays, where the new one is not worth it.
     """
 
     session_id: str
@@ -153,3 +199,4 @@ class PlanOrder(_Frozen):
     cause: PlanCause = PlanCause.WISH
     why: str = ""
     taken_kw: Decimal | None = None
+    in_force: ChargingPlan | None = None

@@ -19,15 +19,17 @@ from charging.session.control import control_for
 from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest
 from charging.session.model import ProfileAnswer, ProfileProgress, SessionState, Status
 from charging.session.notes import changed, note
-from charging.session.profile import ChargingPlan
+from charging.session.plan_records import give_up, put_in_force, record
+from charging.session.profile import ChargingPlan, PlanState
 
 PROFILE_ATTEMPTS: Final = 3
 REFUSALS: Final = 3
 
 _UNREACHABLE_S: Final = 10
-_TOO_OFTEN_S: Final = 30
-_TOO_OFTEN_MAX_S: Final = 900
-_REFUSED_S: Final = 300
+# In multiples of the time after which a missing result makes us send again (``Policy.profile_result_s``, 60 s).
+_TOO_OFTEN: Final = 0.5
+_TOO_OFTEN_MAX: Final = 16
+_REFUSED: Final = 5
 _LISTING_S: Final = 60
 
 
@@ -83,6 +85,7 @@ def planned(state: SessionState, plan: ChargingPlan, now: datetime) -> None:
     if profile.request_id is None or profile.wish != plan.wish:
         return
     profile.plan, state.plans_made = plan, plan.revision
+    record(state, plan, PlanState.PLANNED)
     if plan.wish.departure_time is not None:
         note(state, "planned", f"revision {plan.revision}: {plan.why or _wish_words(profile)}", now)
 
@@ -204,12 +207,12 @@ def _open(state: SessionState, request_id: str, now: datetime, **what: Any) -> N
 def _pause(state: SessionState, now: datetime) -> None:
     """The CPO hears from us too often. That was no attempt: the charge point has not seen it."""
     profile = state.profile
-    seconds = min(_TOO_OFTEN_S * 2**profile.too_often, _TOO_OFTEN_MAX_S)
+    seconds = state.spec.policy.profile_result_s * min(_TOO_OFTEN * 2**profile.too_often, _TOO_OFTEN_MAX)
     profile.too_often += 1
     profile.attempts -= 1
     profile.asked = True  # it did not arrive: there is nothing to ask
     profile.quiet_until = profile.next_at = now + timedelta(seconds=seconds)
-    note(state, "profile_too_often", f"the next one is sent in {seconds} s", now)
+    note(state, "profile_too_often", f"the next one is sent in {seconds:.0f} s", now)
 
 
 def _refused(state: SessionState, result: str, now: datetime) -> None:
@@ -221,9 +224,10 @@ def _refused(state: SessionState, result: str, now: datetime) -> None:
     profile.refused += 1
     if profile.refused < REFUSALS:
         profile.attempts, profile.asked, profile.listed = 0, True, False
-        profile.next_at = now + timedelta(seconds=_REFUSED_S * profile.refused)
+        profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s * _REFUSED * profile.refused)
         note(state, "plan_refused", f"{result}: the plan before stays; tried again at {profile.next_at:%H:%M} UTC", now)
         return
+    give_up(state, PlanState.REJECTED)
     profile.request_id = profile.next_at = profile.rest_at = None
     if profile.in_force is not None:
         profile.in_force = profile.in_force.model_copy(update={"control": "stop"})
@@ -242,8 +246,10 @@ def _answer_profile(
     if not profile.own:
         state.answers = [*state.answers, ProfileAnswer(request_id=profile.request_id, state=answer, result=result)]
     if answer == "accepted":
-        profile.in_force = profile.plan  # None after a clear
+        put_in_force(state)
         profile.rest_at, profile.refused, profile.too_often = profile.sent_rest_at, 0, 0
+    else:
+        give_up(state, PlanState.REJECTED if answer == "rejected" else PlanState.REPLACED)
     profile.request_id = profile.next_at = None
     profile.must_list = False
     note(state, f"profile_{answer}", result or "", now)

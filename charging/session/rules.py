@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
-from charging.session import profile_rules
+from charging.session import plan_rules, profile_rules
 from charging.session.answers import StartAnswer, StopAnswer
 from charging.session.messages import (
     CdrReceived,
@@ -148,6 +148,8 @@ def command_resulted(state: SessionState, message: CommandResultMessage, now: da
         _stop_resulted(state, message, now)
     elif message.command in ("SET_PROFILE", "CLEAR_PROFILE"):
         profile_rules.profile_resulted(state, message, now)
+    elif message.command == "ACTIVE_PROFILE" and not message.command_id:
+        plan_rules.active_profile_told(state, message, now)
     elif message.command == "ACTIVE_PROFILE":
         profile_rules.profile_seen(state, message, now)
 
@@ -162,6 +164,7 @@ def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
         _cpo_status_changed(state, meter.cpo_status, now)
     _rest_or_go_on(state)
     _check_limits(state, now)
+    plan_rules.metered(state)
 
 
 def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> None:
@@ -207,6 +210,7 @@ def time_passed(state: SessionState, now: datetime) -> None:
             note(state, "stop_overdue", "The CPO has not confirmed the stop", now)
     profile_rules.give_up_silence(state, now)
     profile_rules.send_rest(state, now)
+    plan_rules.time_passed(state, now)
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
     if _due(claim_deadline(state), now):

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from charging.session import profile_rules, rules
+from charging.session import plan_rules, profile_rules, rules
 from charging.session.model import SessionState, StartOutcome, Status
 
 _TICK_MIN_S = 60
@@ -46,7 +46,7 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
         (Step.SEND_PREFERENCES, _send_is_due(state, now) and not state.spec.profile_capable),
         (Step.CLEAR_PROFILE, _send_is_due(state, now) and state.profile.wish is None),
-        (Step.PLAN, _send_is_due(state, now) and state.profile.wish is not None and state.profile.plan is None),
+        (Step.PLAN, _plan_is_due(state, now)),
         (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
         (Step.ASK_CPO, _asks_cpo(state, now)),
         (Step.RELEASE, _release_is_due(state, now)),
@@ -83,6 +83,7 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
         (rules.cdr_deadline(state), "CDR deadline"),
         (rules.claim_deadline(state), "the EVSE is given back"),
         (_limit_check_at(state, now), "limit check"),
+        *plan_rules.wake_at(state),
     )
     due = [(at, why) for at, why in moments if at is not None and at > now]
     return min(due, default=None)
@@ -106,6 +107,12 @@ def _profile_is_due(state: SessionState, now: datetime) -> bool:
 def _send_is_due(state: SessionState, now: datetime) -> bool:
     sent_all = state.profile.attempts >= profile_rules.PROFILE_ATTEMPTS
     return state.profile.asked and not sent_all and _profile_is_due(state, now)
+
+
+def _plan_is_due(state: SessionState, now: datetime) -> bool:
+    profile = state.profile
+    is_wished = _send_is_due(state, now) and profile.wish is not None and profile.plan is None
+    return is_wished or plan_rules.replan_is_due(state)
 
 
 def _release_is_due(state: SessionState, now: datetime) -> bool:

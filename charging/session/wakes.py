@@ -7,13 +7,16 @@ from decimal import Decimal
 
 from pydantic import BaseModel, ConfigDict
 
-from charging.session.model import Meter
+from charging.session.drift import deviation
+from charging.session.model import Meter, Policy
+from charging.session.profile import ChargingPlan
 
 
 class WakeRow(BaseModel):
     """What the store knows of a session before a push: its meter, and the limits that the workflow published.
 
     ``wake_kwh``: energy limit in kWh; ``wake_cost``: cost limit in the session's currency; None: no limit.
+    ``plan``: the plan for a departure that is in force, to be kept within what ``policy`` tolerates.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -21,10 +24,15 @@ class WakeRow(BaseModel):
     meter: Meter
     wake_kwh: Decimal | None = None
     wake_cost: Decimal | None = None
+    plan: ChargingPlan | None = None
+    policy: Policy = Policy()
 
 
 def wakes(row: WakeRow, push: Meter) -> bool:
-    """Whether ``push`` must reach the workflow: another CPO status or Session, a limit reached, power on or off."""
+    """Whether ``push`` must reach the workflow.
+
+    Another CPO status or Session, a limit reached, power on or off, or a plan that is not followed.
+    """
     before = row.meter
     return (
         push.cpo_status != before.cpo_status
@@ -32,6 +40,7 @@ def wakes(row: WakeRow, push: Meter) -> bool:
         or _reached(row.wake_kwh, push.kwh)
         or _reached(row.wake_cost, push.known_cost)
         or _rests(push) != _rests(before)
+        or (row.plan is not None and deviation(row.plan, push, row.policy) is not None)
     )
 
 

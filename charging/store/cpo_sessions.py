@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold, parse_datetime
 from charging.session.model import Meter, SessionSpec
+from charging.session.profile import ChargingPlan
 from charging.store.meter_row import METER_COLUMNS, meter_of
-from charging.store.tables import ocpi_sessions, sessions
+from charging.store.tables import meter_points, ocpi_sessions, sessions
+from charging.store.upsert import upsert
 
 
 class SessionKey(NamedTuple):
@@ -49,7 +51,7 @@ class StoredSession:
 
 @dataclass(frozen=True)
 class OwnSession:
-    """Of a session of ours, what a push needs."""
+    """Of a session of ours, what a push needs. ``plan``: the one in force, where it is for a departure."""
 
     id: str
     connection_id: str
@@ -62,6 +64,7 @@ class OwnSession:
     meter: Meter
     wake_kwh: Decimal | None
     wake_cost: Decimal | None
+    plan: ChargingPlan | None
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
     sessions.c.time_zone,
     sessions.c.wake_kwh,
     sessions.c.wake_cost,
+    sessions.c.profile,
     *METER_COLUMNS,
 )
 
@@ -154,7 +158,13 @@ def _own(row: Row[Any]) -> OwnSession:
         meter=meter_of(row),
         wake_kwh=row.wake_kwh,
         wake_cost=row.wake_cost,
+        plan=_departure_plan(row.profile),
     )
+
+
+def _departure_plan(profile: dict[str, Any] | None) -> ChargingPlan | None:
+    has_departure = profile is not None and profile["wish"].get("departure_time") is not None
+    return ChargingPlan.model_validate(profile) if has_departure else None
 
 
 _UPDATE_SESSION = (
@@ -230,6 +240,16 @@ async def save_meters(connection: AsyncConnection, changes: Sequence[MeterChange
 def _meter_values(change: MeterChange) -> dict[str, Any]:
     values = {f"new_{field}": getattr(change.meter, field) for field in Meter.model_fields}
     return {"key_id": change.session_id, "new_poll_at": change.poll_at, **values}
+
+
+async def save_points(connection: AsyncConnection, points: Sequence[tuple[str, Meter]]) -> None:
+    """Add points to the metered curves of these sessions, each at the moment at which we heard of it."""
+    rows = [
+        {"session_id": session_id, "at": meter.received_at, "kwh": meter.kwh, "power_kw": meter.power_kw}
+        for session_id, meter in points
+    ]
+    for row in rows:
+        await upsert(connection, meter_points, row)
 
 
 async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: datetime) -> None:

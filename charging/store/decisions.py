@@ -5,16 +5,17 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Column, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import BindParameter, Column, and_, bindparam, delete, exists, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from charging.ocpi.wire import fold
 from charging.session.answers import Publication
 from charging.session.model import Meter, ProfileAnswer, TimelineEntry
+from charging.session.profile import PlanRecord
 from charging.store.engine import Database
 from charging.store.meter_row import METER_COLUMNS, meter_of_values
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
-from charging.store.tables import events, evse_claims, ocpi_sessions, profile_requests, sessions
+from charging.store.tables import events, evse_claims, ocpi_sessions, plan_revisions, profile_requests, sessions
 
 
 def _new(column: Column[Any]) -> BindParameter[Any]:
@@ -54,6 +55,20 @@ def _append(database: Database) -> QuickWrite:
     return QuickWrite(database, statement.on_conflict_do_nothing(index_elements=["id"]))
 
 
+def _keep_plan(database: Database) -> QuickWrite:
+    """Write a revision of the plan; one that is there becomes what the newest publication says."""
+    make: Any = sqlite.insert if database.is_sqlite else postgresql.insert
+    names = ("made_at", "cause", "state", "plan")
+    of = bindparam("of", type_=plan_revisions.c.session_id.type)
+    new = {name: _new(plan_revisions.c[name]) for name in ("revision", *names)}
+    statement = make(plan_revisions).values(session_id=of, **new)
+    order = zip(_ORDER, (_new(column) for column in _ORDER), strict=True)
+    is_newest = exists().where(and_(sessions.c.id == of, *(column == told for column, told in order)))
+    changed = {name: statement.excluded[name] for name in names}
+    keys = ["session_id", "revision"]
+    return QuickWrite(database, statement.on_conflict_do_update(index_elements=keys, set_=changed, where=is_newest))
+
+
 class DecisionStore:
     """What the workflow writes, and the one thing that it reads: the meter."""
 
@@ -65,6 +80,7 @@ class DecisionStore:
         self._decide = QuickWrite(database, _DECIDE)
         self._decide_and_ask = QuickWrite(database, _DECIDE.values(poll_at=_new(sessions.c.updated_at)))
         self._append = _append(database)
+        self._keep_plan = _keep_plan(database)
         self._answer = QuickWrite(database, _ANSWER)
         self._free_evse = QuickWrite(database, _FREE_EVSE)
 
@@ -79,6 +95,7 @@ class DecisionStore:
         decide = self._decide_and_ask if publication.ask_cpo else self._decide
         statements = [decide.of(_decisions(publication, now))]
         statements += [self._append.of(_event(publication, entry)) for entry in publication.entries]
+        statements += [self._keep_plan.of(_revision(publication, record)) for record in publication.plans]
         statements += [self._answer.of(_answered(answer, now)) for answer in publication.answers]
         if publication.closed_at:
             statements.append(self._free_evse.of({"of": publication.session_id}))
@@ -127,6 +144,20 @@ def _event(publication: Publication, entry: TimelineEntry) -> dict[str, Any]:
     # The id follows from the entry's count, so a repeat is known.
     event_id = str(uuid.uuid5(uuid.UUID(publication.session_id), f"workflow/{entry.n}"))
     values = {"id": event_id, "type": entry.type, "data": {"detail": entry.detail}, "at": entry.at}
+    return {"of": publication.session_id, **_prefixed(values.items())}
+
+
+def _revision(publication: Publication, record: PlanRecord) -> dict[str, Any]:
+    values = {
+        "revision": record.plan.revision,
+        "made_at": record.plan.starts_at,
+        "cause": record.plan.cause,
+        "state": record.state,
+        "plan": record.plan.model_dump(mode="json"),
+        "decided_run": publication.run,
+        "decided_length": publication.length,
+        "decided_n": publication.n,
+    }
     return {"of": publication.session_id, **_prefixed(values.items())}
 
 

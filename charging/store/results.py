@@ -8,6 +8,8 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.wire import fold
+from charging.session.model import SessionSpec
+from charging.session.profile import ChargingPlan
 from charging.store.tables import commands, ocpi_sessions, sessions
 
 
@@ -40,11 +42,27 @@ async def keep_result(connection: AsyncConnection, command_id: str, result: dict
     return stored.rowcount == 1
 
 
-async def session_of_profile(connection: AsyncConnection, connection_id: str, ocpi_session_id: str) -> str | None:
+@dataclass(frozen=True)
+class PlannedSession:
+    """A session of ours and the plan in force, where there is one."""
+
+    session_id: str
+    spec: SessionSpec
+    plan: ChargingPlan | None
+
+
+async def session_of_profile(
+    connection: AsyncConnection, connection_id: str, ocpi_session_id: str
+) -> PlannedSession | None:
     """The session of ours whose CPO Session this is, locked. Its id has no owner in it: the peer tells them apart."""
     charged = select(ocpi_sessions.c.session_id).where(
         ocpi_sessions.c.connection_id == connection_id,
         ocpi_sessions.c.id == fold(ocpi_session_id),
         ocpi_sessions.c.parked.is_(False),
     )
-    return await connection.scalar(select(sessions.c.id).where(sessions.c.id.in_(charged)).limit(1).with_for_update())
+    query = select(sessions.c.id, sessions.c.spec, sessions.c.profile).where(sessions.c.id.in_(charged))
+    row = (await connection.execute(query.limit(1).with_for_update())).first()
+    if row is None:
+        return None
+    plan = ChargingPlan.model_validate(row.profile) if row.profile else None
+    return PlannedSession(row.id, SessionSpec.model_validate(row.spec), plan)

@@ -365,6 +365,26 @@ profile_requests = Table(
     Column("answered_at", UtcDateTime),
 )
 
+plan_revisions = Table(
+    "plan_revisions",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("revision", Integer, primary_key=True),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("cause", String(20), nullable=False),  # charging.session.profile.PlanCause
+    Column("state", String(10), nullable=False),  # charging.session.profile.PlanState
+    Column("plan", Json, nullable=False),  # ChargingPlan
+)
+
+meter_points = Table(
+    "meter_points",
+    metadata,
+    Column("session_id", ForeignKey("sessions.id"), primary_key=True),
+    Column("at", UtcDateTime, primary_key=True),  # by our clock
+    Column("kwh", Exact, nullable=False),
+    Column("power_kw", Exact),
+)
+
 ocpi_sessions = Table(
     "ocpi_sessions",
     metadata,

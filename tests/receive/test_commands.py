@@ -1,15 +1,18 @@
 """Asynchronous results of commands and charging profiles: the first one counts, from the right peer only."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from charging.ocpi import wire
 from charging.session.answers import StartAnswer
 from charging.session.model import StartOutcome
 from charging.store import tables
 from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
-from tests.receive.conftest import Desk
+from tests.receive.conftest import Desk, session_body
+from tests.session.plans import plan_at
 
 ACCEPTED = {"result": "ACCEPTED"}
 
@@ -82,23 +85,41 @@ async def test_the_result_of_a_profile_is_told_with_its_kind(desk: Desk, kind: s
     assert (mail.payload["command"], mail.payload["result"]) == (kind, "REJECTED")
 
 
-ACTIVE = {
-    "start_date_time": "2026-03-30T12:00:00Z",
-    "charging_profile": {
-        "charging_rate_unit": "A",
-        "charging_profile_period": [{"start_period": 0, "limit": 10.7}, {"start_period": 60, "limit": 16}],
-    },
-}
+def active(*, minutes_ago: int = 0, periods: tuple[tuple[int, float], ...], unit: str = "A") -> dict[str, Any]:
+    """An ActiveChargingProfile."""
+    written = [{"start_period": start, "limit": limit} for start, limit in periods]
+    started_at = wire.format_datetime(datetime.now(UTC) - timedelta(minutes=minutes_ago))
+    profile = {"charging_rate_unit": unit, "charging_profile_period": written}
+    return {"start_date_time": started_at, "charging_profile": profile}
 
 
-async def test_the_active_profile_is_kept_whole_and_told_as_what_it_allows_now(desk: Desk) -> None:
+@pytest.mark.parametrize(("minutes_ago", "limit"), [(0, "10.7"), (10, "16")])
+async def test_the_active_profile_is_kept_whole_and_told_as_what_it_allows_now(
+    desk: Desk, minutes_ago: int, limit: str
+) -> None:
     spec = await desk.start()
     command = await desk.command(spec, "ACTIVE_PROFILE")
-    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED | {"profile": ACTIVE})
+    profile = active(minutes_ago=minutes_ago, periods=((0, 10.7), (300, 16)))
+    await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED | {"profile": profile})
     (row,) = await desk.rows(tables.commands, id=command)
     assert row.result["profile"]["charging_profile"]["charging_rate_unit"] == "A"
     (mail,) = await desk.rows(tables.inbox)
-    assert (mail.payload["active_limit"], mail.payload["active_unit"]) == ("10.7", "A")
+    assert (mail.payload["active_limit"], mail.payload["active_unit"]) == (limit, "A")
+
+
+@pytest.mark.parametrize(("watts", "told"), [(4000, ["command_result"]), (11000, [])])
+async def test_an_active_profile_is_told_when_it_gives_less_than_the_plan(
+    desk: Desk, watts: float, told: list[str]
+) -> None:
+    spec = await desk.start()
+    now = datetime.now(UTC)
+    await desk.change(spec, profile=plan_at(now - timedelta(minutes=45)).model_dump(mode="json"))
+    await desk.put(session_body(authorization_reference=spec.authorization_reference))
+    before = await desk.mail(spec)
+    profile = active(periods=((0, watts),), unit="W")
+    await desk.call("PUT", "/ocpi/emsp/2.2.1/chargingprofiles/S1", profile)
+    assert (await desk.mail(spec))[len(before) :] == told
+    assert [kind for kind, _ in await desk.events(spec)] == ["active_profile"]
 
 
 @pytest.mark.parametrize("profile", [{}, {"profile": None}, {"profile": {"charging_profile": "?"}}])

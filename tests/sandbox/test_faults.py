@@ -146,6 +146,7 @@ async def test_an_answer_that_does_not_end_for_long(emsp: Emsp) -> None:
         ("SET_PROFILE", "PUT", "/chargingprofiles/x"),
         ("CLEAR_PROFILE", "DELETE", "/chargingprofiles/x"),
         ("ACTIVE_PROFILE", "GET", "/chargingprofiles/x"),
+        ("PREFERENCES", "PUT", "/sessions/x/charging_preferences"),
         ("TOKENS", "GET", "/tokens/FI/RBT/U"),
         ("CREDENTIALS", "GET", "/credentials"),
     ],

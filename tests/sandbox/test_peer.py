@@ -106,7 +106,7 @@ async def test_the_location_has_the_two_chargers_of_the_design(emsp: Emsp) -> No
     )
     assert (type2.uid, type2.connectors[0].power_type, type2.connectors[0].max_amperage) == ("3257", "AC_3_PHASE", 32)
     assert {"CHARGING_PROFILE_CAPABLE", "REMOTE_START_STOP_CAPABLE"} <= set(ccs.capabilities) & set(type2.capabilities)
-    assert len(evses) == 12
+    assert len(evses) == 13
     assert evses["FI*VRT*E12350"].status == "OUTOFORDER"
     assert len(evses["FI*VRT*E12351"].connectors) == 2
     assert "CHARGING_PROFILE_CAPABLE" not in evses["FI*VRT*E12349"].capabilities

@@ -12,7 +12,7 @@ from charging.session.answers import ProfileSent
 from charging.session.messages import ClearProfileRequest, CommandResultMessage, ProfileRequest, StopRequest
 from charging.session.model import ProfileAnswer, SessionState
 from charging.session.profile import ChargingPlan, ProfilePeriod, ProfileWish
-from charging.session.steps import Step, next_step
+from charging.session.steps import Step, next_step, wake_at
 from tests.session.factory import T0, active, at, meter, started
 
 CAP = ProfileWish(max_charge_rate_kw=Decimal("7.4"))
@@ -208,3 +208,117 @@ def test_calls_about_the_profile_never_overlap() -> None:
 def test_a_wish_beyond_all_bounds_is_none(odd: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         ProfileWish.model_validate(odd)
+
+
+def in_force(plan: ChargingPlan = PLAN) -> SessionState:
+    """A session whose profile the CPO has accepted."""
+    state = active()
+    profile_rules.profile_requested(state, wish(), T0)
+    rules.command_resulted(sent(state, plan=plan), resulted("c1", "ACCEPTED"), at(1))
+    state.answers = []
+    return state
+
+
+NEWER = PLAN.model_copy(update={"revision": 2})
+
+
+def replanned(state: SessionState, now: float, command_id: str) -> SessionState:
+    """The engine has made a newer plan, and it is sent."""
+    profile_rules.plan_changed(state, NEWER, at(now))
+    assert next_step(state, at(now)) is Step.SEND_PROFILE
+    profile_rules.profile_sent(state, command_id, NEWER, at(now))
+    return state
+
+
+def test_a_cpo_that_hears_from_us_too_often_is_left_alone_longer_each_time_and_then_gets_the_newest() -> None:
+    state = active()
+    profile_rules.profile_requested(state, wish("r1"), T0)
+    now = 0
+    for number, pause in enumerate([30, 60, 120, 240]):
+        assert next_step(state, at(now)) in (Step.PLAN, Step.SEND_PROFILE)
+        profile_rules.profile_sent(state, f"c{number}", PLAN, at(now))
+        profile_rules.profile_answered(state, ProfileSent(command_id=f"c{number}", result="TOO_OFTEN"), at(now))
+        assert next_step(state, at(now + pause - 1)) is Step.WAIT
+        now += pause
+    profile_rules.profile_sent(state, "c4", PLAN, at(now))
+    profile_rules.profile_answered(state, ProfileSent(command_id="c4", result="TOO_OFTEN"), at(now))
+    profile_rules.profile_requested(state, wish("r2", ProfileWish(max_charge_rate_kw=Decimal(11))), at(now + 1))
+    assert next_step(state, at(now + 479)) is Step.WAIT  # the newer wish keeps the peace as well
+    assert next_step(state, at(now + 480)) is Step.PLAN
+    assert state.answers == [ProfileAnswer(request_id="r1", state="superseded", result=None)]
+
+
+def test_a_session_that_the_cpo_does_not_know_is_looked_for_and_tried_once_more() -> None:
+    state = active()
+    profile_rules.profile_requested(state, wish(), T0)
+    profile_rules.profile_answered(sent(state), ProfileSent(command_id="c1", result="UNKNOWN_SESSION"), at(1))
+    assert next_step(state, at(1)) is Step.ASK_CPO
+    rules.asked_cpo(state, at(2))
+    assert next_step(state, at(2)) is Step.SEND_PROFILE
+    profile_rules.profile_answered(sent(state, "c2"), ProfileSent(command_id="c2", result="UNKNOWN_SESSION"), at(3))
+    assert state.answers == [ProfileAnswer(request_id="r1", state="rejected", result="UNKNOWN_SESSION")]
+
+
+def test_a_plan_of_the_engines_own_that_is_rejected_leaves_the_old_one_and_comes_back_later() -> None:
+    state = replanned(in_force(), 100, "c2")
+    rules.command_resulted(state, resulted("c2", "REJECTED"), at(101))
+    assert (state.profile.in_force, state.answers) == (PLAN, [])
+    assert state.timeline[-1].type == "plan_refused"
+    assert next_step(state, at(400)) is Step.WAIT
+    assert next_step(state, at(401)) is Step.SEND_PROFILE
+    profile_rules.profile_sent(state, "c3", NEWER, at(401))
+    rules.command_resulted(state, resulted("c3", "ACCEPTED"), at(402))
+    assert state.profile.in_force == NEWER
+
+
+def test_after_three_refusals_stop_is_all_that_controls_until_the_user_wishes_anew() -> None:
+    state = replanned(in_force(), 100, "c2")
+    rules.command_resulted(state, resulted("c2", "REJECTED"), at(101))
+    state = replanned(state, 401, "c3")  # a plan that is newer still comes no sooner, and counts on
+    profile_rules.profile_answered(state, ProfileSent(command_id="c3", result="REJECTED"), at(402))
+    assert next_step(state, at(402 + 599)) is Step.WAIT
+    profile_rules.profile_sent(state, "c4", NEWER, at(402 + 600))
+    rules.command_resulted(state, resulted("c4", "REJECTED"), at(1003))
+    assert state.profile.in_force == PLAN.model_copy(update={"control": "stop"})
+    assert state.timeline[-1].type == "plan_unenforced"
+    profile_rules.plan_changed(state, NEWER, at(5000))
+    assert next_step(state, at(5000)) is Step.WAIT
+    profile_rules.profile_requested(state, wish("r2"), at(5001))
+    rules.command_resulted(sent(state, "c5"), resulted("c5", "ACCEPTED"), at(5002))
+    assert state.profile.in_force is not None
+    assert state.profile.in_force.control == "charging_profile"
+
+
+def test_a_users_open_wish_is_not_overtaken_by_a_plan_of_the_engines_own() -> None:
+    state = in_force()
+    profile_rules.profile_requested(state, wish("r2"), at(10))
+    profile_rules.plan_changed(state, NEWER, at(11))
+    assert (state.profile.request_id, state.answers) == ("r2", [])
+
+
+@pytest.mark.parametrize("result_first", [True, False])
+def test_the_rest_of_a_long_plan_is_sent_when_its_time_has_come(result_first: bool) -> None:
+    state = active()
+    profile_rules.profile_requested(state, wish(), T0)
+    sent(state)
+    answered = ProfileSent(command_id="c1", result="ACCEPTED", send_again_at=at(9000))
+    steps = [
+        lambda: profile_rules.profile_answered(state, answered, at(1)),
+        lambda: rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2)),
+    ]
+    for step in reversed(steps) if result_first else steps:
+        step()
+    rules.time_passed(state, at(8999))
+    assert next_step(state, at(8999)) is Step.WAIT
+    assert wake_at(state, at(8999)) == (at(9000), "the rest of the plan")
+    rules.time_passed(state, at(9000))
+    assert next_step(state, at(9000)) is Step.SEND_PROFILE
+    assert state.profile.plan == PLAN
+
+
+def test_a_charge_point_that_finds_no_profile_to_clear_has_cleared_it() -> None:
+    state = in_force()
+    profile_rules.profile_requested(state, ClearProfileRequest(message_id="r2"), at(2))
+    result = CommandResultMessage(command="CLEAR_PROFILE", command_id="c2", result="UNKNOWN")
+    rules.command_resulted(sent(state, "c2", None), result, at(3))
+    assert (state.profile.in_force, state.answers[-1].state) == (None, "accepted")

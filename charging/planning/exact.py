@@ -1,0 +1,232 @@
+"""The cheapest way where greed fails: a car that takes less as it fills, prices by the energy so far, few blocks. Pure.
+
+The state at a slot's edge is h, how long full power has flowed. Between edges h grows by 0 to the slot's length, which
+costs C(h) after less C(h) before, C being what charging from the start costs at this slot's prices: piecewise linear,
+with corners where the car's power or the price changes. For a given pattern of slots that are off, on and partly on
+the cost is thus linear between corners, and some optimum has no free part: each run of edges that hang together by
+slots that are wholly on or off contains the start, the end or a corner. All such h are sums of slot lengths counted
+from one of these (``states``), so dynamic programming over them is exact. A slot takes sliding-window minima.
+
+Blocks are counted by a state of their own: on or off at the edge, blocks so far. In a slot power is 0 or full or, with
+a minimum and a car that always takes the same, anything from that to full: then the sums take the minimum's share of
+slots too, and a slot that is wholly on costs its whole time.
+
+Not exact, and said so: more states than ``BUDGET`` allows (an even grid is taken then); prices that depend on power;
+and with a car that takes less as it fills, idle time that costs more than charging, or few blocks with a minimum.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+from functools import cache
+from math import inf
+from typing import Literal, NamedTuple
+
+from charging.planning.bill import Piece, band_at
+from charging.planning.slots import HOUR, KWH, Slot
+from charging.planning.states import states_of
+from charging.planning.task import Task
+from charging.planning.windows import least
+
+BUDGET = 400_000
+_SLACK = 2  # what rounding states to microseconds takes
+_TIE = 1e-9
+
+Values = list[float]
+
+
+class Found(NamedTuple):
+    """What to draw, and whether nothing can be cheaper."""
+
+    pieces: list[Piece]
+    is_optimal: bool
+
+
+class _Key(NamedTuple):
+    """What is known at a slot's edge besides h: how many blocks so far, and whether power flows."""
+
+    blocks: int = 0
+    is_on: bool = False
+
+
+class _Move(NamedTuple):
+    """How a slot passes: ``span`` of full power, at a ``share`` of it for longer, at the slot's start or end."""
+
+    span: int
+    share: float = 1.0
+    at_end: bool = False
+
+
+class _Terms(NamedTuple):
+    """What a slot costs: C by state, and what a span at the minimum costs more for taking longer."""
+
+    length: int
+    energy: Values
+    part: Values
+    per_time: float
+
+
+Kind = Literal["off", "part", "whole"]
+Layer = dict[_Key, Values]
+
+
+def search(task: Task, slots: Sequence[Slot], max_blocks: int | None) -> Found:
+    """The cheapest way to draw in ``slots`` what is needed after the fixed pieces; those are a block too."""
+    return _Search(task, slots, max_blocks).found()
+
+
+class _Search:
+    def __init__(self, task: Task, slots: Sequence[Slot], max_blocks: int | None) -> None:
+        self.task, self.slots, self.max_blocks = task, slots, max_blocks
+        is_even = len(task.car.steps) == 1 and all(len(slot.bands) == 1 for slot in slots)
+        slows = max_blocks is not None and is_even and 0 < task.minimum < task.car.limit
+        self.share = task.minimum / task.car.limit if slows else 1.0
+        most = BUDGET // (len(slots) * (2 * max_blocks + 1 if max_blocks else 1))
+        self.states = states_of(task, slots, self.share, most)
+        self.windows = cache(self._windows)
+        self.terms = cache(self._terms)
+
+    def found(self) -> Found:
+        """Forward through the slots, and back along what was best."""
+        start = _Key(1, True) if self.task.first and self.max_blocks else _Key()
+        layer = {key: [inf] * len(self.states.at) for key in self._keys()}
+        layer[start][0] = 0.0
+        layers = [layer]
+        for slot in self.slots:
+            layers.append(self._after(layers[-1], slot))
+        return Found(self._pieces(self._way(layers)), self._is_exact())
+
+    def _keys(self) -> list[_Key]:
+        if self.max_blocks is None:
+            return [_Key()]
+        return [_Key(blocks, is_on) for blocks in range(self.max_blocks + 1) for is_on in (False, True)]
+
+    def _sources(self, key: _Key) -> list[tuple[_Key, Kind]]:
+        """How a slot can end in ``key``."""
+        if self.max_blocks is None:
+            return [(key, "part")]
+        off, on = _Key(key.blocks - 1, False), _Key(key.blocks - 1, True)
+        begun: list[tuple[_Key, Kind]] = [(off, "part"), (on, "part")] if key.blocks else []
+        if not key.is_on:
+            return [(key, "off"), (key._replace(is_on=True), "part"), *begun[:1]]
+        return [(key, "whole"), *begun, *([(off, "whole")] if begun and self.share < 1 else [])]  # type: ignore[list-item]
+
+    def _after(self, layer: Layer, slot: Slot) -> Layer:
+        terms = self.terms(slot)
+        reach = cache(lambda key, kind: self._reach(layer[key], kind, terms))
+        after: Layer = {}
+        for key in layer:
+            ways = [reach(*source) for source in self._sources(key)]
+            after[key] = list(map(min, *ways)) if len(ways) > 1 else ways[0]
+        return after
+
+    def _reach(self, values: Values, kind: Kind, terms: _Terms) -> Values:
+        if kind == "off":
+            return values
+        costs = terms.part if kind == "part" else terms.energy
+        extra = 0.0 if kind == "part" else terms.per_time * terms.length
+        first, beyond = self.windows(kind, terms.length, terms.per_time < 0)
+        net = [value - cost for value, cost in zip(values, costs, strict=True)]
+        return [value + cost + extra for value, cost in zip(least(net, first, beyond), costs, strict=True)]
+
+    def _windows(self, kind: Kind, length: int, idle_is_dear: bool) -> tuple[list[int], list[int]]:
+        """From which states each state is reached in a slot."""
+        at = self.states.at
+        if kind == "part":
+            most = round(length * self.share) if idle_is_dear else length
+            return [bisect_left(at, h - most - _SLACK) for h in at], [number + 1 for number in range(len(at))]
+        fewest = round(length * self.share)
+        return (
+            [bisect_left(at, h - length - _SLACK) for h in at],
+            [bisect_right(at, h - fewest + _SLACK) for h in at],
+        )
+
+    def _terms(self, slot: Slot) -> _Terms:
+        length = slot.end - slot.begin
+        if len(slot.bands) == 1:
+            band = slot.bands[0]
+            price = float(band.price) / KWH
+            per_time = float(band.time_price - slot.idle_price) / HOUR
+            energy = [price * drawn for drawn in self.states.energy]
+            if not per_time:
+                return _Terms(length, energy, energy, 0.0)
+            slowly = per_time / self.share if per_time < 0 else per_time
+            part = [cost + slowly * h for cost, h in zip(energy, self.states.at, strict=True)]
+            return _Terms(length, energy, part, per_time)
+        costs = list(self._banded(slot))
+        return _Terms(length, costs, costs, 0.0)
+
+    def _banded(self, slot: Slot) -> Iterator[float]:
+        """C of a slot whose price depends on the energy so far."""
+        corners = self.states.corners
+        total, number = 0.0, 0
+        before_h, before_energy = self.states.at[0], self.states.energy[0]
+        for h, energy in zip(self.states.at, self.states.energy, strict=True):
+            while number + 1 < len(corners) and corners[number + 1].at < h:
+                number += 1
+            band = band_at(slot, corners[number].power, corners[number].energy)
+            total += float(band.price) / KWH * (energy - before_energy)
+            total += float(band.time_price - slot.idle_price) / HOUR * (h - before_h)
+            before_h, before_energy = h, energy
+            yield total
+
+    def _way(self, layers: Sequence[Layer]) -> list[_Move]:
+        """The moves of the best way, the last slot's first turned to the front at the end."""
+        last = len(self.states.at) - 1
+        best = min(values[last] for values in layers[-1].values())
+        key, h = next(key for key, values in layers[-1].items() if values[last] <= best + _TIE), last
+        moves: list[_Move] = []
+        for slot, layer in zip(reversed(self.slots), reversed(layers[:-1]), strict=True):
+            key, h, move = self._back(layer, slot, key, h)
+            moves.append(move)
+        return moves[::-1]
+
+    def _back(self, layer: Layer, slot: Slot, key: _Key, h: int) -> tuple[_Key, int, _Move]:
+        """From where the state ``h`` with ``key`` after ``slot`` was reached at the least cost."""
+        terms = self.terms(slot)
+        at = self.states.at
+        best: tuple[float, _Key, int, Kind] | None = None
+        for source, kind in self._sources(key):
+            values = layer[source]
+            costs = terms.part if kind == "part" else terms.energy
+            first, beyond = self._window(kind, terms, h)
+            for before in range(beyond - 1, first - 1, -1):
+                value = values[before] + costs[h] - costs[before]
+                value += terms.per_time * terms.length if kind == "whole" else 0.0
+                if best is None or value < best[0] - _TIE:
+                    best = value, source, before, kind
+        assert best is not None  # noqa: S101 the state was reached, so from somewhere
+        _, source, before, kind = best
+        span = at[h] - at[before]
+        slowed = kind == "part" and terms.per_time < 0
+        share = span / terms.length if kind == "whole" else self.share if slowed else 1.0
+        return source, before, _Move(span, share, key.is_on)
+
+    def _window(self, kind: Kind, terms: _Terms, h: int) -> tuple[int, int]:
+        if kind == "off":
+            return h, h + 1
+        first, beyond = self.windows(kind, terms.length, terms.per_time < 0)
+        return first[h], beyond[h]
+
+    def _pieces(self, moves: Sequence[_Move]) -> list[Piece]:
+        """What the moves draw; beside what flows after where no order is asked."""
+        pieces: list[Piece] = []
+        limit, end = self.task.car.limit, self.task.begin
+        for number, (slot, move) in enumerate(zip(self.slots, moves, strict=True)):
+            if not move.span:
+                continue
+            span = min(-int(-move.span / move.share // 1), slot.end - slot.begin)
+            goes_on = number + 1 < len(moves) and moves[number + 1].span > 0 and end < slot.begin
+            at_end = move.at_end or (self.max_blocks is None and goes_on)
+            begin = slot.end - span if at_end else slot.begin
+            pieces.append(Piece(begin, begin + span, round(limit * move.share)))
+            end = begin + span
+        return pieces
+
+    def _is_exact(self) -> bool:
+        by_power = any(band.below is not None for slot in self.slots for band in slot.bands)
+        idle_is_dear = any(band.time_price < slot.idle_price for slot in self.slots for band in slot.bands)
+        could_slow = self.task.minimum < self.task.car.limit and self.share == 1
+        if self.max_blocks is not None:
+            could_slow = could_slow and self.task.minimum > 0
+            return self.states.complete and not by_power and not could_slow
+        return self.states.complete and not by_power and not (could_slow and idle_is_dear)

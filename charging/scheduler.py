@@ -46,6 +46,7 @@ class Scheduler:
             prices=_of_tariff(row.tariff, row.time_zone),
             pause_kw=_pause_kw(_conversion_of(spec), order.wish) if row.hold_minimum else Decimal(0),
             pauses_are_parking=row.pauses_are_parking,
+            bridge_s=spec.policy.bridge_s,
         )
         facts = await self._priced(facts, spec.connection_id, spec.location_id, order.wish, order.now)
         if order.in_force is not None:

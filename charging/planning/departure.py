@@ -5,11 +5,13 @@ Power here is what flows: a sandbox car takes ``power_factor`` times the limit t
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
 from charging.planning import planner
+from charging.planning.bridging import bridged
+from charging.planning.outlook import cost_of
 from charging.planning.plan import Plan
 from charging.planning.profile import PLANNING_FAILED, make_plan
 from charging.planning.request import Acceptance, PlanRequest, PriceSlot
@@ -40,6 +42,7 @@ class Facts:
     ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already. ``max_power_kw``: of the
     connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
     ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
+    ``bridge_s``: a shorter gap between two blocks is bridged.
     """
 
     max_power_kw: Decimal
@@ -52,6 +55,7 @@ class Facts:
     carbon: tuple[PriceSlot, ...] | None = None
     pause_kw: Decimal = Decimal(0)
     pauses_are_parking: bool = True
+    bridge_s: float = 0
 
 
 def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPlan:
@@ -71,7 +75,7 @@ def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPl
         return simple.model_copy(update={"warnings": (_PASSED,)})
     try:
         request = request_for(wish, facts, now)
-        made = planner.plan(request)
+        made = _with_gaps_bridged(planner.plan(request), request, facts)
     except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError):  # of a tariff that cannot be read
         return simple.model_copy(update={"warnings": (PLANNING_FAILED,)})
     return simple.model_copy(
@@ -112,6 +116,16 @@ def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
     if facts.taken_kw is not None and need > 0:
         given["acceptance"] = (Acceptance(upto_kwh=need, max_kw=facts.taken_kw),)
     return PlanRequest.model_validate(given)
+
+
+def _with_gaps_bridged(made: Plan, request: PlanRequest, facts: Facts) -> Plan:
+    """``made`` without short gaps, and what it costs so."""
+    periods = bridged(made.periods, facts.bridge_s)
+    if periods == made.periods:
+        return made
+    finish = request.now + timedelta(seconds=periods[-1].start_period) if made.feasible else made.projected_finish
+    cost = None if made.cost is None else cost_of(periods, request)
+    return made.model_copy(update={"periods": periods, "cost": cost, "projected_finish": finish})
 
 
 def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:

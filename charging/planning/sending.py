@@ -105,12 +105,9 @@ def safe_start(plan: ChargingPlan, station: Station, now: datetime) -> datetime 
     """
     if plan.figures is None or plan.wish.departure_time is None:
         return None
-    steps = _steps(plan.starts_at, plan.periods)
-    ends = [step.at for step in steps[1:]] + [max(now, steps[-1].at)]
-    drawn = sum(
-        (s.watts * _seconds(min(end, now) - s.at) for s, end in zip(steps, ends, strict=True) if s.at < now), Decimal(0)
-    )
-    return plan.figures.latest_safe_start + timedelta(seconds=float(drawn / _cap_w(plan, station)))
+    drawn = (plan.expected_kwh(now) or plan.kwh_at_start) - plan.kwh_at_start
+    cap_kw = plan.at_most_kw(_cap_w(plan, station))
+    return plan.figures.latest_safe_start + timedelta(hours=float(drawn / cap_kw))
 
 
 # ---- The plan as it is, from now on -------------------------------------------------------------------------------

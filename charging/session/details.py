@@ -6,6 +6,7 @@ from typing import Final
 
 from charging.session.answers import Publication
 from charging.session.model import Meter, Phase, SessionState
+from charging.session.profile import ChargingPlan
 from charging.session.rules import LIVE
 from charging.session.steps import wake_at
 
@@ -30,7 +31,7 @@ def current_details(state: SessionState, now: datetime) -> str:
         "CPO Session": f"{meter.ocpi_session_id or '-'} · {meter.cpo_status or 'unknown'} (START {state.start})",
         "Energy": f"{meter.kwh} kWh{need}{_seen(meter)}",
         "Cost": f"{_or_dash(meter.known_cost)} of at most {spec.cost_limit} {spec.currency}",
-        "Profile": str(state.profile.in_force.limit_w(now)) + " W" if state.profile.in_force else "no limit",
+        **_plan_rows(state.profile.in_force, now),
         "Stop": f"asked by {state.stop.by}, sent {state.stop.attempts} times" if state.stop.by else "not asked",
         "Next": f"{waiting[1]} at {_clock(waiting[0])}" if waiting else "waits for messages",
     }
@@ -64,6 +65,24 @@ def publication(state: SessionState, *, length: int, n: int) -> Publication:
         plans=state.plans,
         entries=state.unpublished,
     )
+
+
+def _plan_rows(plan: ChargingPlan | None, now: datetime) -> dict[str, str]:
+    """The plan in force: what it allows now and why, what follows, and what it costs."""
+    if plan is None:
+        return {"Profile": "no limit"}
+    period, following = plan.period_at(now), plan.next_period(now)
+    limit = f"{period.limit} W" + (f", {period.reason[:1].lower()}{period.reason[1:]}" if period.reason else "")
+    rows = {"Profile": limit}
+    if plan.wish.departure_time is not None:
+        rows["Plan"] = f"{plan.strategy}, revision {plan.revision}: {plan.why or 'as wished'}"
+        rows["Departure"] = _clock(plan.wish.departure_time)
+    if following is not None:
+        rows["Next period"] = f"{following[1].limit} W from {_clock(following[0])}"
+    if plan.figures is not None and plan.figures.cost is not None:
+        figures = plan.figures
+        rows["Planned cost"] = f"{figures.cost} {figures.currency} (at once: {figures.cost_if_asap})"
+    return rows
 
 
 def _seen(meter: Meter) -> str:

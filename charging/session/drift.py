@@ -89,7 +89,7 @@ def _behind(plan: ChargingPlan, meter: Meter, kwh: Decimal, now: datetime) -> De
 
 def _has_ended(plan: ChargingPlan, at: datetime) -> bool:
     last = plan.periods[-1]
-    return last.limit == 0 and at >= plan.starts_at + timedelta(seconds=last.start_period)
+    return last.limit == 0 and at >= plan.begins_at(last)
 
 
 def _scaled(seconds: float, plan: ChargingPlan) -> timedelta:

@@ -14,11 +14,12 @@ def record(state: SessionState, plan: ChargingPlan | None, became: PlanState) ->
 def put_in_force(state: SessionState) -> None:
     """The CPO has accepted what was sent last: a plan, the rest of the one in force, or to be free of any."""
     profile, before = state.profile, state.profile.in_force
-    if before is not None and profile.plan is not None and profile.plan.revision == before.revision:
+    plan = profile.plan
+    if profile.own and before is not None and plan is not None and plan.revision == before.revision:
         return  # the rest of it; what was learnt of it meanwhile stays
     record(state, before, PlanState.REPLACED)
-    record(state, profile.plan, PlanState.IN_FORCE)
-    profile.in_force = profile.plan
+    record(state, plan, PlanState.IN_FORCE)
+    profile.in_force = plan
     if not profile.own:
         state.following = Following()
 

@@ -133,17 +133,27 @@ class ChargingPlan(_Frozen):
 
     def limit_w(self, now: datetime) -> Decimal:
         """The limit in force at ``now``, W."""
-        limit = self.periods[0].limit
-        for period in self.periods:
-            if self.starts_at + timedelta(seconds=period.start_period) <= now:
-                limit = period.limit
-        return limit
+        return self.period_at(now).limit
+
+    def period_at(self, now: datetime) -> ProfilePeriod:
+        """The period that ``now`` lies in; before the first one, that one."""
+        begun = [period for period in self.periods if self.begins_at(period) <= now]
+        return begun[-1] if begun else self.periods[0]
+
+    def next_period(self, now: datetime) -> tuple[datetime, ProfilePeriod] | None:
+        """The period that follows after ``now``, and when it begins; None where none does."""
+        return next(((at, p) for p in self.periods if (at := self.begins_at(p)) > now), None)
+
+    def begins_at(self, period: ProfilePeriod) -> datetime:
+        """When ``period`` begins."""
+        return self.starts_at + timedelta(seconds=period.start_period)
 
     def expected_kwh(self, at: datetime) -> Decimal | None:
         """What the meter should read at ``at`` by this plan; None where it has no figures."""
         if self.figures is None:
             return None
-        since, kwh = self.last_seen
+        is_past = self.seen_at is not None and at < self.seen_at
+        since, kwh = (self.starts_at, self.kwh_at_start) if is_past else self.last_seen
         need = self.kwh_at_start + self.figures.energy_kwh + self.figures.shortfall_kwh
         drawn = self._drawn_kwh(at) - self._drawn_kwh(since)
         return max(min(kwh + drawn, need), kwh)
@@ -160,13 +170,14 @@ class ChargingPlan(_Frozen):
     @property
     def top_kw(self) -> Decimal:
         """The most that flows at any time, kW."""
-        return max(self._flow_kw(period.limit) for period in self.periods)
+        return max(self.at_most_kw(period.limit) for period in self.periods)
 
     def flow_kw(self, at: datetime) -> Decimal:
         """What should flow at ``at``, kW."""
-        return self._flow_kw(self.limit_w(at))
+        return self.at_most_kw(self.limit_w(at))
 
-    def _flow_kw(self, limit_w: Decimal) -> Decimal:
+    def at_most_kw(self, limit_w: Decimal) -> Decimal:
+        """What flows under a limit of ``limit_w``, kW."""
         flow = max(limit_w / 1000, self.pause_kw) * self.power_factor
         return flow if self.taken_kw is None else min(flow, self.taken_kw)
 
@@ -175,7 +186,7 @@ class ChargingPlan(_Frozen):
         end = max(int((until - self.starts_at).total_seconds()), 0)
         starts = [min(period.start_period, end) for period in self.periods]
         spans = zip(self.periods, pairwise([*starts, end]), strict=True)
-        return sum((self._flow_kw(p.limit) * (b - a) / _HOUR for p, (a, b) in spans), Decimal(0))
+        return sum((self.at_most_kw(p.limit) * (b - a) / _HOUR for p, (a, b) in spans), Decimal(0))
 
 
 class PlanRecord(_Frozen):

@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from charging.plan_book import as_made
 from charging.planning.request import PriceSlot
 from charging.session.profile import ChargingPlan
 from charging.store.plans import MeterPoint
@@ -110,7 +111,7 @@ def _draw_prices(axes: "Axes", picture: PlanPicture) -> None:
 
 
 def _draw_energy(axes: "Axes", picture: PlanPicture) -> None:
-    plan = picture.plan
+    plan = as_made(picture.plan)
     moments = sorted({*_starts(plan), *_evenly(plan.starts_at, _end(picture))})
     expected = [(at, plan.expected_kwh(at)) for at in moments]
     known = [(at, float(kwh)) for at, kwh in expected if kwh is not None]

@@ -192,7 +192,7 @@ async def test_a_session_is_planned_by_a_curve_and_its_plan_is_shown(charging: C
 
     await eventually(is_active)
     departure = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
-    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "0.5", "--max-kw", "11")
+    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "20", "--max-kw", "11")
     answer = (await charging("profile", session_id, *terms, "--json")).json
     assert (answer["plan"]["strategy"], answer["plan"]["price_source"]) == ("latest", "market")
 

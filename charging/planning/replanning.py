@@ -20,9 +20,10 @@ _SAVES_KWH: Final = Decimal("0.05")  # by the departure; less is the meter's jit
 
 
 def replanned(in_force: ChargingPlan, facts: Facts, now: datetime, policy: Policy) -> ChargingPlan:
-    """The plan from ``now`` on: a new one if that is worth it, else ``in_force`` itself, looked at again."""
+    """The plan from ``now`` on: the next revision if that is worth it, else ``in_force`` itself, looked at again."""
     wish = in_force.wish
     new = departure_plan(wish, replace(facts, at_once_kwh=_rest_of_block(in_force, now, policy)), now)
+    new = new.model_copy(update={"revision": in_force.revision + 1})
     if PLANNING_FAILED in new.warnings:
         return _kept(in_force, new, facts, now)
     if new.figures is None:

@@ -1,32 +1,11 @@
 """Days of waiting, on the time-skipping server."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
-from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from charging import names
-from tests.programs import program
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.waiting import eventually
-
-
-@pytest.fixture
-async def skipping(store_url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Stack, WorkflowEnvironment]]:
-    """The engine, all deadlines as in production, on a server whose time can be skipped."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        data_converter=pydantic_data_converter, test_server_existing_path=program("temporal-test-server")
-    ) as environment:
-        kinds = dict.fromkeys(map(str, names.SearchAttribute), IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD)
-        request = AddSearchAttributesRequest(search_attributes=kinds)
-        await environment.client.operator_service.add_search_attributes(request)
-        monkeypatch.setenv("TEMPORAL_ADDRESS", environment.client.service_client.config.target_host)
-        async with running_stack(environment, store_url) as stack:
-            yield stack, environment
 
 
 async def test_after_35_days_without_a_cdr_nothing_is_charged_and_the_hold_goes_back(

@@ -1,0 +1,220 @@
+"""Plans kept true through long nights, on the time-skipping server.
+
+Time is skipped for the workflow; the API and the receiver live in ours. So what the CPO says of its meter at a skipped
+hour is written as the receiver would have written it then, and signalled as the inbox does.
+"""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from temporalio.client import WorkflowHandle
+from temporalio.testing import WorkflowEnvironment
+
+from charging import names
+from charging.ocpi.peers import Peers
+from charging.planning.request import PriceSlot
+from charging.session.messages import SessionUpdated
+from charging.session.model import SessionState
+from charging.session.profile import ChargingPlan
+from charging.store.curves import CurveStore, StoredCurve
+from charging.store.plans import PlanStore
+from charging.store.tables import sessions
+from tests.peer import answer, tariff
+from tests.stack import Stack, running_stack
+from tests.waiting import eventually
+from worker import build_worker
+
+pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+
+ACCEPTED = answer({"result": "ACCEPTED", "timeout": 30})
+
+
+class Night:
+    """One parked car. Hours count from ``start``, when its Session began."""
+
+    def __init__(self, stack: Stack, environment: WorkflowEnvironment, session_id: str, start: datetime) -> None:
+        self.stack, self.environment, self.id, self.start = stack, environment, session_id, start
+        self.answered = 0
+
+    @property
+    def workflow(self) -> WorkflowHandle[Any, Any]:
+        return self.stack.workflow(self.id)
+
+    def at(self, hours: float) -> datetime:
+        return self.start + timedelta(hours=hours)
+
+    async def wish(self, **body: Any) -> Any:
+        """A wish that the CPO accepts."""
+        path = f"/v1/sessions/{self.id}/charging-profile"
+        posted = asyncio.create_task(self.stack.api.post(path, json=body))
+        await self.result("ACCEPTED")
+        answered = await posted
+        assert answered.status_code == 200, answered.text
+        return answered.json()
+
+    async def result(self, result: str) -> Any:
+        """The CPO has the next charging profile, and says so asynchronously; the profile."""
+        self.answered += 1
+        async def told() -> str:
+            return str([(e.at, e.type, e.detail) for e in (await self.state()).timeline][-12:])
+        try:
+            await eventually(lambda: len(self.stack.cpo.received("SET_PROFILE")) >= self.answered)
+        except AssertionError:
+            print(await told()); print((await self.state()).following, (await self.state()).meter, (await self.state()).profile)
+            raise
+        body = self.stack.cpo.received("SET_PROFILE")[self.answered - 1].body
+        await self.stack.cpo.send_result(body["response_url"], result)
+        return body["charging_profile"]
+
+    async def until(self, hours: float) -> None:
+        """Skip to so many hours after the start."""
+        await self.environment.sleep(self.at(hours) - await self.environment.get_current_time())
+
+    async def meter(self, kwh: float, power_kw: float) -> None:
+        """The CPO's meter, now."""
+        state, now = await self.state(), await self.environment.get_current_time()
+        heard = {"seq": state.meter.seq + 100, "kwh": Decimal(str(kwh)), "power_kw": Decimal(str(power_kw))}
+        meter = state.meter.model_copy(update={**heard, "updated_at": now, "received_at": now})
+        columns = {"meter_seq": meter.seq, "kwh": meter.kwh, "power_kw": meter.power_kw}
+        columns |= {"meter_updated_at": now, "meter_received_at": now}
+        async with self.stack.database.write() as store:
+            await store.execute(update(sessions).where(sessions.c.id == self.id).values(columns))
+        await self.workflow.signal(names.Signal.SESSION_UPDATED, SessionUpdated(meter=meter))
+
+    async def prices(self, *hourly: float) -> None:
+        """The price curve that holds from now on: a price for each hour since the start."""
+        slots = tuple(
+            PriceSlot(start=self.at(n), end=self.at(n + 1), price=Decimal(str(price))) for n, price in enumerate(hourly)
+        )
+        curve = StoredCurve(name="spot", kind="price", currency="EUR", slots=slots)
+        await CurveStore(self.stack.database).put(curve, datetime.now(UTC))
+
+    async def state(self) -> SessionState:
+        state: SessionState = await self.workflow.query(names.Query.STATUS, result_type=SessionState)
+        return state
+
+    async def plan(self, revision: int) -> ChargingPlan:
+        """The plan in force, once it is of this revision."""
+
+        async def in_force() -> ChargingPlan | None:
+            plan = (await self.state()).profile.in_force
+            return plan if plan is not None and plan.revision == revision else None
+
+        found: ChargingPlan = await eventually(in_force, describe=lambda: f"wanted revision {revision}")
+        return found
+
+    def blocks(self, plan: ChargingPlan) -> list[tuple[float, float]]:
+        """When it is on, in hours since the start."""
+        edges = [(plan.begins_at(period) - self.start).total_seconds() / 3600 for period in plan.periods]
+        spans = zip(plan.periods, edges, [*edges[1:], 99.0], strict=True)
+        return [(round(begin, 1), round(end, 1)) for period, begin, end in spans if period.limit > 0]
+
+    async def events_of(self, kind: str) -> list[str]:
+        return [entry.detail for entry in (await self.state()).timeline if entry.type == kind]
+
+    async def history_length(self) -> int:
+        await self.state()
+        return (await self.workflow.describe()).history_length
+
+
+async def parked(stack: Stack, environment: WorkflowEnvironment, **body: Any) -> Night:
+    session_id, _ = await stack.charging(**body)
+    return Night(stack, environment, session_id, await environment.get_current_time())
+
+
+async def test_a_night_of_drift_new_prices_a_restart_and_a_cpo_that_refuses(
+    skipping: tuple[Stack, WorkflowEnvironment],
+) -> None:
+    stack, environment = skipping
+    night = await parked(stack, environment, battery_target_kwh=22)
+    await night.prices(0.30, 0.10, 0.10, 0.30, 0.20, 0.25, 0.30, 0.30)
+    stack.cpo.on("SET_PROFILE", ACCEPTED)
+    departure = night.at(8)
+    said = await night.wish(max_charge_rate_kw=11, departure_time=departure.isoformat())
+    assert said["profile_set"] is True
+    assert night.blocks(await night.plan(1)) == [(1.0, 3.0)]
+
+    # The car takes 6 kW instead of 11: it needs more hours, and gets the cheapest that are left.
+    await night.until(1.5)
+    before = await night.history_length()
+    await night.meter(3, 6)
+    await night.result("ACCEPTED")
+    slower = await night.plan(2)
+    assert (slower.cause, slower.taken_kw) == ("acceptance", Decimal(6))
+    assert slower.figures is not None
+    assert slower.figures.feasible
+    assert sum(end - begin for begin, end in night.blocks(slower)) == pytest.approx(19 / 6, abs=0.2)
+    assert max(period.limit for period in slower.periods) == 11000  # it may take more again
+    assert await night.history_length() - before <= 20
+
+    # Prices change by a little: not worth a message. Then the last hours become cheap: they are taken.
+    await night.prices(0.30, 0.10, 0.10, 0.30, 0.199, 0.25, 0.30, 0.30)
+    await eventually(lambda: night.events_of("plan_kept"))
+    await night.prices(0.30, 0.10, 0.10, 0.30, 0.30, 0.30, 0.02, 0.02)
+    await night.result("ACCEPTED")
+    cheaper = await night.plan(3)
+    assert night.blocks(cheaper)[-1] == (6.0, 8.0)
+
+    # A worker ends, another one takes over with the plan as it was.
+    await stack.worker.shutdown()
+    peers = Peers(stack.database, stack.settings)
+    async with build_worker(environment.client, stack.database, peers, stack.settings):
+        await night.until(3.2)
+        assert await night.plan(3) == cheaper
+        # The CPO refuses the next one: the plan before stays, and it is told when it is tried again.
+        await night.meter(9, 0)
+        await night.prices(0.30, 0.10, 0.10, 0.30, 0.01, 0.30, 0.30, 0.02)
+        await night.result("REJECTED")
+        await eventually(lambda: night.events_of("plan_refused"))
+        assert (await night.plan(3)).revision == 3
+
+        # The departure comes with a need that is not met: full power from then on.
+        await night.until(8.1)
+        await eventually(lambda: night.events_of("departure_passed"))
+        revisions = await PlanStore(stack.database).revisions(night.id)
+        assert [record.plan.revision for record in revisions][:4] == [1, 2, 3, 4]
+        assert [str(record.state) for record in revisions][:2] == ["replaced", "replaced"]
+        await night.meter(22, 11)
+        await eventually(lambda: stack.cpo.stops)
+    await peers.aclose()
+
+
+@pytest.fixture
+async def autumn(store_url: str, time_skipping: WorkflowEnvironment) -> Any:
+    """The engine on the evening of Friday, 29 October 2027, with short histories."""
+    async with running_stack(time_skipping, store_url, history_limit=60) as stack:
+        friday = datetime(2027, 10, 29, 18, tzinfo=UTC)
+        await time_skipping.sleep(friday - await time_skipping.get_current_time())
+        yield stack
+
+
+async def test_three_days_across_the_october_clock_change(autumn: Stack, time_skipping: WorkflowEnvironment) -> None:
+    """In Helsinki nights are cheap from 22:00 to 06:00 by the clock on the wall, and one of them lasts nine hours."""
+    stack = autumn
+    hours = {"restrictions": {"start_time": "22:00", "end_time": "06:00"}}
+    cheap, dear = ([{"type": "ENERGY", "price": price, "step_size": 1}] for price in (0.05, 0.25))
+    elements = [{"price_components": cheap, **hours}, {"price_components": dear}]
+    put = await stack.cpo.call("PUT", "tariffs/FI/VRT/T1", tariff(elements=elements))
+    assert put.status_code in (200, 201)
+    night = await parked(stack, time_skipping, battery_target_kwh=90)
+    stack.cpo.on("SET_PROFILE", ACCEPTED)
+    await night.wish(max_charge_rate_kw=3.6, departure_time="2027-11-01T15:00:00Z")
+    plan = await night.plan(1)
+    ons = [plan.begins_at(period) for period in plan.periods if period.limit > 0]
+    ends = [plan.begins_at(period) for period in plan.periods[1:] if period.limit == 0]
+    assert [on.strftime("%d %H:%M") for on in ons] == ["29 19:00", "30 19:00", "31 20:00"]
+    assert [end.strftime("%d %H:%M") for end in ends if end > ons[0]] == ["30 03:00", "31 04:00", "01 04:00"]
+    # It goes as planned; the workflow's histories are short, and the plan is carried from one to the next.
+    for day in (1, 2):
+        await night.until(24 * day - 4)
+        expected = plan.expected_kwh(await time_skipping.get_current_time())
+        assert expected is not None
+        await night.meter(float(expected), 0)
+    after = await night.plan(1)
+    assert (after.periods, after.starts_at) == (plan.periods, plan.starts_at)
+    assert (await night.state()).run > 0
+    assert await night.events_of("replanned") == []

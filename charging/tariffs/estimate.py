@@ -7,20 +7,19 @@ a running estimate must not exceed reality: ``step_size``, and reservations. ``P
 """
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from charging.money import round_money
+from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
 
 HOLD_MARGIN = Decimal("1.2")
 _HOUR = Decimal(3600)
-_SWITCHING_TIMES = ("start_time", "end_time")
 
 Tariff = dict[str, Any]
-Restrictions = dict[str, Any]
 
 
 class _Point(NamedTuple):
@@ -123,7 +122,7 @@ class _Estimate:
         elapsed = _seconds(point.at - self.start)
         return (
             not rules.get("reservation")
-            and _in_calendar(rules, point.at.astimezone(self.zone))
+            and in_calendar(rules, point.at.astimezone(self.zone))
             and _between(rules, "kwh", point.kwh)
             and _between(rules, "duration", elapsed)
             and _between(rules, "power", self.mean_kw)
@@ -144,12 +143,7 @@ class _Estimate:
         all_rules = [element.get("restrictions") or {} for element in self.elements]
         for rules in all_rules:
             yield from (self.start + timedelta(seconds=float(s)) for s in _bounds(rules, "duration"))
-        clocks = {time()} | {_clock(rules[key]) for rules in all_rules for key in _SWITCHING_TIMES if rules.get(key)}
-        day, last = self.start.astimezone(self.zone).date(), self.end.astimezone(self.zone).date()
-        while day <= last:
-            for clock in clocks:
-                yield from _instants(day, clock, self.zone)
-            day += timedelta(days=1)
+        yield from calendar_switches(all_rules, start=self.start, end=self.end, zone=self.zone)
 
     def _at(self, instant: datetime) -> _Point:
         if instant >= self.fed_until:
@@ -160,27 +154,6 @@ class _Estimate:
     def _when(self, kwh: Decimal) -> _Point:
         share = float(kwh / self.kwh)
         return _Point(self.start + (self.fed_until - self.start) * share, kwh)
-
-
-def _in_calendar(rules: Restrictions, local: datetime) -> bool:
-    """Dates (start inclusive, end exclusive), week days and times of day, all at the same local instant."""
-    day = local.date().isoformat()
-    days = rules.get("day_of_week")
-    return (
-        (not rules.get("start_date") or day >= rules["start_date"])
-        and (not rules.get("end_date") or day < rules["end_date"])
-        and (not days or local.strftime("%A").upper() in days)
-        and _in_hours(rules, local.time())
-    )
-
-
-def _in_hours(rules: Restrictions, clock: time) -> bool:
-    """Start inclusive, end exclusive; an end before the start wraps, an end at 00:00 is the end of the day."""
-    begin = _clock(rules.get("start_time") or "00:00")
-    end = _clock(rules.get("end_time") or "00:00")
-    if end == time() or begin == end:
-        return clock >= begin or begin == end
-    return begin <= clock < end if begin < end else clock >= begin or clock < end
 
 
 def _between(rules: Restrictions, name: str, value: Decimal) -> bool:
@@ -199,16 +172,6 @@ def _clamp(total: Decimal, tariff: Tariff) -> Decimal:
         if price := tariff.get(key):
             total = choose(total, _number(price["excl_vat"] if price.get("incl_vat") is None else price["incl_vat"]))
     return total
-
-
-def _instants(day: date, clock: time, zone: ZoneInfo) -> Iterator[datetime]:
-    """The UTC instants of a local time on ``day``: two when the clock is turned back that night."""
-    for fold in (0, 1):
-        yield datetime.combine(day, clock.replace(fold=fold), zone).astimezone(UTC)
-
-
-def _clock(text: str) -> time:
-    return time() if text == "24:00" else time.fromisoformat(text.zfill(5))  # "9:00", as some write it
 
 
 def _number(value: Any) -> Decimal:

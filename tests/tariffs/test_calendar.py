@@ -37,7 +37,7 @@ def test_a_week_day_is_the_local_day_of_the_instant() -> None:
     start, end = datetime(2026, 3, 2, tzinfo=UTC), datetime(2026, 3, 9, tzinfo=UTC)
     assert hours_that_hold({"day_of_week": ["TUESDAY"]}, start, end) == 24
     night = {"day_of_week": ["MONDAY"], "start_time": "22:00", "end_time": "06:00"}
-    assert hours_that_hold(night, start, end) == 4 + 2 + 2  # 02:00 UTC on is Monday 02:00-06:00, then 22:00-24:00
+    assert hours_that_hold(night, start, end) == 4 + 2 + 2  # Monday 02:00-06:00, 22:00-24:00; next 00:00-02:00
 
 
 def test_dates_begin_with_their_first_day_and_end_before_their_last() -> None:

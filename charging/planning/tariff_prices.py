@@ -73,7 +73,7 @@ def tariff_slots(
         cuts = rules.cuts(start.astimezone(UTC), end.astimezone(UTC))
         return tuple(_joined(rules.slot(begin, finish) for begin, finish in pairwise(cuts)))
     except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the tariff cannot be read: {error!r}") from error
+        raise ValueError(_what_is_wrong(error)) from error
 
 
 def flat_price(tariff: dict[str, Any], *, at: datetime, time_zone: str) -> Decimal:
@@ -82,7 +82,11 @@ def flat_price(tariff: dict[str, Any], *, at: datetime, time_zone: str) -> Decim
         rules = _Rules(tariff, _zone(time_zone), at.astimezone(UTC), Decimal(0))
         return rules.price("FLAT", _Circumstances(at.astimezone(UTC), Decimal(0), Decimal(0)))
     except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"the tariff cannot be read: {error!r}") from error
+        raise ValueError(_what_is_wrong(error)) from error
+
+
+def _what_is_wrong(error: Exception) -> str:
+    return f"the tariff lacks {error}" if isinstance(error, KeyError) else "the tariff cannot be read"
 
 
 class _Circumstances(NamedTuple):
@@ -220,7 +224,7 @@ def _between(restrictions: Restrictions, name: str, value: Decimal) -> bool:
 def _number(value: Any) -> Decimal:
     number = Decimal(str(value))
     if not number.is_finite():
-        raise ValueError(f"the tariff holds {value}, which is no number")
+        raise ValueError("the tariff holds a price or a bound that is no number")
     return number
 
 
@@ -228,4 +232,4 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError) as error:
-        raise ValueError(f"{name!r} is no time zone of the IANA database") from error
+        raise ValueError("the time zone is none of the IANA database") from error

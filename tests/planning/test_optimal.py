@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from charging.planning.plan import Plan
 from charging.planning.planner import plan
-from tests.planning.oracle import instances
+from tests.planning.oracle import instances, linear
 from tests.planning.oracle.instances import Instance
 from tests.planning.oracle.integrate import Run, at_once, hours_at_full_power, run
 from tests.planning.oracle.world import HOUR, World
@@ -39,6 +40,16 @@ def test_where_the_departure_cannot_be_met_power_is_full_throughout() -> None:
         made = plan(hopeless.world.request)
         found = list(hopeless_faults(hopeless.world, made))
         assert not found, describe("infeasible", seed, hopeless, found)
+
+
+def test_the_greenest_plan_emits_the_least() -> None:
+    for seed in range(FEW):
+        request, emissions = instances.greenest(np.random.default_rng(seed))
+        made = plan(request)
+        emitted = run(emissions, made.periods).cost
+        assert made.carbon_g is not None, seed
+        assert made.carbon_g == pytest.approx(emitted), seed
+        assert emitted == pytest.approx(linear.optimum(emissions), abs=tolerance(emissions)), seed
 
 
 def describe(name: str, seed: int, instance: Instance, found: list[str]) -> str:

@@ -69,9 +69,9 @@ def test_the_linear_program_knows_what_can_be_seen() -> None:
     assert linear.optimum(request(guaranteed_kwh=5)) == pytest.approx(2)
     assert linear.optimum(request(energy_kwh=41)) is None
     tiers = [{"below_kw": 5, "price": "0.1"}, {"price": "0.3"}]
-    assert linear.optimum(request(prices=None, price_tiers=tiers)) == pytest.approx(1.5)
-    # 30 kWh: an hour at 10 kW for 3.00 spares 5 kW for 0.50 in it.
-    assert linear.optimum(request(prices=None, price_tiers=tiers, energy_kwh=30)) == pytest.approx(2 + 2 * 2.5)
+    assert linear.optimum(request(prices=None, price_tiers=tiers)) == pytest.approx(1.5, abs=1e-3)
+    # Four hours at 5 kW cost 2.00; each kWh more costs 50 cents, as all that flows in its hour becomes dear.
+    assert linear.optimum(request(prices=None, price_tiers=tiers, energy_kwh=30)) == pytest.approx(7, abs=1e-3)
 
 
 def test_the_grid_knows_what_can_be_seen() -> None:
@@ -91,5 +91,6 @@ def test_the_grid_and_the_linear_program_agree_on_minimum_power() -> None:
 def test_the_grid_and_the_mixed_integer_program_agree_on_blocks() -> None:
     for seed, instance in instances.drawn(instances.blocks, 8):
         assert instance.grid is not None
-        found = mixed.optimum(instance.world, instance.grid.step)
+        assert instance.on_grid is not None
+        found = mixed.optimum(instance.on_grid, instance.grid.step)
         assert instance.optimum() == pytest.approx(found, abs=1e-6), seed

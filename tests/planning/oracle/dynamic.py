@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from tests.planning.oracle.world import HOUR, Span, World
+from tests.planning.oracle.world import HOUR, Band, Span, World
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def optimum(world: World, grid: Grid) -> float | None:
     rows = 1 if blocks is None else blocks + 1
     off = np.full((rows, top + 1), np.inf)
     on = off.copy()
-    off[0, 0] = 0
+    off[0, 0] = float(world.flat)
     promised = min(Fraction(world.request.guaranteed_kwh), world.need)
     forced = next(k for k, kwh in enumerate(grid.kwh) if kwh >= promised)
     assert grid.kwh[forced] == promised, "what is guaranteed is not on the grid"
@@ -84,11 +84,9 @@ def optimum(world: World, grid: Grid) -> float | None:
 def _costs(span: Span, grid: Grid, climb: int) -> np.ndarray:
     """What one step that climbs by ``climb`` costs, from each state on."""
     hours = Fraction(grid.step, HOUR)
-    return np.array([float(_cost(span, low, high, hours)) for low, high in zip(grid.kwh, grid.kwh[climb:])])  # noqa: B905
+    pairs = zip(grid.kwh, grid.kwh[climb:], strict=False)
+    return np.array([float(_cost(span.band((high - low) / hours, low), high - low, hours)) for low, high in pairs])
 
 
-def _cost(span: Span, low: Fraction, high: Fraction, hours: Fraction) -> Fraction:
-    """At a tier's edge the cheaper price counts, as 0.1 W less is below it."""
-    kw = (high - low) / hours
-    here, below = span.band(kw, low), span.band(kw - Fraction(1, 10**6), low)
-    return min(band.price * (high - low) + band.hourly * hours for band in (here, below))
+def _cost(band: Band, kwh: Fraction, hours: Fraction) -> Fraction:
+    return band.price * kwh + band.hourly * hours

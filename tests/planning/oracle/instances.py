@@ -21,13 +21,17 @@ CLOCK_FORWARD = datetime(2026, 3, 28, 15, tzinfo=UTC)  # and 23 hours
 
 @dataclass(frozen=True)
 class Instance:
-    """A request, and the grid on which its optimum is found; without one it is found by a linear program."""
+    """A request, and how its optimum is found: on a grid, as ``on_grid`` has it, or by a linear program."""
 
     world: World
     grid: Grid | None = None
+    on_grid: World | None = None
 
     def optimum(self) -> float | None:
-        return linear.optimum(self.world) if self.grid is None else dynamic.optimum(self.world, self.grid)
+        """The least cost; None where the need cannot be met."""
+        if self.grid is None:
+            return linear.optimum(self.world)
+        return dynamic.optimum(self.on_grid or self.world, self.grid)
 
 
 def families() -> dict[str, Callable[[Rng], Instance]]:
@@ -35,6 +39,7 @@ def families() -> dict[str, Callable[[Rng], Instance]]:
     return {
         "prices": prices,
         "minimum power": minimum_power,
+        "hardly any time to spare": full,
         "tiers": tiers,
         "prices of time and of idling": hourly_prices,
         "guaranteed energy": guaranteed,
@@ -49,8 +54,9 @@ def families() -> dict[str, Callable[[Rng], Instance]]:
 
 
 def prices(rng: Rng) -> Instance:
-    """Prices that change at any second, some negative; any need that can be met."""
-    return _linear(_request(rng, _curve(rng)))
+    """Prices that change at any second, some negative; any need that can be met; at any microsecond."""
+    now = NOON + timedelta(microseconds=int(rng.integers(0, 1_000_000)) * int(rng.integers(0, 2)))
+    return _linear(_request(rng, _curve(rng), now=now))
 
 
 def minimum_power(rng: Rng) -> Instance:
@@ -99,6 +105,8 @@ def tariffs(rng: Rng) -> Instance:
         elements.insert(0, _element({"ENERGY": rng.uniform(0, 0.3)}, day_of_week=["SUNDAY"], start_time=_clock(rng)))
     if rng.random() < 0.5:
         elements.insert(0, _element({"ENERGY": rng.uniform(0, 0.3), "TIME": 0}, max_power=float(rng.integers(3, 12))))
+    if rng.random() < 0.3:
+        elements.insert(0, _element({"TIME": rng.uniform(0, 1)}, min_power=float(rng.integers(3, 12))))
     if rng.random() < 0.5:
         elements.insert(0, _element({"TIME": 0, "PARKING_TIME": 0}, max_duration=int(rng.integers(10, 300)) * 60))
     if rng.random() < 0.5:
@@ -120,14 +128,14 @@ def tariffs_by_energy(rng: Rng) -> Instance:
     count = int(rng.integers(8, 60))
     now = (CLOCK_BACK, CLOCK_FORWARD, NOON)[rng.integers(3)]
     need = per_step * int(rng.integers(1, count + 1))
-    request = _told(_tariff(elements), now, count * step, need, power)
-    read = world(request)
+    few = {"max_blocks": int(rng.integers(1, 5))} if rng.random() < 0.5 else {}
+    read = world(_told(_tariff(elements), now, count * step, need, power, **few))
     return Instance(read, Grid.at_full_power(read, step))
 
 
 def taper(rng: Rng) -> Instance:
-    """The car accepts less and less."""
-    return _at_full_power(rng, acceptance=True)
+    """The car accepts less and less; some of the need may be guaranteed, and power may have a minimum."""
+    return _at_full_power(rng, acceptance=True, promised=rng.random() < 0.5, minimum=rng.random() < 0.5)
 
 
 def blocks(rng: Rng) -> Instance:
@@ -168,6 +176,21 @@ def blocks_with_minimum(rng: Rng) -> Instance:
     return Instance(read, Grid.of_powers(read, step, unit_kw=read.min_kw, powers=powers))
 
 
+def full(rng: Rng) -> Instance:
+    """All the time is needed, to the last second."""
+    request = prices(rng).world.request
+    hours = Decimal(int((request.departure_time - request.now).total_seconds())) / 3600
+    need = (request.max_charge_rate_kw * hours - _decimal(rng, 0, 0.01, 6)).quantize(Decimal("0.000001"), "ROUND_FLOOR")
+    return _linear(request.model_copy(update={"energy_kwh": need}))
+
+
+def greenest(rng: Rng) -> tuple[PlanRequest, World]:
+    """What is to be charged with the least CO2, and the world in which CO2 is the price."""
+    request = _request(rng, _curve(rng), strategy="greenest")
+    slots = tuple(slot.model_copy(update={"price": _decimal(rng, 0, 900, 1)}) for slot in request.prices or ())
+    return request.model_copy(update={"carbon": slots}), world(request.model_copy(update={"prices": slots}))
+
+
 def infeasible(rng: Rng) -> Instance:
     """More than full power delivers by the departure."""
     request = _request(rng, _curve(rng), **_hourly(rng))
@@ -176,7 +199,9 @@ def infeasible(rng: Rng) -> Instance:
     return _linear(request.model_copy(update={"energy_kwh": need}))
 
 
-def _at_full_power(rng: Rng, *, acceptance: bool = False, promised: bool = False, **limits: Any) -> Instance:
+def _at_full_power(
+    rng: Rng, *, acceptance: bool = False, promised: bool = False, minimum: bool = False, **limits: Any
+) -> Instance:
     """Anything where power is all or nothing, on a grid of whole seconds that no clock knows."""
     step = int(rng.integers(3, 16)) * 36 + 36 * 25 * int(rng.integers(0, 2))
     count = int(rng.integers(6, 70))
@@ -190,20 +215,24 @@ def _at_full_power(rng: Rng, *, acceptance: bool = False, promised: bool = False
         kwh += kw * length * step / 3600
         told.append({"upto_kwh": kwh, "max_kw": kw})
     charging = int(rng.integers(1, count + 1))
-    need = Decimal(0)
     kws = [kw for kw, length in zip(powers, lengths, strict=True) for _ in range(length)]
     kws += [powers[-1]] * count
     need = sum(kws[:charging], Decimal(0)) * step / 3600
     if acceptance:
         limits["acceptance"] = told
     if promised:
-        limits["guaranteed_kwh"] = power * int(rng.integers(0, charging + 1)) * step / 3600
+        limits["guaranteed_kwh"] = sum(kws[: int(rng.integers(0, charging + 1))], Decimal(0)) * step / 3600
+    if minimum:
+        limits["min_charge_rate_kw"] = (powers[-1] * _decimal(rng, 0.3, 0.95, 2)).quantize(Decimal("0.1"))
     # Where idling costs more than charging, power below the limit would pay; that is not looked for at full power.
     time, idle = sorted((_decimal(rng, 0, 2, 2), _decimal(rng, 0, 2, 2)), reverse=True)
     if rng.random() < 0.5:
         limits |= {"time_price_per_hour": time, "idle_price_per_hour": idle}
     read = world(_told(_steps(rng, count, step), NOON, count * step, need, power, **limits))
-    return Instance(read, Grid.at_full_power(read, step))
+    # Up to a second less than what the grid has: then the planner must trim a limit.
+    less = need - (powers[-1] / 3600 * _decimal(rng, 0, 1, 3)).quantize(Decimal("0.000001"))
+    told_less = world(read.request.model_copy(update={"energy_kwh": less}))
+    return Instance(told_less, Grid.at_full_power(read, step), on_grid=read)
 
 
 def _linear(request: PlanRequest) -> Instance:

@@ -49,7 +49,7 @@ def run(world: World, periods: Iterable[PlannedPeriod], *, upto_kwh: Fraction | 
     """Draw what ``periods`` allow and the car accepts, until the departure; no more than ``upto_kwh`` where given."""
     limits = {Fraction(p.start_period): Fraction(p.limit) / 1000 for p in periods}
     edges = {Fraction(0), world.until, *limits} | {span.start for span in world.spans}
-    kwh, cost, limit = Fraction(0), Fraction(0), Fraction(0)
+    kwh, cost, limit = Fraction(0), world.flat, Fraction(0)
     pieces: list[Piece] = []
     for start, end in pairwise(sorted(edge for edge in edges if 0 <= edge <= world.until)):
         limit = limits.get(start, limit)

@@ -3,6 +3,7 @@
 Within a span any mixture of powers in time can be had, so the extreme powers of each price are enough.
 """
 
+from collections.abc import Iterator
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,8 @@ from tests.planning.oracle.integrate import at_once, hours_at_full_power
 from tests.planning.oracle.world import HOUR, Span, World
 
 SMALLEST_KW = Fraction(1, 10)  # where charging slowly pays (it saves the price of idling), nothing smaller is planned
+
+LIMIT_EXACT_TO = Fraction(1, 10_000)  # kW
 
 
 def optimum(world: World) -> float | None:
@@ -36,13 +39,11 @@ def optimum(world: World) -> float | None:
     return float(at_once(world, promised).cost) + float(found.fun) if found.success else None
 
 
-def _powers(world: World, span: Span) -> list[tuple[Fraction, Fraction]]:
-    """Every power that can be an extreme, with its cost per hour; at a tier's edge both prices, as both are near."""
+def _powers(world: World, span: Span) -> Iterator[tuple[Fraction, Fraction]]:
+    """Every power that can be an extreme, with its cost per hour: those around a tier's edge are 0.1 W apart."""
     least = world.min_kw or SMALLEST_KW
-    edges = {band.below_kw for band in span.bands if band.below_kw is not None and least < band.below_kw < world.max_kw}
-    priced = []
-    for kw in sorted({least, world.max_kw} | edges):
-        here = span.band(kw, Fraction(0))
-        below = span.band(kw - Fraction(1, 10**6), Fraction(0)) if kw in edges else here
-        priced.append((kw, min(kw * here.price + here.hourly, kw * below.price + below.hourly)))
-    return priced
+    edges = {band.below_kw for band in span.bands if band.below_kw is not None}
+    powers = {least, world.max_kw} | edges | {edge - LIMIT_EXACT_TO for edge in edges}
+    for kw in sorted(kw for kw in powers if least <= kw <= world.max_kw):
+        band = span.band(kw, Fraction(0))
+        yield kw, kw * band.price + band.hourly

@@ -51,6 +51,7 @@ class World:
 
     request: PlanRequest
     spans: tuple[Span, ...]
+    flat: Fraction = Fraction(0)
 
     @property
     def until(self) -> Fraction:
@@ -103,7 +104,7 @@ def world(request: PlanRequest) -> World:
         if span.end > 0 and span.start < until
     ]
     joined = [list(same) for _, same in groupby(spans, key=lambda span: (span.bands, span.idle))]
-    return World(request, tuple(replace(same[0], end=same[-1].end) for same in joined))
+    return World(request, tuple(replace(same[0], end=same[-1].end) for same in joined), flat=_flat(request))
 
 
 def _from_prices(request: PlanRequest) -> Iterator[Span]:
@@ -146,6 +147,13 @@ def _from_tariff(request: PlanRequest) -> Iterator[Span]:
         parked = request.pauses_are_parking
         idle = _price(elements, "PARKING_TIME", local, start, 0, 0) if parked else Fraction(0)
         yield Span(start, end, bands, idle)
+
+
+def _flat(request: PlanRequest) -> Fraction:
+    if request.tariff is None:
+        return Fraction(0)
+    local = request.now.astimezone(ZoneInfo(request.time_zone or "UTC"))
+    return _price(request.tariff["elements"], "FLAT", local, Fraction(0), 0, 0)
 
 
 def _price(

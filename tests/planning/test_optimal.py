@@ -35,6 +35,15 @@ def test_thousands_of_plans_are_as_cheap_as_can_be(name: str) -> None:
         assert not found, describe(name, seed, instance, found)
 
 
+@pytest.mark.soak
+def test_a_week_in_few_blocks_is_as_cheap_as_can_be_or_says_that_it_may_not_be() -> None:
+    for seed, instance in instances.drawn(instances.weeks, FEW):
+        made = plan(instance.world.request)
+        admitted = "not_optimal" in {warning.code for warning in made.warnings}
+        found = [fault for fault in faults(instance) if not (admitted and "could cost" in fault)]
+        assert not found, describe("weeks", seed, instance, found)
+
+
 def test_where_the_departure_cannot_be_met_power_is_full_throughout() -> None:
     for seed, hopeless in instances.drawn(instances.infeasible, FEW):
         made = plan(hopeless.world.request)

@@ -191,6 +191,23 @@ def greenest(rng: Rng) -> tuple[PlanRequest, World]:
     return request.model_copy(update={"carbon": slots}), world(request.model_copy(update={"prices": slots}))
 
 
+def weeks(rng: Rng) -> Instance:
+    """A week of quarters of an hour in few blocks, up to what keeps a car plugged in nearly all the time."""
+    quarters = np.arange(672)
+    mean = 0.2 + 0.1 * np.sin(quarters / 96 * 2 * np.pi) + rng.uniform(-0.1, 0.1, 672) * rng.random()
+    slots = [
+        {
+            "start": NOON + timedelta(minutes=15 * int(i)),
+            "end": NOON + timedelta(minutes=15 * int(i) + 15),
+            "price": price,
+        }
+        for i, price in zip(quarters, (Decimal(str(round(float(p), 4))) for p in mean), strict=True)
+    ]
+    need = Decimal(int(rng.integers(4, 640))) * Decimal("2.75")
+    read = world(_told({"prices": slots}, NOON, 672 * 900, need, Decimal(11), max_blocks=int(rng.integers(1, 9))))
+    return Instance(read, Grid.at_full_power(read, 900))
+
+
 def infeasible(rng: Rng) -> Instance:
     """More than full power delivers by the departure."""
     request = _request(rng, _curve(rng), **_hourly(rng))

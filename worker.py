@@ -53,7 +53,7 @@ def build_worker(
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
     curves = CurveActivities(CurveRefresher(database, peers))
-    plans = PlanActivities(Scheduler(database, CurveStore(database)))
+    plans = PlanActivities(Scheduler(database, CurveStore(database), settings.policy))
     records = RecordActivities(decisions)
     payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
     return Worker(

@@ -50,7 +50,7 @@ def build_desk(services: Services) -> Desk:
         profile_requests=ProfileRequestStore(database),
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
-        scheduler=Scheduler(database, CurveStore(database)),
+        scheduler=Scheduler(database, CurveStore(database), services.settings.policy),
         plans=PlanBooks(database),
     )
 

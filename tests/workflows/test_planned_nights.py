@@ -59,12 +59,15 @@ class Night:
     async def result(self, result: str) -> Any:
         """The CPO has the next charging profile, and says so asynchronously; the profile."""
         self.answered += 1
+
         async def told() -> str:
             return str([(e.at, e.type, e.detail) for e in (await self.state()).timeline][-12:])
+
         try:
             await eventually(lambda: len(self.stack.cpo.received("SET_PROFILE")) >= self.answered)
         except AssertionError:
-            print(await told()); print((await self.state()).following, (await self.state()).meter, (await self.state()).profile)
+            print(await told())
+            print((await self.state()).following, (await self.state()).meter, (await self.state()).profile)
             raise
         body = self.stack.cpo.received("SET_PROFILE")[self.answered - 1].body
         await self.stack.cpo.send_result(body["response_url"], result)

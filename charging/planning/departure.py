@@ -85,7 +85,7 @@ def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPl
         update={
             "strategy": made.strategy,
             "pause_kw": facts.pause_kw,
-            "periods": _periods(made, request, facts),
+            "periods": (_at_once(simple, made),) if _is_at_once(made) else _periods(made, request, facts),
             "figures": _figures(made, facts),
             "warnings": tuple(PlanWarning(code=w.code, detail=w.detail) for w in made.warnings),
         }
@@ -141,6 +141,17 @@ def _with_gaps_bridged(made: Plan, request: PlanRequest, facts: Facts) -> Plan:
     finish = request.now + timedelta(seconds=periods[-1].start_period) if made.feasible else made.projected_finish
     cost = None if made.cost is None else cost_of(periods, request)
     return made.model_copy(update={"periods": periods, "cost": cost, "projected_finish": finish})
+
+
+def _is_at_once(made: Plan) -> bool:
+    """Whether it charges from now on until the energy is in, and full power costs the same."""
+    begins_now = all(period.limit > 0 for period in made.periods[:-1]) and made.periods[0].limit > 0
+    return begins_now and made.cost == made.cost_if_asap
+
+
+def _at_once(simple: ChargingPlan, made: Plan) -> ProfilePeriod:
+    """The cap and no end: the session stops itself when the energy is in."""
+    return simple.periods[0].model_copy(update={"reason": made.periods[0].reason})
 
 
 def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:

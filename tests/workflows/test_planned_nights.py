@@ -16,7 +16,6 @@ from temporalio.client import WorkflowHandle
 from temporalio.testing import WorkflowEnvironment
 
 from charging import names
-from charging.ocpi.peers import Peers
 from charging.planning.request import PriceSlot
 from charging.session.messages import SessionUpdated
 from charging.session.model import SessionState
@@ -27,7 +26,6 @@ from charging.store.tables import sessions
 from tests.peer import answer, tariff
 from tests.stack import Stack, running_stack
 from tests.waiting import eventually
-from worker import build_worker
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
@@ -103,6 +101,9 @@ class Night:
         found: ChargingPlan = await eventually(in_force, describe=lambda: f"wanted revision {revision}")
         return found
 
+    async def has_planned(self, revision: int) -> bool:
+        return (await self.state()).plans_made >= revision
+
     def blocks(self, plan: ChargingPlan) -> list[tuple[float, float]]:
         """When it is on, in hours since the start."""
         edges = [(plan.begins_at(period) - self.start).total_seconds() / 3600 for period in plan.periods]
@@ -134,7 +135,8 @@ async def test_a_night_of_drift_new_prices_restarts_and_a_cpo_that_refuses(
     forgetful: Stack, time_skipping: WorkflowEnvironment
 ) -> None:
     stack, environment = forgetful, time_skipping
-    night = await parked(stack, environment, battery_target_kwh=22)
+    type2 = {"evse_id": "FI*VRT*E12346", "connector_type": "Type2"}
+    night = await parked(stack, environment, battery_target_kwh=22, **type2)
     await night.prices(0.30, 0.10, 0.10, 0.30, 0.20, 0.25, 0.30, 0.30)
     stack.cpo.on("SET_PROFILE", ACCEPTED)
     departure = night.at(8)
@@ -161,28 +163,27 @@ async def test_a_night_of_drift_new_prices_restarts_and_a_cpo_that_refuses(
     cheaper = await night.plan(3)
     assert night.blocks(cheaper)[-1] == (6.0, 8.0)
 
-    # A worker ends, another one takes over with the plan as it was.
-    await stack.worker.shutdown()
-    peers = Peers(stack.database, stack.settings)
-    async with build_worker(environment.client, stack.database, peers, stack.settings):
-        assert await night.plan(3) == cheaper
-        await night.until(3.2)
-        # The CPO refuses the next one: the plan before stays, and it is told when it is tried again.
-        await night.meter(9, 0)
-        await night.prices(0.30, 0.10, 0.10, 0.30, 0.01, 0.30, 0.30, 0.02)
-        await night.result("REJECTED")
-        await eventually(lambda: night.events_of("plan_refused"))
-        assert (await night.plan(3)).revision == 3
+    # The CPO refuses the next one: the plan before stays, and five minutes later it is tried again.
+    await night.until(3.2)
+    assert await night.plan(3) == cheaper
+    await night.meter(9, 0)  # a little less than was planned: revision 4
+    await night.result("REJECTED")
+    await night.prices(0.30, 0.10, 0.10, 0.30, 0.01, 0.30, 0.30, 0.02)
+    await eventually(lambda: night.events_of("plan_refused"))
+    await eventually(lambda: night.has_planned(5))
+    assert await night.plan(3) == cheaper
+    await night.until(3.285)
+    await night.result("ACCEPTED")
+    assert night.blocks(await night.plan(5)) == [(3.8, 5.0), (7.0, 8.0)]
 
-        # The departure comes with a need that is not met: full power from then on.
-        await night.until(8.1)
-        await eventually(lambda: night.events_of("departure_passed"))
-        revisions = await PlanStore(stack.database).revisions(night.id)
-        assert [record.plan.revision for record in revisions][:4] == [1, 2, 3, 4]
-        assert [str(record.state) for record in revisions][:2] == ["replaced", "replaced"]
-        await night.meter(22, 11)
-        await eventually(lambda: stack.cpo.stops)
-    await peers.aclose()
+    # The departure comes with a need that is not met: full power from then on, until it is.
+    await night.until(8.01)
+    await eventually(lambda: night.events_of("departure_passed"))
+    revisions = await PlanStore(stack.database).revisions(night.id)
+    assert [str(record.state) for record in revisions][:3] == ["replaced"] * 3
+    assert [record.plan.revision for record in revisions][:5] == [1, 2, 3, 4, 5]
+    await night.meter(22, 11)
+    await eventually(lambda: stack.cpo.stops)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from activities.synchronisation import SynchronisationActivities
 from charging import names, temporal
 from charging.curve_refresher import CurveRefresher
 from charging.ocpi.peers import Peers
+from charging.ocpi.worker_metrics import WorkerMetrics
 from charging.payments.wallet import Wallet
 from charging.receiver import Receiver
 from charging.scheduler import Scheduler
@@ -91,8 +92,11 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = get_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    database, client = Database(settings.database_url), await temporal.connect()
+    runtime = temporal.measured_runtime(settings.metrics_address) if settings.metrics_address else None
+    database, client = Database(settings.database_url), await temporal.connect(runtime=runtime)
     peers = Peers(database, settings)
+    if runtime is not None:
+        peers.health.on_call = WorkerMetrics(runtime.metric_meter).called
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)

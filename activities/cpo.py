@@ -169,17 +169,16 @@ class CpoActivities:
 
         It is cut to what this CPO takes; the answer says when the rest must follow.
         """
-        rest_at: datetime | None = None
+        cut: Sending | None = None
 
         async def put(client: CpoClient, response_url: str) -> ChargingProfileResponse:
-            nonlocal rest_at
+            nonlocal cut
             cut = sending(command.plan, _station(command, client.connection), command.now)
-            rest_at = cut.send_again_at
             body = SetChargingProfile(charging_profile=_charging_profile(command, cut), response_url=response_url)
             return await client.set_charging_profile(command.ocpi_session_id, body)
 
         sent = await self._profile_call("SET_PROFILE", command, put)
-        return sent.model_copy(update={"send_again_at": rest_at})
+        return sent if cut is None else sent.model_copy(update=cut.model_dump(include={"limit_w", "send_again_at"}))
 
     @activity.defn
     async def set_charging_preferences(self, command: SendPreferences) -> ProfileSent:

@@ -9,8 +9,9 @@ from importlib.metadata import version
 from fastapi import APIRouter, FastAPI
 
 from api import (
-    admin,
+    connections,
     curves,
+    diagnosis,
     documentation,
     evses,
     health,
@@ -20,20 +21,24 @@ from api import (
     problems,
     reservations,
     sessions,
+    synchronising,
     unlocking,
     user_tokens,
 )
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
+from api.reserving import build_commander
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
+from charging.store.reservations import ReservationStore
 from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
 from charging.timetable import Timetable
 from charging.token_pusher import TokenPusher
+from charging.unanswered import UnansweredReservations
 
 # A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
 MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
@@ -59,7 +64,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     documentation.install(app)
     partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
     partners.include_router(ocpi.router)
-    partners.include_router(admin.router)
+    for router in (connections.router, diagnosis.router, synchronising.router):
+        partners.include_router(router)
     partners.include_router(invoices.router)
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
@@ -90,7 +96,7 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     """What runs beside the endpoints.
 
     The inbox delivers what CPOs have pushed, the sweeper finds what was lost, the timetable has everything pulled that
-    CPOs have, and the pusher tells them of our tokens.
+    CPOs have, the pusher tells them of our tokens, and they are asked again for reservations that they did not answer.
     """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
@@ -99,7 +105,9 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     states = SyncStateStore(services.database)
     curve_store = CurveStore(services.database)
     timetable = Timetable(services.connections, states, curve_store, services.temporal, services.settings)
-    return [inbox.run, sweeper.run, timetable.run, pusher.run]
+    reservations = ReservationStore(services.database)
+    unanswered = UnansweredReservations(reservations, build_commander(services), services.settings.sweep_s)
+    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

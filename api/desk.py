@@ -27,7 +27,6 @@ class Desk:
     starter: Starter
     reserver: Reserver
     profile_requests: ProfileRequestStore
-    evses: EvseIndex
     nearby: EvsesNearby
     refresh: EvseRefresh
     scheduler: Scheduler
@@ -47,9 +46,8 @@ def build_desk(services: Services) -> Desk:
         services=services,
         reader=SessionReader(database),
         starter=Starter(services, StartStore(database), evses, refresh),
-        reserver=Reserver(services),
+        reserver=Reserver(services, refresh),
         profile_requests=ProfileRequestStore(database),
-        evses=evses,
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
         scheduler=Scheduler(database, CurveStore(database)),

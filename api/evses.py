@@ -69,10 +69,7 @@ async def list_evses(request: Request, user: Reader, query: Annotated[NearbyQuer
 )
 async def read_evse(request: Request, evse_id: str, user: Reader, query: Annotated[EvseQuery, Query()]) -> Response:
     """By its EVSE id in any spelling. An unknown one makes us ask the CPO for its news, for 3 s at most."""
-    desk = desk_of(request)
-    match = await desk.evses.find(evse_id, query.place)
-    if match is None and await desk.refresh.look_for(evse_id):
-        match = await desk.evses.find(evse_id, query.place)
+    match = await desk_of(request).refresh.find(evse_id, query.place)
     if match is None:
         raise evse_not_found()
     return _json(_answer(match, datetime.now(UTC)))

@@ -44,9 +44,7 @@ async def preview_plan(request: Request, user: Reader, body: PlanBody) -> Respon
     """The plan that a session at this EVSE would get now, by the prices that hold there. Starts nothing."""
     desk, now = desk_of(request), datetime.now(UTC)
     require_future(body.departure_time, now)
-    match = await desk.evses.find(body.evse_id, body.place)
-    if match is None and await desk.refresh.look_for(body.evse_id):
-        match = await desk.evses.find(body.evse_id, body.place)
+    match = await desk.refresh.find(body.evse_id, body.place)
     if match is None:
         raise evse_not_found()
     connector = require_connector(body.connector_type, match)

@@ -14,9 +14,9 @@ from api.starting import OUT_OF_SERVICE
 from charging.errors import PeerError, PeerNotReached, PeerRefused, Problem
 from charging.ocpi.commander import Commander
 from charging.ocpi.own_tokens import one_time_token
+from charging.ocpi.refresh import EvseRefresh
 from charging.session.reservation import HOLDING, ReservationStatus
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseIndex
 from charging.store.evse_match import EvseMatch
 from charging.store.leases import LeaseStore
 from charging.store.reservations import Reservation, ReservationStore
@@ -34,11 +34,11 @@ def build_commander(services: Services) -> Commander:
 class Reserver:
     """Makes and cancels reservations. One per process."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, refresh: EvseRefresh) -> None:
         self._services = services
         self._store = ReservationStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
-        self._evses = EvseIndex(services.database, services.connections)
+        self._refresh = refresh
         self._commander = build_commander(services)
 
     async def reserve(self, user: User, order: ReservationRequest, key: str | None) -> Reservation:
@@ -50,7 +50,7 @@ class Reserver:
         repeated = await self._store.repeat_of(user.sub, key, digest) if key else None
         if repeated is not None:
             return repeated
-        match = await self._evses.find(order.evse_id)
+        match = await self._refresh.find(order.evse_id)
         if match is None:
             raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
         if match.status in OUT_OF_SERVICE:
@@ -100,7 +100,7 @@ class Reserver:
         except PeerRefused as error:
             await self._store.turn(reservation.id, {_S.PENDING}, _S.REJECTED, str(error)[:100])
         except PeerError:
-            return  # the CPO may have it: its result, or the end of its time, will tell
+            return  # the CPO may have it: its result will tell, or it is asked again (charging.unanswered)
         else:
             if response.result != "ACCEPTED":
                 await self._store.turn(reservation.id, {_S.PENDING}, _S.REJECTED, response.result[:100])

@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from api.plan_schemas import PlanAnswer
+from charging.ocpi.wire import MAX_ID
 from charging.planning.request import Strategy
 from charging.session.model import Phase, Status
 from charging.session.profile import ProfilePeriod, ProfileWish
@@ -85,7 +86,7 @@ Watts = Annotated[Number, Field(ge=0, le=MAX_KW * 1000)]
 
 CountryCode = Annotated[Text, StringConstraints(min_length=2, max_length=2)]
 PartyId = Annotated[Text, StringConstraints(min_length=1, max_length=3)]
-LocationId = Annotated[Text, StringConstraints(min_length=1, max_length=36)]
+LocationId = Annotated[Text, StringConstraints(min_length=1, max_length=MAX_ID)]
 
 EVSE_EXAMPLE = "FI-VRT-E12345"
 ID_EXAMPLE = "0f8fad5b-d9cb-469f-a165-70867728950e"

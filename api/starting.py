@@ -22,8 +22,7 @@ from charging.session.model import SessionSpec
 from charging.settings import Settings
 from charging.store.evse_index import EvseIndex
 from charging.store.evse_match import EvseMatch
-from charging.store.peer_health import HealthStore
-from charging.store.reservations import Holder, ReservationStore
+from charging.store.obstacles import Holder, ObstacleStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.store.user_tokens import UserTokenStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
@@ -40,9 +39,8 @@ class Starter:
         self._starts = starts
         self._evses = evses
         self._refresh = refresh
-        self._reservations = ReservationStore(services.database)
+        self._obstacles = ObstacleStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
-        self._health = HealthStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -74,31 +72,18 @@ class Starter:
         if match is None:
             return None
         now = datetime.now(UTC)
-        held = await self._held(user, match, now)
+        obstacles = await self._obstacles.of(match.connection.id, match.location_id, match.evse_uid, now)
+        held = _of_user(user, obstacles.holder)
         token = held.token if held else await self._own_token(user, match)
         new = new_session(order, user.sub, match, self._services.settings, now, token)
-        await self._require_reachable(new.spec.connection_id, now)
+        _require_reachable(obstacles.left_alone_until, now)
         return await self._starts.begin(replace(new, reservation_id=held.reservation_id if held else None), key, digest)
-
-    async def _held(self, user: User, match: EvseMatch, now: datetime) -> Holder | None:
-        """The user's reservation of the EVSE: the charge point lets its token in. Another's is 409."""
-        holder = await self._reservations.holder(match.connection.id, match.location_id, match.evse_uid, now)
-        if holder is not None and holder.user_id != user.sub:
-            raise Problem(409, "evse_reserved", "The EVSE is reserved for somebody else.")
-        return holder
 
     async def _own_token(self, user: User, match: EvseMatch) -> dict[str, Any] | None:
         """The user's stable token, where the CPO is to be shown that one and the user has one."""
         if match.connection.start_token != "user":  # noqa: S105 - which one, not the token
             return None
         return await self._user_tokens.of_user(user.sub)
-
-    async def _require_reachable(self, connection_id: str, now: datetime) -> None:
-        """503 where workers leave this CPO alone: a robot that hears so at once can go elsewhere."""
-        until = await self._health.left_alone_until(connection_id, now)
-        if until is not None:
-            seconds = str(math.ceil((until - now).total_seconds()))
-            raise Problem(503, "cpo_unavailable", "The CPO does not answer.", headers={"Retry-After": seconds})
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":
@@ -112,6 +97,20 @@ class Starter:
                 raise
         if started.repeated and await self._starts.admission(session_id) == "abandoned":
             raise unavailable("The session was taken back while Temporal was away.")
+
+
+def _of_user(user: User, holder: Holder | None) -> Holder | None:
+    """The user's reservation of the EVSE: the charge point lets its token in. Another's is 409."""
+    if holder is not None and holder.user_id != user.sub:
+        raise Problem(409, "evse_reserved", "The EVSE is reserved for somebody else.")
+    return holder
+
+
+def _require_reachable(left_alone_until: datetime | None, now: datetime) -> None:
+    """503 where workers leave this CPO alone: a robot that hears so at once can go elsewhere."""
+    if left_alone_until is not None:
+        seconds = str(math.ceil((left_alone_until - now).total_seconds()))
+        raise Problem(503, "cpo_unavailable", "The CPO does not answer.", headers={"Retry-After": seconds})
 
 
 def new_session(

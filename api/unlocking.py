@@ -8,12 +8,13 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.admin import require_admin
+from api.desk import desk_of
 from api.reserving import build_commander
 from api.services import Services
 from api.strict_json import strict_body
 from charging.errors import PeerError, PeerRefused, Problem
+from charging.ocpi.wire import MAX_ID
 from charging.store.commands import CommandStore
-from charging.store.evse_index import EvseIndex
 from charging.store.evse_match import EvseMatch
 
 POLL_S = 0.1
@@ -27,7 +28,7 @@ class UnlockRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     evse_id: Annotated[str, Field(min_length=1, max_length=64)]
-    connector_id: Annotated[str, Field(min_length=1, max_length=36)] | None = None
+    connector_id: Annotated[str, Field(min_length=1, max_length=MAX_ID)] | None = None
 
 
 class UnlockAnswer(BaseModel):
@@ -45,7 +46,7 @@ async def unlock(
 ) -> UnlockAnswer:
     """Unlock a connector, and wait some seconds for the charge point's word."""
     services: Services = request.app.state.services
-    match = await EvseIndex(services.database, services.connections).find(wanted.evse_id)
+    match = await desk_of(request).refresh.find(wanted.evse_id)
     if match is None:
         raise Problem(404, "evse_not_found", "No connected network has this EVSE.")
     connector_id = _connector(match, wanted.connector_id)

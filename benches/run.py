@@ -13,6 +13,7 @@ from benches import (
     evse_lookup,
     history_events,
     ingest,
+    planner,
     session_pushes,
     sessions_per_second,
     start_latency,
@@ -33,6 +34,7 @@ MEASUREMENTS = {
     "worker_memory": worker_memory.measure,
     "ingest": ingest.measure,
     "evse_lookup": evse_lookup.measure,
+    "planner": planner.measure,
 }
 
 

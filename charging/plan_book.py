@@ -45,7 +45,7 @@ class PlanBook:
         records = [*(past.record for past in self.past), *([self.current] if self.current else [])]
         followed = [record.plan for record in records if record.state is not PlanState.REJECTED]
         begun = [plan for plan in followed if plan.starts_at <= at]
-        return max(begun, key=lambda plan: plan.revision).expected_kwh(at) if begun else None
+        return as_made(max(begun, key=lambda plan: plan.revision)).expected_kwh(at) if begun else None
 
 
 class PlanBooks:
@@ -91,3 +91,8 @@ def _span(plans: Sequence[ChargingPlan], metered: Sequence[MeterPoint]) -> tuple
     ends = [plan.starts_at + timedelta(seconds=plan.periods[-1].start_period) for plan in plans]
     ends += [plan.wish.departure_time for plan in plans if plan.wish.departure_time is not None]
     return plans[0].starts_at, max([*ends, *(point.at for point in metered[-1:])])
+
+
+def as_made(plan: ChargingPlan) -> ChargingPlan:
+    """The plan as it was at its start, whatever the meter has read since."""
+    return plan.model_copy(update={"seen_at": None, "seen_kwh": None})

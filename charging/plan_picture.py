@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from charging.plan_book import as_made
 from charging.planning.request import PriceSlot
 from charging.session.profile import ChargingPlan
 from charging.store.plans import MeterPoint
@@ -23,7 +24,7 @@ Form = Literal["svg", "png"]
 
 _INK, _FAINT = "#22313f", "#c8d0d8"
 _POWER, _METERED, _PRICE, _DEPARTURE = "#2e86de", "#10ac84", "#ee8f1f", "#c0392b"
-_STYLE: Final = {
+_STYLE: Final[dict[Any, Any]] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "text.color": _INK,
@@ -32,6 +33,7 @@ _STYLE: Final = {
     "xtick.color": _INK,
     "ytick.color": _INK,
     "axes.spines.top": False,
+    "text.parse_math": False,  # a $ in a name is a $
     "svg.fonttype": "none",  # text stays text: it can be searched, and the file is small
 }
 # A figure is its drawer's own, but the style and the fonts are the process's.
@@ -68,7 +70,7 @@ def draw(picture: PlanPicture, form: Form) -> bytes:
         _draw_energy(energy, picture)
         _draw_moments(figure, picture)
         _label_time(energy, picture)
-        figure.suptitle(_headline(picture), x=0.01, ha="left", fontsize=13, fontweight="bold", parse_math=False)
+        figure.suptitle(_headline(picture), x=0.01, ha="left", fontsize=13, fontweight="bold")
         file = BytesIO()
         metadata = {"Date": None} if form == "svg" else {}
         figure.savefig(file, format=form, dpi=130, metadata=metadata)
@@ -103,13 +105,13 @@ def _draw_prices(axes: "Axes", picture: PlanPicture) -> None:
     low, high = (float(edge(slot.price for slot in picture.prices)) for edge in (min, max))
     beside.set_ylim(min(low, 0) * 1.15, max(high, 0.01) * 1.25)
     currency = picture.plan.figures.currency if picture.plan.figures else None
-    beside.set_ylabel(f"{currency or 'price'}/kWh", color=_PRICE, parse_math=False)
+    beside.set_ylabel(f"{currency or 'price'}/kWh", color=_PRICE)
     beside.tick_params(axis="y", colors=_PRICE)
     beside.spines["left"].set_visible(False)
 
 
 def _draw_energy(axes: "Axes", picture: PlanPicture) -> None:
-    plan = picture.plan
+    plan = as_made(picture.plan)
     moments = sorted({*_starts(plan), *_evenly(plan.starts_at, _end(picture))})
     expected = [(at, plan.expected_kwh(at)) for at in moments]
     known = [(at, float(kwh)) for at, kwh in expected if kwh is not None]

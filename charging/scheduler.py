@@ -51,7 +51,7 @@ class Scheduler:
         facts = await self._priced(facts, spec.connection_id, spec.location_id, order.wish, order.now)
         if order.in_force is not None:
             plan = replanned(order.in_force, facts, order.now, spec.policy)
-            if plan.revision == order.in_force.revision:
+            if plan.starts_at == order.in_force.starts_at:  # a new plan has no revision of its own yet
                 return plan
         else:
             plan = departure_plan(order.wish, facts, order.now)

@@ -63,6 +63,12 @@ class Settings(BaseSettings):
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
+    metrics_address: str | None = Field(
+        None,
+        pattern=r"^\S+:\d+$",
+        description="host:port where the worker shows its metrics to Prometheus; nowhere where it is not set.",
+    )
+
     @model_validator(mode="after")
     def require_production_secrets(self) -> "Settings":
         """In production every secret is given, users are checked by JWKS, and the clock of power is not bent."""

@@ -33,6 +33,7 @@ from temporalio.common import (
 )
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
+from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging import names
@@ -44,14 +45,23 @@ from charging.session.model import SessionSpec, SessionState, Status
 RPC_TIMEOUT = timedelta(seconds=5)
 
 
-async def connect(*, lazy: bool = False) -> Client:
+async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
     """A client for the configured Temporal server. One per process. Raises when the server is away.
 
     ``lazy``: connects at the first call instead, so that the API starts, and takes what CPOs push, without Temporal.
+    ``runtime``: one that is measured.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy)
+    return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime)
+
+
+def measured_runtime(address: str) -> Runtime:
+    """A runtime that shows Prometheus its metrics on http://``address``/metrics. Raises where that cannot be bound."""
+    prometheus = PrometheusConfig(
+        bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+    )
+    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
 
 
 def search_attributes(spec: SessionSpec, status: Status) -> TypedSearchAttributes:

@@ -46,6 +46,5 @@ for _version, _dialect in DIALECTS.items():
         _mounted.include_router(tariffs.patches)
     router.include_router(_mounted)
     router.include_router(versions.details, prefix=f"/{_version}", dependencies=_in_version)
-add_unknown(router, "/emsp")
-for _version in DIALECTS:
-    add_unknown(router, f"/{_version}")
+for _prefix in ("emsp", "versions", *DIALECTS):
+    add_unknown(router, f"/{_prefix}")

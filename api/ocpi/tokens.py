@@ -1,5 +1,6 @@
 """Tokens, sender interface: a CPO reads our tokens and asks whether one may charge (OCPI 2.2.1 §12.2.1)."""
 
+import uuid
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -69,16 +70,11 @@ async def authorize(
     A one-time token is good at the EVSE of its session and nowhere else, where the CPO says where; a stable one
     everywhere, each time under a reference of its own.
     """
-    store = TokenStore(services(request).database)
-    token = await store.find(token_uid, kind)
+    token = await TokenStore(services(request).database).find(token_uid, kind)
     if token is None or token.connection_id not in (None, connection.id):
         raise not_found("no such Token", status_code=UNKNOWN_TOKEN)
     place = await _place(request, connection)
-    info = _authorization(token, place)
-    if token.is_stable and info["allowed"] == "ALLOWED":
-        location_id = place.location_id if place else None
-        info["authorization_reference"] = await store.authorized(token.body, connection.id, location_id)
-    return reply(spoken(request).write("authorization_info", info))
+    return reply(spoken(request).write("authorization_info", _authorization(token, place)))
 
 
 async def _place(request: Request, connection: Connection) -> LocationReferences | None:
@@ -91,8 +87,9 @@ async def _place(request: Request, connection: Connection) -> LocationReferences
 def _authorization(token: KnownToken, place: LocationReferences | None) -> dict[str, Any]:
     allowed = _allowed(token, place)
     info: dict[str, Any] = {"allowed": allowed, "token": token.body}
-    if allowed == "ALLOWED" and token.authorization_reference:
-        info["authorization_reference"] = token.authorization_reference
+    reference = uuid.uuid4().hex.upper() if token.is_stable else token.authorization_reference
+    if allowed == "ALLOWED" and reference:
+        info["authorization_reference"] = reference
     if allowed == "ALLOWED" and place is not None:
         evse_uids = [token.evse_uid] if token.evse_uid is not None else place.evse_uids
         info["location"] = {"location_id": place.location_id, **({"evse_uids": evse_uids} if evse_uids else {})}

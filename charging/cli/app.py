@@ -5,7 +5,20 @@ import sys
 import typer
 
 from charging.bootstrap.errors import StackError
-from charging.cli import cpo, curves, database, demo, evses, ocpi_tokens, plan, reservations, sessions, tokens, up
+from charging.cli import (
+    cpo,
+    curves,
+    database,
+    demo,
+    evses,
+    ocpi_tokens,
+    plan,
+    price,
+    reservations,
+    sessions,
+    tokens,
+    up,
+)
 from charging.cli.failure import Failure
 
 app = typer.Typer(
@@ -14,7 +27,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (up, demo, tokens, sessions, reservations, evses, plan):
+for module in (up, demo, tokens, sessions, reservations, evses, plan, price):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
 app.add_typer(curves.app, name="curve")

@@ -1,7 +1,7 @@
 """``charging cpo check``: a CPO under test, from handshake to CDR. Needs no running stack: it is an eMSP itself."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,15 +20,18 @@ def check(
     ] = None,
     host: Annotated[str, typer.Option(help="Where to listen for the CPO.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes a free port.")] = 0,
+    version: Annotated[
+        Literal["2.3.0", "2.2.1", "2.1.1"] | None, typer.Option(help="Of OCPI; else the highest that it offers.")
+    ] = None,
     party: Annotated[str, typer.Option(help="Who we say we are: country code and party id.")] = "FI*RBT",
     patience: Annotated[float, typer.Option(help="Seconds to wait for each thing that comes by itself.")] = 60,
     as_json: AsJson = False,
 ) -> None:
-    """Test an operator's OCPI 2.2.1: handshake, pulls, start, profile, stop, CDR. Exit 0 if nothing failed.
+    """Test an operator's OCPI: handshake, pulls, start, profile, stop, CDR. Exit 0 if nothing failed.
 
     It charges for real at the EVSE: use a test system, and have a (simulated) car plugged in.
     """
-    report = asyncio.run(_check(url, token, evse, public_url, (host, port), party, patience))
+    report = asyncio.run(_check(url, token, evse, public_url, (host, port), party, patience, version))
     if as_json:
         print_json(report)
     else:
@@ -44,6 +47,7 @@ async def _check(
     listen: tuple[str, int],
     party: str,
     patience: float,
+    version: str | None,
 ) -> Json:
     # Here: the other commands need neither an OCPI client nor a server.
     from charging.ocpi.check.emsp import Emsp, serving
@@ -55,7 +59,7 @@ async def _check(
     transport = Transport(timeout_s=20, allow_private=True)  # whoever runs this names the URL
     try:
         async with serving(Emsp(Party(country_code, party_id)), *listen, public_url) as emsp:
-            report = await Check(transport, emsp, Options(url, token, evse, patience)).run()
+            report = await Check(transport, emsp, Options(url, token, evse, patience, version)).run()
     finally:
         await transport.aclose()
     return report.as_json()

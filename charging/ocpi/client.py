@@ -286,7 +286,7 @@ class CpoClient:
             raise PeerNotReached("the connection is not active")
         if self._party and self.connection.is_away(self._party.country_code, self._party.party_id):
             raise PeerNotReached("the hub says that this CPO is not connected")
-        async with self._health.call(self.connection, is_stop=is_stop):
+        async with self._health.call(self.connection, url, is_stop=is_stop):
             routing = self._to_cpo() if headers is None else headers
             return await self._transport.call(
                 method,

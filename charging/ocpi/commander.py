@@ -3,11 +3,10 @@
 All are safe to repeat. At most one of them is under way at an EVSE.
 """
 
-import hashlib
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from charging.errors import Problem
 from charging.ocpi.client import CpoClient
@@ -17,6 +16,7 @@ from charging.ocpi.peers import Peers
 from charging.settings import Settings
 from charging.store.commands import CommandStore
 from charging.store.evse_match import EvseMatch
+from charging.store.evse_turns import HELD_FOR, turn_name
 from charging.store.leases import LeaseStore
 from charging.store.reservations import Reservation
 
@@ -85,10 +85,8 @@ class Commander:
 
     @asynccontextmanager
     async def _alone(self, connection_id: str, location_id: str, evse_uid: str) -> AsyncIterator[None]:
-        digest = hashlib.sha256("\x00".join((connection_id, location_id, evse_uid)).encode()).hexdigest()
-        lease, now = f"evse-command/{digest}", datetime.now(UTC)
-        until = now + timedelta(seconds=self._settings.cpo_timeout_s + 5)
-        if not await self._leases.take(lease, now=now, until=until):
+        lease, now = turn_name(connection_id, location_id, evse_uid), datetime.now(UTC)
+        if not await self._leases.take(lease, now=now, until=now + HELD_FOR):
             raise Problem(409, "command_in_flight", "Another command to this EVSE is under way.")
         try:
             yield

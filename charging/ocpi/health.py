@@ -10,6 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -42,6 +43,17 @@ class CallMetrics:
             registry=self.registry,
             buckets=_BUCKETS,
         )
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that is over: answered, refused, unknown, not_reached or cancelled; and the line's breaker after it."""
+
+    connection: Connection
+    url: str
+    outcome: str
+    seconds: float
+    breaker: Breaker
 
 
 class Line:
@@ -126,6 +138,7 @@ class PeerHealth:
 
     def __init__(self, tell: Tell = _tell_nobody, process: Process = "api") -> None:
         self.metrics = CallMetrics()
+        self.on_call: Callable[[Call], None] = lambda _: None
         self._put = tell
         self._process = process
         self._lines: dict[str, Line] = {}
@@ -133,8 +146,8 @@ class PeerHealth:
         self._writer: asyncio.Task[None] | None = None
 
     @asynccontextmanager
-    async def call(self, connection: Connection, *, is_stop: bool = False) -> AsyncIterator[None]:
-        """Around one call to a peer: see ``Line.call``."""
+    async def call(self, connection: Connection, url: str, *, is_stop: bool = False) -> AsyncIterator[None]:
+        """Around one call to ``url`` of a peer: see ``Line.call``."""
         line = self._lines.setdefault(connection.id, Line())
         before, began, outcome = (line.breaker, line.last_error), time.perf_counter(), "cancelled"
         try:
@@ -145,8 +158,10 @@ class PeerHealth:
             outcome = _outcome(error)
             raise
         finally:
+            seconds = time.perf_counter() - began
             self.metrics.calls.labels(connection.name, outcome).inc()
-            self.metrics.seconds.labels(connection.name).observe(time.perf_counter() - began)
+            self.metrics.seconds.labels(connection.name).observe(seconds)
+            self.on_call(Call(connection, url, outcome, seconds, line.breaker))
             if (line.breaker, line.last_error) != before or line.is_untold(datetime.now(UTC)):
                 self._tell(connection.id)
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from charging.ocpi.wire import parse_datetime, plain
+from charging.ocpi.wire import MAX_ID, parse_datetime, plain
 
 T = TypeVar("T")
 
@@ -19,8 +19,7 @@ DateTime = Annotated[datetime, BeforeValidator(parse_datetime)]
 Number = Annotated[Decimal, Field(allow_inf_nan=False, ge=-(10**15), le=10**15)]
 Many = Annotated[list[T], BeforeValidator(lambda value: [] if value is None else value)]
 Code = Annotated[str, Field(min_length=1, max_length=255)]  # an open enum
-Id = Annotated[str, Field(min_length=1, max_length=36)]
-CdrId = Annotated[str, Field(min_length=1, max_length=39)]
+Id = Annotated[str, Field(min_length=1, max_length=MAX_ID)]
 Country = Annotated[str, Field(min_length=2, max_length=2)]
 PartyId = Annotated[str, Field(min_length=1, max_length=3)]
 
@@ -464,7 +463,7 @@ class Cdr(OcpiModel):
 
     country_code: Country
     party_id: PartyId
-    id: CdrId
+    id: Id
     start_date_time: DateTime
     end_date_time: DateTime
     session_id: str | None = None
@@ -500,5 +499,5 @@ class InvoiceReconciliationRecord(OcpiModel):
     party_id: PartyId
     id: Id
     invoice_id: Annotated[str, Field(min_length=1, max_length=255)]
-    cdrs: Annotated[list[CdrId], Field(min_length=1)]
+    cdrs: Annotated[list[Id], Field(min_length=1)]
     last_updated: DateTime

@@ -17,7 +17,8 @@ from charging.ocpi.peers import Peers
 from charging.ocpi.wire import dumps
 from charging.store.connections import Connection, ConnectionStore
 from charging.store.engine import Database
-from charging.store.evse_index import EvseIndex
+from charging.store.evse_index import EvseIndex, Place
+from charging.store.evse_match import EvseMatch
 from charging.store.locations import LocationStore
 from charging.store.odd import store_odd_message
 
@@ -50,6 +51,13 @@ class EvseRefresh:
         self._pull_s = pull_s
         self._pulls: dict[str, asyncio.Task[None]] = {}
         self._asked_at: dict[str, float] = {}
+
+    async def find(self, evse_id: str, place: Place | None = None) -> EvseMatch | None:
+        """As ``EvseIndex.find``; where nobody has it, also among what is new at those who may have it."""
+        match = await self._index.find(evse_id, place)
+        if match is None and await self.look_for(evse_id):
+            match = await self._index.find(evse_id, place)
+        return match
 
     async def look_for(self, evse_id: str) -> bool:
         """Ask the CPOs that may have ``evse_id`` what is new; True where one was asked, and a second look may help.

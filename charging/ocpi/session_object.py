@@ -117,6 +117,11 @@ def may_be_at(body: Body, location_id: str, evse_uid: str) -> bool:
     return all(_says_nothing(said[name]) or wire.fold(str(said[name])) == wire.fold(wanted[name]) for name in wanted)
 
 
+def says_where(body: Body) -> bool:
+    """Whether a Session names its EVSE."""
+    return not _says_nothing(body.get("evse_uid"))
+
+
 def _says_nothing(value: Any) -> bool:
     return not isinstance(value, str) or value in ("", "#NA")
 

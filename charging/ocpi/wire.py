@@ -24,6 +24,7 @@ TO_PARTY: Final = "OCPI-to-party-id"
 TOTAL_COUNT: Final = "X-Total-Count"
 LIMIT: Final = "X-Limit"
 
+MAX_ID: Final = 100  # characters of a CPO's own ids: OCPI says 36 or 39, some CPOs write more, and none is cut
 VERSION: Final = "2.2.1"
 
 SUCCESS: Final = 1000

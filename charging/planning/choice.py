@@ -11,7 +11,7 @@ from charging.planning.plan import PlanWarning
 from charging.planning.slots import Slot
 from charging.planning.task import Task
 
-_NOT_OPTIMAL = PlanWarning(code="not_optimal", detail="A good plan, but a cheaper one may exist.")
+NOT_OPTIMAL = PlanWarning(code="not_optimal", detail="A good plan, but a cheaper one may exist.")
 
 
 class Choice(NamedTuple):
@@ -32,7 +32,7 @@ def cheapest(task: Task, slots: Sequence[Slot]) -> Choice:
         if task.max_blocks is None or _blocks([*task.first, *filled.pieces]) <= task.max_blocks:
             return Choice(filled.pieces, filled.marginal)
     found = search(task, slots, task.max_blocks)
-    return Choice(found.pieces, warnings=() if found.is_optimal else (_NOT_OPTIMAL,))
+    return Choice(found.pieces, warnings=() if found.is_optimal else (NOT_OPTIMAL,))
 
 
 def _blocks(pieces: Sequence[Piece]) -> int:

@@ -11,23 +11,26 @@ Blocks are counted by a state of their own: on or off at the edge, blocks so far
 a minimum and a car that always takes the same, anything from that to full: then the sums take the minimum's share of
 slots too, and a slot that is wholly on costs its whole time.
 
-Not exact, and said so: more states than ``BUDGET`` allows (an even grid is taken then); prices that depend on power;
-and with a car that takes less as it fills, idle time that costs more than charging, or few blocks with a minimum.
+Not exact, and said so: more states than ``BUDGET`` allows (then slots are rounded to a coarser clock, power is full,
+and blocks may be fewer than allowed); prices that depend on power; and with a car that takes less as it fills, idle
+time that costs more than charging, or few blocks with a minimum.
 """
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cache
 from math import inf
+from operator import add, sub
 from typing import Literal, NamedTuple
 
 from charging.planning.bill import Piece, band_at
 from charging.planning.slots import HOUR, KWH, Slot
-from charging.planning.states import states_of
+from charging.planning.states import coarse, states_of
 from charging.planning.task import Task
-from charging.planning.windows import least
+from charging.planning.windows import Windows
 
-BUDGET = 400_000
+BUDGET = 450_000
+_FEWEST = 64
 _SLACK = 2  # what rounding states to microseconds takes
 _TIE = 1e-9
 
@@ -80,8 +83,17 @@ class _Search:
         is_even = len(task.car.steps) == 1 and all(len(slot.bands) == 1 for slot in slots)
         slows = max_blocks is not None and is_even and 0 < task.minimum < task.car.limit
         self.share = task.minimum / task.car.limit if slows else 1.0
-        most = BUDGET // (len(slots) * (2 * max_blocks + 1 if max_blocks else 1))
-        self.states = states_of(task, slots, self.share, most)
+        if max_blocks:
+            self.max_blocks = min(max_blocks, max(BUDGET // (len(slots) * _FEWEST * 2), 1))
+        most = BUDGET // (len(slots) * (2 * self.max_blocks + 1 if self.max_blocks else 1))
+        states = states_of(task, slots, self.share, most)
+        self.is_complete = states is not None and self.max_blocks == max_blocks
+        if states is None:
+            self.share = 1.0
+            self.slots = coarse(task, slots, most)
+            states = states_of(task, self.slots, self.share, most * 4)
+        assert states is not None  # noqa: S101 the clock is coarse enough
+        self.states = states
         self.windows = cache(self._windows)
         self.terms = cache(self._terms)
 
@@ -93,7 +105,10 @@ class _Search:
         layers = [layer]
         for slot in self.slots:
             layers.append(self._after(layers[-1], slot))
-        return Found(self._pieces(self._way(layers)), self._is_exact())
+        moves = self._way(layers)
+        if not moves:  # a coarse clock leaves no way when time is short
+            return Found([Piece(self.task.begin, -int(-self.task.taken // 1), self.task.car.limit)], False)
+        return Found(self._pieces(moves), self._is_exact())
 
     def _keys(self) -> list[_Key]:
         if self.max_blocks is None:
@@ -116,28 +131,29 @@ class _Search:
         after: Layer = {}
         for key in layer:
             ways = [reach(*source) for source in self._sources(key)]
-            after[key] = list(map(min, *ways)) if len(ways) > 1 else ways[0]
+            after[key] = list(map(min, *ways)) if ways[1:] else ways[0]
         return after
 
     def _reach(self, values: Values, kind: Kind, terms: _Terms) -> Values:
         if kind == "off":
             return values
         costs = terms.part if kind == "part" else terms.energy
-        extra = 0.0 if kind == "part" else terms.per_time * terms.length
-        first, beyond = self.windows(kind, terms.length, terms.per_time < 0)
-        net = [value - cost for value, cost in zip(values, costs, strict=True)]
-        return [value + cost + extra for value, cost in zip(least(net, first, beyond), costs, strict=True)]
+        windows = self.windows(kind, terms.length, terms.per_time < 0)
+        reached = map(add, windows.least(list(map(sub, values, costs))), costs)
+        if kind == "part" or self.share == 1:
+            return list(reached)
+        whole = terms.per_time * terms.length
+        return [value + whole for value in reached]
 
-    def _windows(self, kind: Kind, length: int, idle_is_dear: bool) -> tuple[list[int], list[int]]:
+    def _windows(self, kind: Kind, length: int, idle_is_dear: bool) -> Windows:
         """From which states each state is reached in a slot."""
         at = self.states.at
         if kind == "part":
             most = round(length * self.share) if idle_is_dear else length
-            return [bisect_left(at, h - most - _SLACK) for h in at], [number + 1 for number in range(len(at))]
+            return Windows([bisect_left(at, h - most - _SLACK) for h in at], range(1, len(at) + 1))
         fewest = round(length * self.share)
-        return (
-            [bisect_left(at, h - length - _SLACK) for h in at],
-            [bisect_right(at, h - fewest + _SLACK) for h in at],
+        return Windows(
+            [bisect_left(at, h - length - _SLACK) for h in at], [bisect_right(at, h - fewest + _SLACK) for h in at]
         )
 
     def _terms(self, slot: Slot) -> _Terms:
@@ -149,6 +165,9 @@ class _Search:
             energy = [price * drawn for drawn in self.states.energy]
             if not per_time:
                 return _Terms(length, energy, energy, 0.0)
+            if self.share == 1:
+                energy = [cost + per_time * h for cost, h in zip(energy, self.states.at, strict=True)]
+                return _Terms(length, energy, energy, per_time)
             slowly = per_time / self.share if per_time < 0 else per_time
             part = [cost + slowly * h for cost, h in zip(energy, self.states.at, strict=True)]
             return _Terms(length, energy, part, per_time)
@@ -170,9 +189,11 @@ class _Search:
             yield total
 
     def _way(self, layers: Sequence[Layer]) -> list[_Move]:
-        """The moves of the best way, the last slot's first turned to the front at the end."""
+        """The moves of the best way, a slot each; none if there is no way."""
         last = len(self.states.at) - 1
         best = min(values[last] for values in layers[-1].values())
+        if best == inf:
+            return []
         key, h = next(key for key, values in layers[-1].items() if values[last] <= best + _TIE), last
         moves: list[_Move] = []
         for slot, layer in zip(reversed(self.slots), reversed(layers[:-1]), strict=True):
@@ -191,7 +212,7 @@ class _Search:
             first, beyond = self._window(kind, terms, h)
             for before in range(beyond - 1, first - 1, -1):
                 value = values[before] + costs[h] - costs[before]
-                value += terms.per_time * terms.length if kind == "whole" else 0.0
+                value += terms.per_time * terms.length if kind == "whole" and self.share < 1 else 0.0
                 if best is None or value < best[0] - _TIE:
                     best = value, source, before, kind
         assert best is not None  # noqa: S101 the state was reached, so from somewhere
@@ -204,8 +225,8 @@ class _Search:
     def _window(self, kind: Kind, terms: _Terms, h: int) -> tuple[int, int]:
         if kind == "off":
             return h, h + 1
-        first, beyond = self.windows(kind, terms.length, terms.per_time < 0)
-        return first[h], beyond[h]
+        windows = self.windows(kind, terms.length, terms.per_time < 0)
+        return windows.first[h], windows.beyond[h]
 
     def _pieces(self, moves: Sequence[_Move]) -> list[Piece]:
         """What the moves draw; beside what flows after where no order is asked."""
@@ -228,5 +249,5 @@ class _Search:
         could_slow = self.task.minimum < self.task.car.limit and self.share == 1
         if self.max_blocks is not None:
             could_slow = could_slow and self.task.minimum > 0
-            return self.states.complete and not by_power and not could_slow
-        return self.states.complete and not by_power and not (could_slow and idle_is_dear)
+            return self.is_complete and not by_power and not could_slow
+        return self.is_complete and not by_power and not (could_slow and idle_is_dear)

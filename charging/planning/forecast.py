@@ -10,9 +10,11 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from charging.planning.request import PriceSlot
 
+LONGEST: Final = timedelta(days=400)
 _HOUR = timedelta(hours=1)
 _LOOKS_BACK = timedelta(days=8)  # so that each hour of the day is in it seven times
 _MOST_DAYS = 7
@@ -25,13 +27,13 @@ def extend(
     """The prices from ``now`` to ``until`` without a gap, and the first instant whose price is a forecast, or None.
 
     ``slots`` are what is known, of the past too, in any order, not overlapping. Raises ``ValueError`` where nothing is
-    known at all, and where ``until`` is not after ``now``.
+    known at all, and where ``until`` is not after ``now`` or later than ``LONGEST`` from then.
     """
     known = sorted(slots, key=lambda slot: slot.start)
     if not known:
         raise ValueError("no price is known, so none can be forecast")
-    if until <= now:
-        raise ValueError("the end of the forecast must be after now")
+    if not timedelta(0) < until - now <= LONGEST:
+        raise ValueError(f"the end of a forecast must be after now, and at most {LONGEST.days} days")
     now, until = now.astimezone(UTC), until.astimezone(UTC)
     forecast = _Forecast(known, now)
     found: list[PriceSlot] = []

@@ -9,6 +9,7 @@ prices that depend on the energy so far, and a bound on the number of blocks (se
 """
 
 from collections.abc import Sequence
+from heapq import heapify, heappop
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -40,26 +41,35 @@ def fill(slots: Sequence[Slot], need: int, *, minimum: int, limit: int) -> Fille
 
     Among ways that cost the same: fewer switches, then earlier.
     """
-    climbs = sorted(climb for at, slot in enumerate(slots) for climb in _climbs(at, slot, minimum, limit))
+    climbs: list[_Climb] = []
+    for at, slot in enumerate(slots):
+        climbs += _climbs(at, slot, minimum, limit)
+    heapify(climbs)  # most are never taken, so they need no order
+    climbed: list[_Climb] = []
     powers = [0] * len(slots)
     left = need
-    for at, climb in enumerate(climbs):
+    while climbs:
+        climb = heappop(climbs)
         room = (climb.upper - climb.lower) * _length(slots[climb.slot])
         if room >= left:
-            tied = _tied(climbs, at)
+            tied = _tied(climbed, climb, climbs)
             if len(tied) > 1 and not any(other.lower for other in tied):
                 return _fill_tied(slots, powers, tied, need)
             return _mixed(slots, powers, climb, left)
+        climbed.append(climb)
         powers[climb.slot] = climb.upper
         left -= room
     return Filled(_pieces(slots, powers))
 
 
 def _climbs(at: int, slot: Slot, minimum: int, limit: int) -> list[_Climb]:
-    band = slot.bands[0]
-    if len(slot.bands) == 1 and band.time_price >= slot.idle_price:
-        by_time = float(band.time_price - slot.idle_price) * KW / limit if band.time_price or slot.idle_price else 0.0
-        return [_Climb(float(band.price) + by_time, at, 0, limit)]
+    if len(slot.bands) == 1:
+        band = slot.bands[0]
+        if band.time_price == slot.idle_price:
+            return [_Climb(float(band.price), at, 0, limit)]
+        if band.time_price > slot.idle_price:
+            per_kwh = float(band.time_price - slot.idle_price) * KW / limit
+            return [_Climb(float(band.price) + per_kwh, at, 0, limit)]
     hull = _hull([(0, 0.0), *_points(slot, minimum or SMALLEST, limit)])
     return [
         _Climb((upper[1] - lower[1]) * KW / (upper[0] - lower[0]), at, lower[0], upper[0])
@@ -99,15 +109,16 @@ def _turns(first: tuple[int, float], middle: tuple[int, float], last: tuple[int,
     return rise >= (last[1] - first[1]) * (middle[0] - first[0]) - _SAME
 
 
-def _tied(climbs: Sequence[_Climb], at: int) -> list[_Climb]:
-    """All segments as steep as the one at ``at``, those already climbed too."""
-    slope = climbs[at].slope
-    first = last = at
-    while first and climbs[first - 1].slope >= slope - _SAME:
-        first -= 1
-    while last + 1 < len(climbs) and climbs[last + 1].slope <= slope + _SAME:
-        last += 1
-    return list(climbs[first : last + 1])
+def _tied(climbed: Sequence[_Climb], climb: _Climb, ahead: list[_Climb]) -> list[_Climb]:
+    """All segments as steep as ``climb``: of those climbed already, itself, and of the heap ``ahead``."""
+    same = [climb]
+    for before in reversed(climbed):
+        if before.slope < climb.slope - _SAME:
+            break
+        same.append(before)
+    while ahead and ahead[0].slope <= climb.slope + _SAME:
+        same.append(heappop(ahead))
+    return sorted(same)
 
 
 def _length(slot: Slot) -> int:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 from charging.planning.bill import Piece, cost, decimal, delivered
 from charging.planning.car import Number
 from charging.planning.choice import Choice, cheapest
+from charging.planning.pausing import with_pauses
 from charging.planning.plan import Plan, PlanWarning
 from charging.planning.reach import not_reachable
 from charging.planning.reasons import Words, periods
@@ -67,7 +68,8 @@ def _optimal(task: Task, objective: Prices, prices: Prices, at_once: _Way, charg
     """The best way by ``objective``, which costs what it costs by ``prices``."""
     if not objective.slots:
         return at_once
-    choice: Choice = cheapest(task, task.free(objective.slots))
+    free = task.free(objective.slots)
+    choice = with_pauses(task, free, task.pause) if task.pause else cheapest(task, free)
     pieces = settle(task, [*task.first, *choice.pieces], prices.slots, _trim(task, choice))
     return _Way(pieces, _cost(pieces, prices, task), charging, waiting, choice.warnings)
 
@@ -97,9 +99,10 @@ def _said(request: PlanRequest, task: Task, prices: Prices, at_once: _Way, way: 
     feasible = task.taken <= task.horizon
     flowed = _kwh(delivered(way.pieces, task.car, task.horizon))
     finish = way.pieces[-1].end if feasible and way.pieces else task.taken
-    shown = carbon_of(request).slots if request.strategy == "greenest" else prices.slots
+    carbon = carbon_of(request).slots
+    shown = carbon if request.strategy == "greenest" else prices.slots
     unit = "g CO2 per kWh" if request.strategy == "greenest" else f"{request.currency or ''} per kWh".strip()
-    words = Words(way.charging, way.waiting, unit, task.begin if feasible else 0)
+    words = Words(way.charging, way.waiting, unit, task.begin if feasible else 0, task.pause)
     hours = decimal(task.horizon) / HOUR
     return Plan(
         feasible=feasible,
@@ -116,6 +119,7 @@ def _said(request: PlanRequest, task: Task, prices: Prices, at_once: _Way, way: 
         currency=request.currency,
         provisional=prices.provisional_from is not None,
         price_horizon=prices.provisional_from,
+        carbon_g=_tidy(cost(way.pieces, carbon, task.car), _PUBLISHED) if carbon else None,
     )
 
 

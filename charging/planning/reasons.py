@@ -11,13 +11,14 @@ from charging.planning.slots import KW, SECOND, Slot
 
 
 class Words(NamedTuple):
-    """What reasons are made of: ``charging`` why power flows, ``unit`` what a price is called, and until when the
-    guaranteed energy flows."""
+    """What reasons are made of: ``charging`` why power flows, ``unit`` what a price is called, until when the
+    guaranteed energy flows, and the power of a pause."""
 
     charging: str
     waiting: str
     unit: str
     guaranteed_until: int = 0
+    pause: int = 0
 
 
 def periods(pieces: Sequence[Piece], slots: Sequence[Slot], words: Words, *, ends: bool) -> tuple[PlannedPeriod, ...]:
@@ -31,7 +32,8 @@ def periods(pieces: Sequence[Piece], slots: Sequence[Slot], words: Words, *, end
         if begin < words.guaranteed_until:
             reason = "The guaranteed energy first, at once."
         else:
-            reason = f"{_prices(slots, begins, begin, end, words.unit)}{words.charging}"
+            why = words.waiting if words.waiting and power == words.pause else words.charging
+            reason = f"{_prices(slots, begins, begin, end, words.unit)}{why}"
         said.append(_period(begin, power, reason))
         at = end
     if ends:

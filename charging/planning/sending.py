@@ -68,9 +68,12 @@ class SentPeriod(_Frozen):
 
 
 class Sending(_Frozen):
-    """What is sent. ``send_again_at``: when the rest of the plan must follow; None: this is all of it."""
+    """What is sent. ``limit_w``: the limit that it begins with, W. ``send_again_at``: when the rest of the plan must
+    follow; None: this is all of it.
+    """
 
     start_date_time: datetime
+    limit_w: Decimal
     periods: tuple[SentPeriod, ...]
     min_charging_rate: Decimal | None = None
     send_again_at: datetime | None = None
@@ -92,6 +95,7 @@ def sending(plan: ChargingPlan, station: Station, now: datetime) -> Sending:
     minimum = plan.wish.min_charge_rate_kw
     return Sending(
         start_date_time=_whole_second(kept[0].at),
+        limit_w=kept[0].watts,
         periods=_relative(kept, station.conversion),
         min_charging_rate=station.conversion.least(minimum * 1000) if minimum else None,
         send_again_at=left_out and max(left_out - AHEAD, now + AT_MOST_EVERY),

@@ -3,7 +3,8 @@
 Edges are moved outwards to whole seconds; what would flow too much by that is taken from one piece, by whole seconds
 and then by a lower limit: tenths of a watt, in two steps 0.1 W apart where one does not divide. So the need is met to
 0.1 Ws and never exceeded. No piece is lowered below the minimum, or to where another price holds: it is made a second
-shorter and stronger instead. Where there is no room for that either, the energy of less than a second is missing.
+shorter and stronger instead, or its last second is weaker at another price. Where the minimum leaves no room for that
+either, the energy of less than a second is missing.
 """
 
 from collections.abc import Sequence
@@ -37,14 +38,16 @@ def settle(task: Task, pieces: Sequence[Piece], slots: Sequence[Slot], trim: int
 
 
 class _Room(NamedTuple):
-    """The least and the greatest power at which prices are the same."""
+    """The least and the greatest power at which prices are the same, and the least that may flow at all."""
 
+    least: int
     low: int
     high: int
 
 
 def _room(task: Task, piece: Piece, slots: Sequence[Slot]) -> _Room:
-    low, high = min(task.minimum, piece.power), task.car.limit
+    least = low = max(min(task.minimum, piece.power), 1)
+    high = task.car.limit
     for slot in slots:
         if slot.begin < piece.end and slot.end > piece.begin:
             for band in slot.bands:
@@ -52,7 +55,7 @@ def _room(task: Task, piece: Piece, slots: Sequence[Slot]) -> _Room:
                     low = max(low, band.below)
                 elif band.below is not None:
                     high = min(high, band.below - 1)
-    return _Room(low, high)
+    return _Room(least, low, high)
 
 
 def _to_seconds(pieces: Sequence[Piece]) -> list[Piece]:
@@ -79,12 +82,16 @@ def _lowered(whole: list[Piece], at: int, need: int, car: Car, room: _Room) -> l
     """``whole`` with just as much power at the end of the piece at ``at`` as makes the sum right."""
     piece = whole[at]
     before, after = whole[:at], whole[at + 1 :]
-    rest = sum(other.power * (other.end - other.begin) for other in after)
+    later = sum(other.power * (other.end - other.begin) for other in after)
     seconds = _steady(piece, delivered(before, car, piece.begin), car)
     head = Piece(piece.begin, piece.end - seconds * SECOND, piece.power)
-    left = int((need - rest - delivered([*before, head], car, head.end)) // SECOND)
+    left = int((need - later - delivered([*before, head], car, head.end)) // SECOND)
     if left // seconds < room.low:
         seconds -= 1
+        rest = left - piece.power * seconds
+        if left > room.high * seconds and rest >= room.least:
+            last = piece.end - SECOND
+            return [*before, Piece(piece.begin, last, piece.power), Piece(last, piece.end, rest), *after]
     if seconds == 0:
         return [*before, *after]
     power, more = divmod(min(left, room.high * seconds), seconds)

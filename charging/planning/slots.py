@@ -7,6 +7,8 @@ limit), and energy their product, so that adding up is exact.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import ROUND_CEILING, Decimal
+from itertools import pairwise
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from charging.planning.forecast import extend
@@ -74,25 +76,28 @@ def micros(span: timedelta) -> int:
 
 def _of_curve(request: PlanRequest, curve: Sequence[PriceSlot], time_price: Decimal, idle_price: Decimal) -> Prices:
     now, until = request.now, request.departure_time
-    ordered = sorted(curve, key=lambda slot: slot.start)
+    ordered = sorted(curve, key=attrgetter("start"))
     if not ordered:
         return Prices(())
     has_gap = ordered[0].start > now or ordered[-1].end < until
-    for at, slot in enumerate(ordered[1:]):
-        before = ordered[at].end
-        if slot.start < before:
-            raise ValueError("price slots overlap")
-        has_gap = has_gap or slot.start > before
+    for before, after in pairwise(ordered):
+        if before.end != after.start:
+            if before.end > after.start:
+                raise ValueError("price slots overlap")
+            has_gap = True
     provisional_from = None
     if has_gap:
         known, provisional_from = extend(ordered, until=until, now=now)
         ordered = list(known)
     slots: list[Slot] = []
-    end = micros(until - now)
+    begin, last = 0, micros(until - now)
     for priced in ordered:
-        begin, finish = max(micros(priced.start - now), 0), min(micros(priced.end - now), end)
-        if begin < finish:
-            slots.append(Slot(begin, finish, (Band(priced.price, time_price),), idle_price))
+        end = (priced.end - now) // MICROSECOND
+        if end > begin:
+            slots.append(Slot(begin, min(end, last), (Band(priced.price, time_price),), idle_price))
+            if end >= last:
+                break
+            begin = end
     return Prices(_merged(slots), provisional_from)
 
 
@@ -125,7 +130,7 @@ def _merged(slots: Sequence[Slot]) -> tuple[Slot, ...]:
     """Neighbours of the same prices as one."""
     merged: list[Slot] = []
     for slot in slots:
-        if merged and merged[-1][2:] == slot[2:]:
+        if merged and merged[-1].bands == slot.bands and merged[-1].idle_price == slot.idle_price:
             slot = Slot(merged.pop().begin, *slot[1:])
         merged.append(slot)
     return tuple(merged)

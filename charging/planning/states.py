@@ -21,34 +21,31 @@ class Corner(NamedTuple):
 
 
 class States(NamedTuple):
-    """Ascending states and the energy at each; ``complete``: an optimal charge is among them."""
+    """Ascending states and the energy at each."""
 
     at: list[int]
     energy: list[float]
     corners: list[Corner]
-    complete: bool
 
 
-def states_of(task: Task, slots: Sequence[Slot], share: float, most: int) -> States:
-    """At most about ``most`` states; ``share`` is how full power slows at the minimum (1: there is only full power)."""
+def states_of(task: Task, slots: Sequence[Slot], share: float, most: int) -> States | None:
+    """The states, None if there are more than ``most``; ``share``: how much full power slows at the minimum."""
     corners = _corners(task, slots)
     start, end = corners[0].at, -int(-task.taken // 1)
-    lengths = Counter(slot.end - slot.begin for slot in slots)
-    if share < 1:
-        for length, count in list(lengths.items()):
-            lengths[round(length * share)] += count
-    found = {start, *(corner.at for corner in corners), end}
-    sums = _sums(lengths, end - start, most)
-    if sums is not None:
-        for anchor in list(found):
-            found.update(anchor + step for step in sums if anchor + step <= end)
-            found.update(anchor - step for step in sums if anchor - step >= start)
-    complete = sums is not None and len(found) <= most
-    if not complete:
-        found = {start, *(corner.at for corner in corners), end}
-        found.update(start + (end - start) * step // most for step in range(most))
+    found = {start, end, *(corner.at for corner in corners)}
+    # What lies after the last slot is the end itself, and before the first one the start.
+    for anchors, sign, passed in (
+        ([start], 1, slots[:-1]),
+        ([end], -1, slots[1:]),
+        ([corner.at for corner in corners[1:]], 1, slots[1:-1]),
+        ([corner.at for corner in corners[1:]], -1, slots[1:-1]),
+    ):
+        sums = _sums(passed, share, end - start, most) if anchors else set()
+        if sums is None:
+            return None
+        found.update(h for anchor in anchors for step in sums if start <= (h := anchor + sign * step) <= end)
     at = sorted(found)
-    return States(at, list(_energies(at, corners)), corners, complete)
+    return States(at, list(_energies(at, corners)), corners) if len(at) <= most else None
 
 
 def _corners(task: Task, slots: Sequence[Slot]) -> list[Corner]:
@@ -61,13 +58,15 @@ def _corners(task: Task, slots: Sequence[Slot]) -> list[Corner]:
     ]
 
 
-def _sums(lengths: Counter[int], span: int, most: int) -> set[int] | None:
-    """All sums up to ``span`` of the lengths, each taken up to so many times; None if there are more than ``most``."""
+def _sums(slots: Sequence[Slot], share: float, span: int, most: int) -> set[int] | None:
+    """All sums up to ``span`` of the slots' lengths and shares of lengths; None if there are more than ``most``."""
+    lengths = Counter(slot.end - slot.begin for slot in slots)
     sums = {0}
     for length, count in lengths.items():
-        sums = {before + n * length for before in sums for n in range(min(count, (span - before) // length) + 1)}
-        if len(sums) > most:
-            return None
+        for step in {length, round(length * share)}:
+            sums = {before + n * step for before in sums for n in range(min(count, (span - before) // step) + 1)}
+            if len(sums) > most:
+                return None
     return sums
 
 
@@ -76,3 +75,19 @@ def _energies(states: Iterable[int], corners: Sequence[Corner]) -> Iterable[floa
     for state in states:
         corner = corners[max(bisect_right(begins, state) - 1, 0)]
         yield float(corner.energy + corner.power * (state - corner.at))
+
+
+def coarse(task: Task, slots: Sequence[Slot], most: int) -> list[Slot]:
+    """``slots`` with edges at a clock so coarse that there are about ``most`` states."""
+    corners = _corners(task, slots)
+    begin, span = slots[0].begin, -int(-task.taken // 1) - corners[0].at
+    tick = max(span * 2 * len(corners) // most, 1)
+
+    def rounded(at: int) -> int:
+        return begin + (at - begin) // tick * tick
+
+    return [
+        Slot(rounded(slot.begin), rounded(slot.end), *slot[2:])
+        for slot in slots
+        if rounded(slot.begin) < rounded(slot.end)
+    ]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
 
+LONGEST: Final = timedelta(days=400)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_BANDS = 500
 _BEYOND_PLANNING = ("min_current", "max_current")
@@ -64,10 +65,11 @@ def tariff_slots(
 
     ``time_zone`` is the Location's; the session began at ``started_at`` (None: at ``start``) and has taken
     ``kwh_so_far`` by ``start``. Parking is priced at that energy. Raises ``ValueError`` where ``tariff`` or
-    ``time_zone`` cannot be read, and where a price depends on current (A), which a plan in kW cannot tell.
+    ``time_zone`` cannot be read, where a price depends on current (A), which a plan in kW cannot tell, and where the
+    span is empty or longer than ``LONGEST``.
     """
-    if end <= start:
-        raise ValueError("prices are asked for a span that does not last")
+    if not timedelta(0) < end - start <= LONGEST:
+        raise ValueError(f"prices are told for more than nothing and at most {LONGEST.days} days")
     try:
         rules = _Rules(tariff, _zone(time_zone), (started_at or start).astimezone(UTC), kwh_so_far)
         cuts = rules.cuts(start.astimezone(UTC), end.astimezone(UTC))

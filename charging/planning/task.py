@@ -15,6 +15,7 @@ class Task:
     """``need`` until ``horizon``; power is 0 or from ``minimum`` to what the ``car`` takes, in ``max_blocks`` blocks.
 
     ``first`` is what is fixed: the guaranteed energy at once. ``taken``: how long all takes at full power.
+    ``pause``: the power that flows in pauses.
     """
 
     horizon: int
@@ -24,6 +25,7 @@ class Task:
     first: tuple[Piece, ...]
     taken: Number
     max_blocks: int | None
+    pause: int = 0
 
     @property
     def begin(self) -> int:
@@ -35,9 +37,12 @@ class Task:
         """What has been delivered by then."""
         return delivered(self.first, self.car, self.begin)
 
-    def free(self, slots: Sequence[Slot]) -> list[Slot]:
+    def free(self, slots: Sequence[Slot]) -> Sequence[Slot]:
         """What of ``slots`` can still be chosen from."""
-        return [Slot(max(slot.begin, self.begin), *slot[1:]) for slot in slots if slot.end > self.begin]
+        begin = self.begin
+        if begin == 0:
+            return slots
+        return [Slot(max(slot.begin, begin), *slot[1:]) for slot in slots if slot.end > begin]
 
 
 def task_of(request: PlanRequest) -> Task:
@@ -54,6 +59,7 @@ def task_of(request: PlanRequest) -> Task:
         first=(Piece(0, seconds * SECOND, car.limit),) if seconds else (),
         taken=car.duration(0, need),
         max_blocks=request.max_blocks,
+        pause=min(int(request.pause_kw * KW), car.limit),
     )
 
 

@@ -126,9 +126,10 @@ class _Batch:
         mine = [session for session in self.own.values() if session.connection_id == key.connection_id]
         by_reference = (session for session in mine if session.authorization_reference == reference)
         is_charge = not session_object.is_mere_reservation(body)
-        with_token = [session for session in mine if session.token_uid == token and is_charge]
-        one_time = (session for session in with_token if session.token_type == ONE_TIME)
-        return next(by_reference, None) or next(one_time, None) or _newest_start(with_token, key, body)
+        named = mine if is_charge and token is not None else []
+        one_time = (session for session in named if session.token_type == ONE_TIME and session.token_uid == token)
+        stable = [session for session in named if token in (session.token_uid, session.token_contract)]
+        return next(by_reference, None) or next(one_time, None) or _newest_start(stable, key, body)
 
     def _park(self, session: StoredSession, first: str | None) -> None:
         detail = {"ocpi_session_id": session.spelled_id, "first": first, "status": session.body["status"]}

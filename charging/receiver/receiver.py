@@ -269,8 +269,8 @@ def _key(connection: Connection, country_code: str, party_id: str, session_id: s
 
 def _check_identity(connection: Connection, key: SessionKey, body: dict[str, Any]) -> None:
     """What the body says about who it is must fit the URL (OCPI 2.2.1 §9.2.2.2)."""
-    if not key.id or len(key.id) > 36:
-        raise UnusableMessage("a Session.id has 1 to 36 characters")
+    if not 1 <= len(key.id) <= wire.MAX_ID:
+        raise UnusableMessage(f"a Session.id has 1 to {wire.MAX_ID} characters")
     if "id" in body and not (isinstance(body["id"], str) and wire.fold(body["id"]) == wire.fold(key.id)):
         raise UnusableMessage("id is not the one in the URL")
     country_code, party_id = body.get("country_code", key.country_code), body.get("party_id", key.party_id)

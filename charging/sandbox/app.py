@@ -11,11 +11,15 @@ from charging.ocpi import wire
 from charging.sandbox import (
     serve_admin,
     serve_commands,
+    serve_invoices,
     serve_lists,
     serve_preferences,
     serve_prices,
     serve_profiles,
     serve_registration,
+    serve_reservations,
+    serve_swipe,
+    serve_unlocking,
 )
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.driver import Driver
@@ -38,7 +42,7 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
         async with httpx.AsyncClient(timeout=settings.push_timeout_s, limits=limits, trust_env=False) as client:
             app.state.client = client
             app.state.cpo = Cpo(settings, journal)
-            pusher = Pusher(client, app.state.cpo.quirks)
+            pusher = app.state.pusher = Pusher(client, app.state.cpo.quirks)
             app.state.driver = Driver(app.state.cpo, pusher)
             app.state.driver.resume()
             yield
@@ -50,9 +54,10 @@ def create_app(settings: SandboxSettings, data: Path) -> FastAPI:
     app.add_middleware(NeedSlashes)
     app.add_middleware(SpoilAnswers)
     app.add_exception_handler(Refusal, _refuse)
-    for module in (serve_registration, serve_admin, serve_prices):
+    for module in (serve_registration, serve_admin, serve_swipe, serve_invoices, serve_prices):
         app.include_router(module.router)
-    for module in (serve_lists, serve_commands, serve_profiles, serve_preferences):
+    in_ocpi = (serve_lists, serve_reservations, serve_unlocking, serve_commands, serve_profiles, serve_preferences)
+    for module in in_ocpi:
         app.include_router(module.router, dependencies=[Depends(has_module)])
     return app
 

@@ -16,8 +16,9 @@ from charging.sandbox.locations import CHARGERS
 from charging.sandbox.persistence import Entry, Journal
 from charging.sandbox.prices import DayPrices
 from charging.sandbox.quirks import Quirk, QuirkBook
-from charging.sandbox.records import Cdr, Job, ProfileCall, Start, Stop
+from charging.sandbox.records import Cdr, Invoice, Job, OtherCommand, ProfileCall, Start, Stop, Swipe
 from charging.sandbox.registration import Peer
+from charging.sandbox.reservations import Reservation, Standing
 from charging.sandbox.settings import SandboxSettings
 from charging.sandbox.standing import standing_fault
 from charging.sandbox.station import ChargingSession, State
@@ -61,6 +62,10 @@ class Cpo:
         self.starts = journal.load("start", Start)
         self.stops = journal.load("stop", Stop)
         self.profiles = journal.load("profile", ProfileCall)
+        self.commands = journal.load("command", OtherCommand)
+        self.reservations = journal.load("reservation", Reservation)
+        self.swipes = journal.load("swipe", Swipe)
+        self.invoices = journal.load("invoice", Invoice)
         self.jobs = journal.load("job", Job)
         self.tokens = journal.load("token", PushedToken)
         self.bays = self._new_bays() | journal.load("bay", Bay)
@@ -115,6 +120,14 @@ class Cpo:
         """Remember a pushed token."""
         self.journal.put(("token", key, token))
         self.tokens[key] = token
+
+    def pushed_token(self, uid: str, kind: str) -> PushedToken | None:
+        """The token of this uid and type that some eMSP has pushed."""
+        wanted = (wire.fold(uid), wire.fold(kind))
+        for token in self.tokens.values():
+            if (wire.fold(token.body["uid"]), wire.fold(token.body["type"])) == wanted:
+                return token
+        return None
 
     # ---- Sessions -------------------------------------------------------------------------------------------------
 
@@ -193,6 +206,11 @@ class Cpo:
         self.cdrs[cdr.id] = changed
         return changed
 
+    def save_invoice(self, invoice: Invoice) -> None:
+        """Remember an invoice."""
+        self.journal.put(("invoice", invoice.id, invoice))
+        self.invoices[invoice.id] = invoice
+
     def drop_job(self, job: Job) -> None:
         """A result was posted, or could not be."""
         self.journal.delete("job", [job.id])
@@ -202,12 +220,23 @@ class Cpo:
 
     def record_start(self, start: Start, sessions: list[ChargingSession], jobs: list[Job]) -> None:
         """A START_SESSION with all that it sets off, in one transaction."""
-        entries: list[Entry] = [("session", session.id, session) for session in sessions]
-        self.journal.put(("start", start.id, start), *entries, *(("job", job.id, job) for job in jobs))
+        self._put_begun(("start", start.id, start), sessions, [("job", job.id, job) for job in jobs])
         self.starts[start.id] = start
+        self.jobs |= {job.id: job for job in jobs}
+
+    def record_swipe(self, swipe: Swipe, session: ChargingSession | None) -> None:
+        """A card with the session that it begins (None: it does not)."""
+        self._put_begun(("swipe", swipe.id, swipe), [session] if session is not None else [], [])
+        self.swipes[swipe.id] = swipe
+
+    def _put_begun(self, cause: Entry, sessions: list[ChargingSession], others: list[Entry]) -> None:
+        """New sessions with what began them and the reservations that they use up, in one transaction."""
+        used = self._used_by(sessions)
+        entries: list[Entry] = [("session", session.id, session) for session in sessions]
+        self.journal.put(cause, *entries, *(("reservation", one.key, one) for one in used), *others)
+        self.reservations |= {one.key: one for one in used}
         for session in sessions:
             self._remember(session)
-        self.jobs |= {job.id: job for job in jobs}
 
     def record_stop(self, stop: Stop, session: ChargingSession | None, jobs: list[Job]) -> None:
         """A STOP_SESSION with the session as it changed (None: it did not)."""
@@ -219,6 +248,16 @@ class Cpo:
         self.journal.put(("profile", call.id, call), *self._with(session, jobs))
         self.profiles[call.id] = call
 
+    def record_command(self, call: OtherCommand, reservation: Reservation | None, jobs: list[Job]) -> None:
+        """Another command with the reservation that it makes or ends (None: it does neither)."""
+        entries: list[Entry] = [("command", call.id, call), *(("job", job.id, job) for job in jobs)]
+        if reservation is not None:
+            entries.append(("reservation", reservation.key, reservation))
+            self.reservations[reservation.key] = reservation
+        self.journal.put(*entries)
+        self.commands[call.id] = call
+        self.jobs |= {job.id: job for job in jobs}
+
     def _with(self, session: ChargingSession | None, jobs: list[Job]) -> list[Entry]:
         self.jobs |= {job.id: job for job in jobs}
         entries: list[Entry] = [("job", job.id, job) for job in jobs]
@@ -226,6 +265,21 @@ class Cpo:
             return entries
         self._remember(session)
         return [("session", session.id, session), *entries]
+
+    # ---- Reservations ---------------------------------------------------------------------------------------------
+
+    def held_at(self, evse_uid: str, now: datetime) -> Reservation | None:
+        """The reservation that holds a charger."""
+        return next((one for one in self.reservations.values() if one.evse_uid == evse_uid and one.is_held(now)), None)
+
+    def _used_by(self, sessions: list[ChargingSession]) -> list[Reservation]:
+        """The reservations that new sessions use up."""
+        held = ((session, self.held_at(session.evse_uid, session.created_at)) for session in sessions)
+        return [
+            one.ended(Standing.USED)
+            for session, one in held
+            if one is not None and one.lets_in(session.token["uid"], session.authorization_reference)
+        ]
 
     # ---- Bays -----------------------------------------------------------------------------------------------------
 
@@ -240,8 +294,10 @@ class Cpo:
         """Bring the status that a charger shows up to date. The bay if it changed."""
         bay = self.bays[uid]
         occupied = any(session.is_public for session in self.live_at(uid))
-        shown = "CHARGING" if occupied and bay.status == "AVAILABLE" else bay.status
-        return None if shown == bay.shown else self.set_bay(uid, shown=shown, since=clock.now())
+        now = clock.now()
+        busy = "CHARGING" if occupied else "RESERVED" if self.held_at(uid, now) else bay.status
+        shown = busy if bay.status == "AVAILABLE" else bay.status
+        return None if shown == bay.shown else self.set_bay(uid, shown=shown, since=now)
 
     # ---- For people -----------------------------------------------------------------------------------------------
 
@@ -253,6 +309,10 @@ class Cpo:
         return {
             "starts": [start.model_dump() for start in self.starts.values()],
             "stops": [stop.model_dump() for stop in self.stops.values()],
+            "swipes": [swipe.model_dump() for swipe in self.swipes.values()],
+            "invoices": [invoice.model_dump() for invoice in self.invoices.values()],
+            "commands": [call.model_dump() for call in self.commands.values()],
+            "reservations": [one.model_dump() | {"standing": one.standing(now)} for one in self.reservations.values()],
             "profiles": [call.model_dump() for call in self.profiles.values()],
             "sessions": [_session_record(s) for s in self.sessions.values() if s.is_public],
             "cdrs": [_cdr_record(cdr) for cdr in self.cdrs.values()],

@@ -20,6 +20,7 @@ from charging.sandbox.pusher import Push, Pusher
 from charging.sandbox.quirks import Quirk
 from charging.sandbox.records import Cdr, Job
 from charging.sandbox.registration import Peer
+from charging.sandbox.reservations import Reservation
 from charging.sandbox.station import ChargingSession, State
 from charging.sandbox.strange import strange
 from charging.sandbox.wording import worded
@@ -44,6 +45,9 @@ class Driver:
                 self.drive(session.id)
         for job in [*self._cpo.jobs.values()]:
             self.owe(job)
+        for reservation in self._cpo.reservations.values():
+            if reservation.ended_as is None:
+                self.watch(reservation)
 
     async def aclose(self) -> None:
         """Stop all tasks; the journal knows what they were at."""
@@ -64,6 +68,15 @@ class Driver:
     def owe(self, job: Job) -> None:
         """Post a result when it is due."""
         self._spawn(self._deliver(job))
+
+    def watch(self, reservation: Reservation) -> None:
+        """Show the EVSE as reserved, and as free when that is over."""
+        self._spawn(self._watch(reservation))
+
+    async def _watch(self, reservation: Reservation) -> None:
+        self.show(reservation.evse_uid)
+        await _sleep_until(reservation.holds_until)
+        self.show(reservation.evse_uid)
 
     def show(self, evse_uid: str) -> None:
         """Tell everybody about the status of an EVSE, if it changed."""

@@ -3,9 +3,8 @@
 A fault is ``{"when": …, "kind": …}``. Optional for all: ``times`` (default 1; null: for ever), ``skip`` (so many
 chances are let pass first) and ``evse`` (uid or evse id: only there). The oldest fault that fits acts.
 
-``when`` a **call** reaches us (``START_SESSION STOP_SESSION SET_PROFILE CLEAR_PROFILE ACTIVE_PROFILE
-PREFERENCES LOCATIONS TARIFFS SESSIONS CDRS TOKENS VERSIONS CREDENTIALS``, or ``ANY``), its answer is spoiled.
-``executed`` says whether the call takes effect all the same:
+``when`` a **call** reaches us (a command below, or ``PREFERENCES LOCATIONS TARIFFS SESSIONS CDRS TOKENS VERSIONS
+CREDENTIALS``, or ``ANY``), its answer is spoiled. ``executed`` says whether the call takes effect all the same:
 
 - ``http``       ``status`` (default 503), ``retry_after`` s, ``executed`` (default false)
 - ``ocpi``       an envelope with ``status_code`` (default 4002) on HTTP 200, ``executed`` (default false)
@@ -16,7 +15,8 @@ PREFERENCES LOCATIONS TARIFFS SESSIONS CDRS TOKENS VERSIONS CREDENTIALS``, or ``
 - ``drip``       the answer comes byte by byte over ``seconds``
 - ``flood``      the answer is followed by ``bytes`` (default 20 MB) of blanks
 
-``when`` a **command** (``START_SESSION STOP_SESSION SET_PROFILE CLEAR_PROFILE ACTIVE_PROFILE``), its two answers:
+``when`` a **command** (``START_SESSION STOP_SESSION RESERVE_NOW CANCEL_RESERVATION UNLOCK_CONNECTOR SET_PROFILE
+CLEAR_PROFILE ACTIVE_PROFILE``), its two answers:
 
 - ``response``          the synchronous answer is ``result`` (REJECTED, NOT_SUPPORTED, UNKNOWN_SESSION, TOO_OFTEN …);
                         PREFERENCES, which have no other answer, too (NOT_POSSIBLE, PROFILE_TYPE_NOT_SUPPORTED …)
@@ -27,7 +27,9 @@ PREFERENCES LOCATIONS TARIFFS SESSIONS CDRS TOKENS VERSIONS CREDENTIALS``, or ``
 - ``late_result``       the result comes after ``seconds``
 - ``duplicate_result``  the result comes ``copies`` times (default 2)
 - ``foreign_result``    before the true one, a result goes to ``url`` (default: a command id that nobody gave out)
-- ``ignored``           STOP, SET_PROFILE, CLEAR_PROFILE: accepted, reported as done, and not done
+- ``ignored``           STOP, RESERVE_NOW, CANCEL_RESERVATION, SET_PROFILE, CLEAR_PROFILE: accepted, reported as
+                        done, and not done
+- ``withdrawn``         RESERVE_NOW: made, and after ``after_s`` (default 2) taken back with CANCELED_RESERVATION
 - ``session_first``     START: PENDING and ACTIVE are delivered before the result; ``before_response`` true: before
                         the synchronous answer too
 - ``unplugged``         START: accepted, but there is no car; it comes after ``after_s``, or never
@@ -71,18 +73,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from charging.sandbox.locations import find
 from charging.sandbox.persistence import Journal
 
-COMMANDS: Final = frozenset({"START_SESSION", "STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE", "ACTIVE_PROFILE"})
-CALLS: Final = COMMANDS | {
-    "PREFERENCES",
-    "LOCATIONS",
-    "TARIFFS",
-    "SESSIONS",
-    "CDRS",
-    "TOKENS",
-    "VERSIONS",
-    "CREDENTIALS",
-    "ANY",
-}
+_RESERVING: Final = frozenset({"RESERVE_NOW", "CANCEL_RESERVATION"})
+_PROFILING: Final = frozenset({"SET_PROFILE", "CLEAR_PROFILE", "ACTIVE_PROFILE"})
+COMMANDS: Final = _RESERVING | _PROFILING | {"START_SESSION", "STOP_SESSION", "UNLOCK_CONNECTOR"}
+_MODULES: Final = frozenset({"LOCATIONS", "TARIFFS", "SESSIONS", "CDRS", "TOKENS", "VERSIONS", "CREDENTIALS"})
+CALLS: Final = COMMANDS | _MODULES | {"PREFERENCES", "ANY"}
 SESSION_PUSHES: Final = frozenset(
     {f"SESSION_{what}" for what in ("PENDING", "ACTIVE", "UPDATE", "COMPLETED", "INVALID", "PUSH")}
 )
@@ -93,14 +88,14 @@ _IN_ANY_COMMAND: Final = frozenset(
 _IN_ANY_PUSH: Final = frozenset({"drop", "late", "duplicate", "strange", "alter"})
 
 TRANSPORT_KINDS: Final = frozenset({"http", "ocpi", "html", "redirect", "reset", "slow", "drip", "flood"})
-COMMAND_KINDS: Final = _IN_ANY_COMMAND | {"ignored", "session_first", "unplugged"}
+COMMAND_KINDS: Final = _IN_ANY_COMMAND | {"ignored", "session_first", "unplugged", "withdrawn"}
 SESSION_KINDS: Final = frozenset({"pending_forever", "silent", "idle", "car_stops", "invalid", "twin", "no_reference"})
 PUSH_KINDS: Final = _IN_ANY_PUSH | {"stale", "patch_first", "kwh", "foreign", "before_completed", "credit"}
 
 Kind = Literal[
     "http", "ocpi", "html", "redirect", "reset", "slow", "drip", "flood",
     "response", "no_result", "result", "result_first", "late_result", "duplicate_result", "foreign_result",
-    "ignored", "session_first", "unplugged",
+    "ignored", "session_first", "unplugged", "withdrawn",
     "pending_forever", "silent", "idle", "car_stops", "invalid", "twin", "no_reference",
     "drop", "late", "duplicate", "stale", "patch_first", "kwh", "foreign", "strange", "alter", "before_completed",
     "credit",
@@ -170,8 +165,10 @@ def kinds_at(when: str) -> frozenset[str]:
         kinds |= _IN_ANY_COMMAND
     if when == "PREFERENCES":
         kinds.add("response")
-    if when in ("STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE"):
+    if when in _RESERVING | {"STOP_SESSION", "SET_PROFILE", "CLEAR_PROFILE"}:
         kinds.add("ignored")
+    if when == "RESERVE_NOW":
+        kinds.add("withdrawn")
     if when == "START_SESSION":
         kinds |= {"session_first", "unplugged"}
     if when == "SESSION":

@@ -18,6 +18,7 @@ COUNTRY_CODE: Final = "FI"
 PARTY_ID: Final = "VRT"
 BUSINESS_NAME: Final = "Virta"
 LOCATION_ID: Final = "LOC1"
+CAPABILITIES: Final = ("REMOTE_START_STOP_CAPABLE", "RESERVABLE", "RFID_READER", "UNLOCK_CAPABLE")  # of all chargers
 BUILT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 DC_TARIFF: Final = DayNightTariff("VRT-DC", day=Decimal("0.40"), night=Decimal("0.28"), parking=Decimal("6.00"))
@@ -140,16 +141,13 @@ def location_object(statuses: Mapping[str, tuple[str, datetime]]) -> dict[str, A
 
 def evse_object(charger: Charger, status: str, since: datetime) -> dict[str, Any]:
     """``charger`` as an OCPI EVSE (§8.3.2)."""
-    special = {
-        "CHARGING_PROFILE_CAPABLE": charger.takes_profiles,
-        "CHARGING_PREFERENCES_CAPABLE": charger.takes_preferences,
-    }
-    capabilities = [name for name, has in special.items() if has]
+    profiles = ["CHARGING_PROFILE_CAPABLE"] if charger.takes_profiles else []
+    preferences = ["CHARGING_PREFERENCES_CAPABLE"] if charger.takes_preferences else []
     return {
         "uid": charger.uid,
         "evse_id": charger.evse_id,
         "status": status,
-        "capabilities": [*capabilities, "REMOTE_START_STOP_CAPABLE", "RFID_READER"],
+        "capabilities": [*profiles, *preferences, *CAPABILITIES],
         "connectors": [_connector_object(outlet) for outlet in charger.outlets],
         "physical_reference": charger.evse_id[-2:],
         "last_updated": since,

@@ -6,6 +6,7 @@ from typing import Any
 
 from charging.sandbox.locations import CHARGERS, COUNTRY_CODE, LOCATION_ID, PARTY_ID, cdr_location_object
 from charging.sandbox.pricing import CURRENCY, period_object, tariff_object
+from charging.sandbox.records import Invoice
 from charging.sandbox.station import ChargingSession, State
 
 Message = dict[str, Any]
@@ -21,7 +22,7 @@ def session_object(session: ChargingSession) -> Message:
         "end_date_time": session.ended_at,
         "kwh": _kwh(session.wh),
         "cdr_token": session.token,
-        "auth_method": "COMMAND",
+        "auth_method": session.auth_method,
         "authorization_reference": session.authorization_reference,
         "location_id": LOCATION_ID,
         "evse_uid": session.evse_uid,
@@ -81,7 +82,7 @@ def cdr_object(session: ChargingSession, cdr_id: str, now: datetime) -> Message:
         "end_date_time": session.ended_at,
         "session_id": session.id,
         "cdr_token": session.token,
-        "auth_method": "COMMAND",
+        "auth_method": session.auth_method,
         "authorization_reference": session.authorization_reference,
         "cdr_location": cdr_location_object(CHARGERS[session.evse_uid], outlet),
         "meter_id": f"METER-{session.evse_uid}",
@@ -103,6 +104,18 @@ def credit_object(cdr: Message, credit_id: str) -> Message:
     """The CDR that takes ``cdr`` back: all the same, but for the total, which is negative (OCPI 2.2.1 §10.2.1.1)."""
     negative = {name: -amount for name, amount in cdr["total_cost"].items()}
     return {**cdr, "id": credit_id, "credit": True, "credit_reference_id": cdr["id"], "total_cost": negative}
+
+
+def invoice_object(invoice: Invoice) -> Message:
+    """Which CDRs an invoice is about: an InvoiceReconciliationRecord (OCPI 2.3.0)."""
+    return {
+        "country_code": COUNTRY_CODE,
+        "party_id": PARTY_ID,
+        "id": invoice.id,
+        "invoice_id": invoice.invoice_id,
+        "cdrs": invoice.cdrs,
+        "last_updated": invoice.at,
+    }
 
 
 def _kwh(wh: int) -> Decimal:

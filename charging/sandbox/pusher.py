@@ -1,7 +1,7 @@
-"""What this CPO sends: session updates, CDRs, results, EVSE statuses, in the version of each peer.
+"""What this CPO sends: session updates, CDRs, results, EVSE statuses, invoices; in the version of each peer.
 
 Each message is tried once (OCPI 2.2.1 §4.1): what a peer missed it pulls from our lists. Only a PATCH that was
-refused is followed by the whole object.
+refused is followed by the whole object. What it asks: whether a token may charge.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import logging
 import secrets
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 
@@ -43,7 +44,7 @@ class Pusher:
     def __init__(self, client: httpx.AsyncClient, quirks: QuirkBook) -> None:
         self._client = client
         self._quirks = quirks
-        self._in_flight: set[asyncio.Task[bool]] = set()
+        self._in_flight: set[asyncio.Task[wire.Envelope | None]] = set()
 
     async def aclose(self, patience_s: float = 2.0) -> None:
         """Let what is on its way arrive; then break off."""
@@ -71,6 +72,24 @@ class Pusher:
         """POST the asynchronous result of a command or profile call to its ``response_url``."""
         return await self._send(peer, "POST", url, body)
 
+    async def invoice(self, peer: Peer, body: Body) -> bool:
+        """POST an InvoiceReconciliationRecord (OCPI 2.3.0)."""
+        url = self._base(peer, "invoicereconciliation")
+        return url is not None and await self._send(peer, "POST", url, body)
+
+    async def authorization(self, peer: Peer, uid: str, kind: str, evse_uid: str) -> Body | None:
+        """Ask whether a token may charge (OCPI 2.2.1 §12.2.1.2): the AuthorizationInfo; an empty one where the peer
+        does not know the token. None: it cannot be asked.
+        """
+        if peer.tokens_url is None:
+            return None
+        url = f"{wire.join_url(peer.tokens_url, uid, 'authorize')}?{urlencode({'type': kind})}"
+        answer = await self._ask(peer, "POST", url, {"location_id": LOCATION_ID, "evse_uids": [evse_uid]})
+        if answer is None or answer.status_code >= wire.SERVER_ERROR:
+            return None
+        info = answer.data if answer.is_success and isinstance(answer.data, dict) else {}
+        return dialect(peer.version).read("authorization_info", info, peer.party)
+
     async def evse_status(self, peer: Peer, evse_uid: str, message: dict[str, Any]) -> bool:
         """PATCH an EVSE (OCPI 2.2.1 §8.2.2)."""
         base = self._base(peer, "locations")
@@ -88,24 +107,29 @@ class Pusher:
         return None if Quirk.NO_PUSHES in self._quirks else peer.endpoint(module)
 
     async def _send(self, peer: Peer, method: str, url: str, body: Any) -> bool:
+        answer = await self._ask(peer, method, url, body)
+        return answer is not None and answer.is_success
+
+    async def _ask(self, peer: Peer, method: str, url: str, body: Any) -> wire.Envelope | None:
         """One attempt, which goes on if the caller is cancelled: half a request is worse than one too many."""
         task = asyncio.create_task(self._request(peer, method, url, body))
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
         return await asyncio.shield(task)
 
-    async def _request(self, peer: Peer, method: str, url: str, body: Any) -> bool:
+    async def _request(self, peer: Peer, method: str, url: str, body: Any) -> wire.Envelope | None:
+        """The answer, which may be a no; None where there is none."""
         headers = self._headers(peer)
         try:
             response = await self._client.request(method, url, content=wire.dumps(body), headers=headers)
             envelope = wire.read_envelope(wire.loads(response.content))
         except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
             _log.warning("%s %s: %s", method, url, type(error).__name__)
-            return False
-        taken = response.is_success and envelope is not None and envelope.is_success
-        if not taken:
+            return None
+        if not response.is_success or envelope is None or not envelope.is_success:
             _log.warning("%s %s: HTTP %s", method, url, response.status_code)
-        return taken
+        # A success by OCPI that is an error by HTTP is neither.
+        return envelope if envelope is None or response.is_success or not envelope.is_success else None
 
     def _headers(self, peer: Peer) -> dict[str, str]:
         theirs, quirks = dialect(peer.version), self._quirks

@@ -86,7 +86,7 @@ NO_SWITCH: Final = {
     "Q28": "always: no OCPI CDR has a time zone",
     "Q29": "how to read step_size: a matter of pricing; tariff VRT-DC has one",
     "Q31": "always: the Location header of the answer to a CDR is not read",
-    "Q33": "the eMSP's answer to authorize; this CPO does not ask",
+    "Q33": "the eMSP's answer to authorize; POST /admin/swipe makes this CPO ask",
     "Q43": "two sandboxes are two CPOs with the same party",
 }
 

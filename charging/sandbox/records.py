@@ -44,6 +44,39 @@ class ProfileCall(_Record):
     charging_preferences: dict[str, Any] | None = None
 
 
+class OtherCommand(_Record):
+    """A RESERVE_NOW, CANCEL_RESERVATION or UNLOCK_CONNECTOR (``kind``) that reached us."""
+
+    kind: str
+    evse_uid: str | None = None
+    connector_id: str | None = None
+    reservation_id: str | None = None
+
+
+class Swipe(BaseModel):
+    """A card that was held to a charger. ``asked``: its eMSP; ``allowed``: an AllowedType of OCPI."""
+
+    id: str
+    at: datetime
+    evse_uid: str
+    token_uid: str
+    emsp: str | None
+    allowed: str
+    asked: bool
+    session_id: str | None
+
+
+class Invoice(BaseModel):
+    """An invoice to an eMSP with the CDRs on it. ``sent``: the eMSP took the word of it."""
+
+    id: str
+    emsp: str
+    invoice_id: str
+    cdrs: list[str]
+    at: datetime
+    sent: bool = False
+
+
 class Cdr(BaseModel):
     """A CDR: its OCPI object as JSON text, and when it is due. ``done``: nothing more will be tried; ``sent``: the
     eMSP took it; ``issued``: the list shows it; ``changes``: what a fault makes of it, as it is sent and shown;

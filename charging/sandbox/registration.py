@@ -54,6 +54,11 @@ class Peer(BaseModel):
         """The URL to which we push objects of ``module``."""
         return self.endpoints.get(f"{module} RECEIVER")
 
+    @property
+    def tokens_url(self) -> str | None:
+        """Where its tokens can be asked for. An endpoint of 2.1.1 has no role: it is known as a RECEIVER's."""
+        return self.endpoints.get("tokens SENDER") or self.endpoints.get("tokens RECEIVER")
+
 
 async def handshake(client: httpx.AsyncClient, credentials: Credentials, theirs: Dialect, *, raw: bool = False) -> Peer:
     """Call the eMSP back and make a peer of it, with a new token. ``theirs``: the version that it chose.

@@ -1,6 +1,7 @@
 """The handles of the sandbox, for people and tests. No authentication: it is a tool for loopback.
 
-- ``GET /admin/records``  our own account: ``starts``, ``stops``, ``profiles``, ``sessions``, ``cdrs``
+- ``GET /admin/records``  our own account: ``starts``, ``stops``, ``swipes``, ``commands``, ``reservations``,
+  ``profiles``, ``sessions``, ``cdrs``, ``invoices``
 - ``GET|POST|DELETE /admin/faults``  what will go wrong (see ``faults``); POST adds one or a list, PUT replaces
 - ``GET|POST /admin/quirks`` ``{"quirks"}``  what this CPO is like (see ``quirks``); POST replaces
 - ``GET|POST /admin/versions`` ``{"versions"}``  of OCPI at which an eMSP can register from now on
@@ -9,6 +10,8 @@
   start from now on, at one EVSE or everywhere; ``soc`` from 0 to 1
 - ``GET /prices``, ``POST /admin/prices``  the power market next door (see ``serve_prices``)
 - ``POST /admin/evse`` ``{"evse", "status"}``  an EVSE breaks, or is repaired
+- ``POST /admin/swipe``, ``POST /admin/invoice``  a card is held to a charger (see ``serve_swipe``); CDRs are billed
+  (see ``serve_invoices``)
 - ``POST /admin/end`` ``{"session_id", "reason"?}``  the charger or the car ends a session
 """
 

@@ -1,4 +1,4 @@
-"""Commands, the RECEIVER side (OCPI 2.2.1 §13): START_SESSION and STOP_SESSION; the others are NOT_SUPPORTED.
+"""START_SESSION and STOP_SESSION, the RECEIVER side (OCPI 2.2.1 §13).
 
 Everything that a command sets off is written before it is answered. A START that comes twice is executed twice: two
 sessions in the records are how a double start is seen.
@@ -13,60 +13,42 @@ from fastapi import APIRouter, Request, Response
 from charging.ocpi import wire
 from charging.ocpi.models import StartSession, StopSession
 from charging.sandbox import answers, clock, station
+from charging.sandbox.answering import RESPONSE_TIMEOUT_S, owed, respond, settle, with_reference
 from charging.sandbox.answers import Answers
+from charging.sandbox.beginning import TOKEN_FIELDS, new_session, scheduled, waiting
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.faults import COMMAND_KINDS, SESSION_KINDS, Fault
 from charging.sandbox.locations import CHARGERS, LOCATION_ID, Outlet
 from charging.sandbox.quirks import Quirk
 from charging.sandbox.records import Job, Start, Stop
 from charging.sandbox.registration import Peer
-from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, dialect_of, driver_of, reply
+from charging.sandbox.speaking import Refusal, body_of, caller, cpo_of, driver_of
 from charging.sandbox.station import ChargingSession, Script, State
 
 router = APIRouter(prefix="/ocpi/cpo/{version}/commands")
-
-RESPONSE_TIMEOUT_S = 30
-NOT_SUPPORTED = ("CANCEL_RESERVATION", "RESERVE_NOW", "UNLOCK_CONNECTOR")
 
 
 @router.post("/START_SESSION")
 async def start_session(request: Request) -> Response:
     """Start charging with the car that stands at the EVSE."""
     peer = caller(request)
-    command = _with_reference(await body_of(request, StartSession, "start_session", peer.party))
+    command = with_reference(await body_of(request, StartSession, "start_session", peer.party))
     cpo, now = cpo_of(request), clock.now()
     if command.evse_uid is None and Quirk.NEEDS_EVSE in cpo.quirks:
         cpo.record_start(_start_record(command, now, "REJECTED"), [], [])
-        return _response(request, "REJECTED")
+        return respond(request, "REJECTED")
     outlet = _outlet(cpo, command, now)
     fault = cpo.fault(COMMAND_KINDS, "START_SESSION", evse_uid=command.evse_uid)
     answer = answers.spoiled(_natural(cpo, command), fault, command.response_url)
     if fault is not None and fault.kind == "session_first":
         answer = replace(answer, delay_s=cpo.settings.start_delay_s + answer.delay_s + 0.5)
     sessions = _sessions(cpo, peer, command, outlet, fault) if _begins(answer, fault) else []
-    owed = _owed(request, answer, peer, command.response_url, command.evse_uid)
+    jobs = owed(request, answer, peer, command.response_url, command.evse_uid)
     record = _start_record(command, now, answer.response)
     made = [session.id for session in sessions]
-    cpo.record_start(record.model_copy(update={"result": answer.result, "session_ids": made}), sessions, owed)
-    await _set_off(request, sessions, owed, answer, fault)
-    return _response(request, answer.response)
-
-
-def _with_reference(command: StartSession) -> StartSession:
-    """2.1.1 has no authorization_reference; some hubs call theirs authorization_id."""
-    identity = (command.model_extra or {}).get("authorization_id")
-    reference = command.authorization_reference or identity
-    return command.model_copy(update={"authorization_reference": reference})
-
-
-def _owed(request: Request, answer: Answers, peer: Peer, response_url: str, evse_uid: str | None) -> list[Job]:
-    """The results in the peer's version, at the URL of this command, or as a quirk has it, of one before."""
-    cpo, theirs = cpo_of(request), dialect_of(request)
-    waiting = [job.url for job in cpo.jobs.values() if job.evse_uid == evse_uid and evse_uid is not None]
-    url = waiting[0] if waiting and Quirk.MIXED_UP in cpo.quirks else response_url
-    body = theirs.write("command_result", {"result": answer.result})
-    jobs = answers.jobs(answer, peer, url, clock.now(), body)
-    return [job.model_copy(update={"evse_uid": evse_uid}) for job in jobs]
+    cpo.record_start(record.model_copy(update={"result": answer.result, "session_ids": made}), sessions, jobs)
+    await _set_off(request, sessions, jobs, answer, fault)
+    return respond(request, answer.response)
 
 
 def _outlet(cpo: Cpo, command: StartSession, now: datetime) -> Outlet:
@@ -99,8 +81,10 @@ def _natural(cpo: Cpo, command: StartSession) -> Answers:
     if bay.status != "AVAILABLE":
         return answers.failing("EVSE_INOPERATIVE", delay)
     cause = (command.authorization_reference, command.token.uid)
+    held = cpo.held_at(bay.uid, clock.now())
     others = [s for s in cpo.live_at(bay.uid) if (s.authorization_reference, s.token["uid"]) != cause]
-    return answers.failing("EVSE_OCCUPIED", delay) if others else Answers(delay_s=delay)
+    is_anothers = held is not None and not held.lets_in(command.token.uid, command.authorization_reference)
+    return answers.failing("EVSE_OCCUPIED", delay) if others or is_anothers else Answers(delay_s=delay)
 
 
 def _begins(answer: Answers, fault: Fault | None) -> bool:
@@ -122,29 +106,11 @@ def _sessions(
 
 
 def _new_session(cpo: Cpo, peer: Peer, command: StartSession, outlet: Outlet, quirk: Fault | None) -> ChargingSession:
-    token = command.token
-    now = clock.now()
-    car = cpo.bays[command.evse_uid or ""].car or cpo.settings.car
+    token = {name: getattr(command.token, name) for name in TOKEN_FIELDS}
     is_anonymous = quirk is not None and quirk.kind == "no_reference"
-    return ChargingSession(
-        id=_new_id(cpo),
-        emsp=peer.key,
-        token={name: getattr(token, name) for name in ("country_code", "party_id", "uid", "type", "contract_id")},
-        authorization_reference=None if is_anonymous else command.authorization_reference,
-        evse_uid=command.evse_uid or "",
-        connector_id=outlet.id,
-        created_at=now,
-        car=car,
-        soc=car.soc,
-        speed=cpo.settings.speed,
-        linger_s=cpo.settings.linger_s,
-        script=_script(quirk),
-        last_updated=now,
-    )
-
-
-def _new_id(cpo: Cpo) -> str:
-    return str(len(cpo.sessions) + 1) if Quirk.SAME_IDS in cpo.quirks else uuid4().hex
+    reference = None if is_anonymous else command.authorization_reference
+    place = (command.evse_uid or "", outlet.id)
+    return new_session(cpo, peer.key, token, reference, place, script=_script(quirk))
 
 
 def _script(quirk: Fault | None) -> Script:
@@ -164,22 +130,19 @@ def _script(quirk: Fault | None) -> Script:
 
 def _scheduled(cpo: Cpo, session: ChargingSession, fault: Fault | None) -> ChargingSession:
     """When it begins: soon, when a car comes, or when the fault says so."""
-    settings, kind = cpo.settings, fault.kind if fault is not None else None
+    kind = fault.kind if fault is not None else None
     delay = fault.after_s if fault is not None and fault.after_s is not None else None
     if kind == "session_first" and fault is not None and fault.before_response:
         return station.plug(session, session.created_at, 0)
     if kind == "result" and delay is not None:
         return station.plug(session, session.created_at + timedelta(seconds=delay), 0)
     if kind == "unplugged" and delay is not None:
-        return station.plug(session, session.created_at + timedelta(seconds=delay), settings.start_delay_s)
-    if kind == "unplugged" or not cpo.bays[session.evse_uid].plugged:
-        patience = timedelta(seconds=settings.plug_in_timeout_s)
-        return station.end(session, session.created_at + patience, "NOT_PLUGGED")
-    return station.plug(session, session.created_at, settings.start_delay_s)
+        return station.plug(session, session.created_at + timedelta(seconds=delay), cpo.settings.start_delay_s)
+    return waiting(cpo, session) if kind == "unplugged" else scheduled(cpo, session)
 
 
 async def _set_off(
-    request: Request, sessions: list[ChargingSession], owed: list[Job], answer: Answers, fault: Fault | None
+    request: Request, sessions: list[ChargingSession], jobs: list[Job], answer: Answers, fault: Fault | None
 ) -> None:
     driver = driver_of(request)
     for session in sessions:
@@ -187,16 +150,7 @@ async def _set_off(
     if fault is not None and fault.kind == "session_first" and fault.before_response:
         for session in sessions:
             await driver.until_told(session.id, State.ACTIVE, RESPONSE_TIMEOUT_S)
-    await _settle(request, owed, answer)
-
-
-async def _settle(request: Request, owed: list[Job], answer: Answers) -> None:
-    """Post the results: later, or before this very answer."""
-    for job in owed:
-        if answer.result_first:
-            await driver_of(request).deliver(job)
-        else:
-            driver_of(request).owe(job)
+    await settle(request, jobs, answer)
 
 
 @router.post("/STOP_SESSION")
@@ -211,7 +165,7 @@ async def stop_session(request: Request) -> Response:
     is_live = session is not None and session.is_live
     natural = Answers(delay_s=cpo.settings.result_delay_s) if is_live else answers.refusing("UNKNOWN_SESSION")
     answer = answers.spoiled(natural, fault, command.response_url)
-    owed = _owed(request, answer, peer, command.response_url, evse_uid)
+    jobs = owed(request, answer, peer, command.response_url, evse_uid)
     stopped = _stopped(cpo, session, now) if session is not None and answer.is_executed else None
     record = Stop(
         id=uuid4().hex,
@@ -220,11 +174,11 @@ async def stop_session(request: Request) -> Response:
         result=answer.result,
         session_id=command.session_id,
     )
-    cpo.record_stop(record, stopped, owed)
+    cpo.record_stop(record, stopped, jobs)
     if stopped is not None:
         driver_of(request).poke(stopped.id)
-    await _settle(request, owed, answer)
-    return _response(request, answer.response)
+    await settle(request, jobs, answer)
+    return respond(request, answer.response)
 
 
 def _stopped(cpo: Cpo, session: ChargingSession, now: datetime) -> ChargingSession:
@@ -233,13 +187,6 @@ def _stopped(cpo: Cpo, session: ChargingSession, now: datetime) -> ChargingSessi
 
 @router.post("/{command}")
 async def other_command(request: Request, command: str) -> Response:
-    """Reservations and unlocking: not here."""
+    """What no version knows."""
     caller(request)
-    if command not in NOT_SUPPORTED:
-        raise Refusal(404, wire.CLIENT_ERROR, "no such command")
-    return _response(request, "NOT_SUPPORTED")
-
-
-def _response(request: Request, result: str) -> Response:
-    answer = {"result": result, "timeout": RESPONSE_TIMEOUT_S}
-    return reply(request, dialect_of(request).write("command_response", answer))
+    raise Refusal(404, wire.CLIENT_ERROR, f"no such command: {command[:36]}")

@@ -1,4 +1,4 @@
-"""What eMSPs pull and push as objects: locations, tariffs, sessions, cdrs (SENDER) and tokens (RECEIVER)."""
+"""What eMSPs pull and push as objects: locations, tariffs, sessions, cdrs, invoices (SENDER), tokens (RECEIVER)."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -82,6 +82,14 @@ async def cdrs(request: Request) -> Response:
     issued = [cdr for cdr in cpo_of(request).cdrs.values() if cdr.emsp == peer.key and cdr.issued]
     changes = {cdr.id: cdr.changes for cdr in issued}
     return _page(request, "cdr", [wire.loads(cdr.body) for cdr in issued], changes)
+
+
+@router.get("/invoicereconciliation")
+async def invoices(request: Request) -> Response:
+    """Which CDRs the caller's invoices are about (OCPI 2.3.0)."""
+    peer = caller(request)
+    mine = [invoice for invoice in cpo_of(request).invoices.values() if invoice.emsp == peer.key]
+    return _page(request, "invoice_reconciliation", [messages.invoice_object(invoice) for invoice in mine])
 
 
 # ---- Tokens, which belong to the eMSP -----------------------------------------------------------------------------

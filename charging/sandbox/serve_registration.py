@@ -20,6 +20,7 @@ MODULES = (
     ("tokens", "RECEIVER"),
     ("commands", "RECEIVER"),
     ("chargingprofiles", "RECEIVER"),
+    ("invoicereconciliation", "SENDER"),
 )
 
 

@@ -14,6 +14,7 @@ from charging.ocpi.versions import DIALECTS, Body, Dialect, Kind
 from charging.sandbox import clock
 from charging.sandbox.cpo import Cpo
 from charging.sandbox.driver import Driver
+from charging.sandbox.pusher import Pusher
 from charging.sandbox.quirks import Quirk
 from charging.sandbox.registration import Peer
 from charging.sandbox.wording import worded
@@ -48,6 +49,12 @@ def driver_of(request: Request) -> Driver:
     """The tasks of the sandbox that serves ``request``."""
     driver: Driver = request.app.state.driver
     return driver
+
+
+def pusher_of(request: Request) -> Pusher:
+    """What calls the eMSPs of the sandbox that serves ``request``."""
+    pusher: Pusher = request.app.state.pusher
+    return pusher
 
 
 def dialect_of(request: Request) -> Dialect:

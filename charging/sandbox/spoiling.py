@@ -67,13 +67,13 @@ def name_of(method: str, path: str) -> str:
 
 def _evse_uid(cpo: Cpo, call: str, path: str, body: bytes) -> str | None:
     """Which EVSE a call is about, if it is about one."""
-    if call == "START_SESSION":
+    if call in ("START_SESSION", "RESERVE_NOW", "UNLOCK_CONNECTOR"):
         return _field(body, "evse_uid")
-    session_id = (
-        _field(body, "session_id")
-        if call == "STOP_SESSION"
-        else unquote(path.removesuffix(PREFERENCES).rpartition("/")[2])
-    )
+    if call == "CANCEL_RESERVATION":
+        reservation_id = _field(body, "reservation_id")
+        return next((one.evse_uid for one in cpo.reservations.values() if one.id == reservation_id), None)
+    named = unquote(path.removesuffix(PREFERENCES).rpartition("/")[2])
+    session_id = _field(body, "session_id") if call == "STOP_SESSION" else named
     session = cpo.sessions.get(session_id or "")
     return session.evse_uid if session else None
 

@@ -56,6 +56,7 @@ class ChargingSession(BaseModel):
     id: str
     emsp: str
     token: dict[str, Any]
+    auth_method: str = "COMMAND"
     authorization_reference: str | None
     evse_uid: str
     connector_id: str

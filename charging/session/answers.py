@@ -39,11 +39,13 @@ class StopAnswer(_Frozen):
 
 class ProfileSent(_Frozen):
     """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), the ChargingPreferencesResponse (§9.4.1), or
-    ``UNREACHABLE`` where none came. ``send_again_at``: when the rest of the plan must follow.
+    ``UNREACHABLE`` where none came. ``limit_w``: what was sent for the moment, W; ``send_again_at``: when the rest of
+    the plan must follow.
     """
 
     command_id: str
     result: str
+    limit_w: Decimal | None = None
     send_again_at: datetime | None = None
 
 

@@ -203,6 +203,7 @@ class ProfileProgress(BaseModel):
     in_force: ChargingPlan | None = None
     rest_at: datetime | None = None  # when the rest of the plan in force is to be sent
     sent_rest_at: datetime | None = None  # the same of what was sent last
+    sent_limit_w: Decimal | None = None  # with which that began: a pause may be sent as the least power
     quiet_until: datetime | None = None  # the CPO has said TOO_OFTEN
     too_often: int = 0  # so often in a row
     must_list: bool = False  # the CPO does not know the Session: its sessions are listed before the next attempt

@@ -33,6 +33,11 @@ _PLANNED_BY_CPO: Final = PlanWarning(
     detail="The EVSE takes no charging profiles: the CPO was told the departure and plans by itself.",
 )
 
+_NOT_POSSIBLE: Final = PlanWarning(
+    code="departure_not_possible",
+    detail="The CPO says that this cannot be had by the departure: it goes as fast as it can.",
+)
+
 
 class Preferences(BaseModel):
     """What the CPO is told. ``energy_need`` kWh."""
@@ -61,7 +66,7 @@ def preferences_of(state: SessionState, now: datetime) -> Preferences:
 def preferences_sent(state: SessionState, command_id: str, preferences: Preferences, now: datetime) -> None:
     """The preferences go out now."""
     profile = state.profile
-    plan = profile.plan or (_plan(state, profile.wish, now) if profile.wish else None)
+    plan = _plan(state, profile.wish, now) if profile.wish else None
     profile_rules.profile_sent(state, command_id, plan, now)
     state.plans_made = plan.revision if plan else state.plans_made
     profile.asked = True  # their answer comes at once or not at all: there is no asking for it
@@ -109,13 +114,14 @@ def _energy_need(
 
 def _plan(state: SessionState, wish: ProfileWish, now: datetime) -> ChargingPlan:
     """What is known of the CPO's plan: nothing but what the connector can give."""
+    before, refused = state.profile.plan, "NOT_POSSIBLE" in state.profile.preference_refusals
     return ChargingPlan(
         starts_at=now,
         strategy=wish.strategy or "cheapest",
         wish=wish,
         periods=(ProfilePeriod(start_period=0, limit=(state.spec.max_power_kw * 1000).normalize() + 0),),
-        revision=state.plans_made + 1,
-        warnings=(_PLANNED_BY_CPO,),
+        revision=before.revision if before else state.plans_made + 1,
+        warnings=(_PLANNED_BY_CPO, _NOT_POSSIBLE) if refused else (_PLANNED_BY_CPO,),
         kwh_at_start=state.meter.kwh,
         power_factor=state.spec.power_factor,
         control="charging_preferences",

@@ -105,10 +105,10 @@ def profile_answered(state: SessionState, sent: ProfileSent, now: datetime) -> N
     profile = state.profile
     if sent.command_id != profile.command_id:
         return
-    profile.sent_rest_at = sent.send_again_at
+    profile.sent_rest_at, profile.sent_limit_w = sent.send_again_at, sent.limit_w
     if profile.request_id is None:
-        if profile.plan == profile.in_force:  # the result was faster
-            profile.rest_at = profile.sent_rest_at
+        if profile.plan and profile.in_force and profile.plan.revision == profile.in_force.revision:
+            profile.rest_at = profile.sent_rest_at  # the result was faster
     elif sent.result == "TOO_OFTEN":
         _pause(state, now)
     elif sent.result == "UNREACHABLE":
@@ -260,10 +260,12 @@ def _is_in_force(state: SessionState, message: CommandResultMessage, now: dateti
         return False
     spec, plan = state.spec, state.profile.plan
     watts = message.active_limit * (spec.phases * spec.voltage if message.active_unit == "A" else 1)
-    wanted = plan.limit_w(now) if plan else spec.max_power_kw * 1000
     # A per phase with one decimal, rounded by either side: within a tenth of an ampere, or above when cleared.
     tolerance = Decimal(spec.phases * spec.voltage) / 5
-    return watts >= wanted - tolerance and (plan is None or watts <= wanted + tolerance)
+    if plan is None:
+        return watts >= spec.max_power_kw * 1000 - tolerance
+    wanted = (plan.limit_w(now), state.profile.sent_limit_w)
+    return any(limit is not None and abs(watts - limit) <= tolerance for limit in wanted)
 
 
 def _wish_words(profile: ProfileProgress) -> str:

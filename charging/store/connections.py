@@ -11,7 +11,7 @@ import logging
 import secrets
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -20,13 +20,14 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
-from sqlalchemy import Row, Select, insert, or_, select, update
+from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.models import Credentials, Endpoint
 from charging.ocpi.versions import Dialect, dialect
 from charging.ocpi.wire import Party, TokenForm, fold
 from charging.store.engine import Database
+from charging.store.quick import QuickRead
 from charging.store.tables import client_infos, connections
 
 logger = logging.getLogger(__name__)
@@ -174,10 +175,17 @@ class ConnectionStore:
         self._callers: dict[str, tuple[float, Caller]] = {}
         self._recent: dict[str, tuple[float, Connection]] = {}
         self._fernet = MultiFernet([Fernet(_derive(key)) for key in keys])
+        self._by_id = QuickRead(database, select(connections).where(connections.c.id == bindparam("wanted")))
+        self._clients_of = QuickRead(database, _CLIENTS)
 
     async def get(self, connection_id: str) -> Connection | None:
         """The connection with this id, whatever its status."""
-        return await self._one(select(connections).where(connections.c.id == connection_id))
+        values = await self._by_id.one(wanted=connection_id)
+        if values is None:
+            return None
+        row = dict(zip(connections.columns.keys(), values, strict=True))
+        clients = await self._clients_of.all(wanted=connection_id) if _may_be_hub(row) else []
+        return self._connection(row, [_client(*client) for client in clients])
 
     async def recent(self, connection_id: str) -> Connection | None:
         """As ``get``, but up to ``CACHE_S`` old."""
@@ -199,13 +207,16 @@ class ConnectionStore:
 
     async def list(self) -> list[Connection]:
         """All connections, by name."""
-        return [self._connection(*row) for row in await self._rows(select(connections).order_by(connections.c.name))]
+        return [
+            self._connection(row._mapping, clients)
+            for row, clients in await self._rows(select(connections).order_by(connections.c.name))
+        ]
 
     async def _rows(self, query: Select[Any]) -> Sequence[tuple[Row[Any], Sequence[Client]]]:
         """Rows of connections, each with the parties behind it."""
         async with self._database.read() as store:
             rows = (await store.execute(query)).all()
-            return [(row, await _clients(store, row.id) if _may_be_hub(row) else []) for row in rows]
+            return [(row, await _clients(store, row.id) if _may_be_hub(row._mapping) else []) for row in rows]
 
     async def by_server_token(self, candidates: Sequence[str]) -> Caller | None:
         """The peer that calls us with one of ``candidates``.
@@ -221,7 +232,7 @@ class ConnectionStore:
         rows = await self._with_token_prefix({candidate[:PREFIX_LENGTH] for candidate in candidates})
         # Every pair is compared, each in constant time: how long this takes tells nothing about a token.
         matches = [
-            Caller(self._connection(row, clients), candidate, is_next)
+            Caller(self._connection(row._mapping, clients), candidate, is_next)
             for row, clients in rows
             for candidate, digest in hashes.items()
             for is_next, expected in ((False, row.server_token_hash), (True, row.next_token_hash))
@@ -390,29 +401,29 @@ class ConnectionStore:
 
     async def _one(self, query: Select[Any]) -> Connection | None:
         rows = await self._rows(query)
-        return self._connection(*rows[0]) if rows else None
+        return self._connection(rows[0][0]._mapping, rows[0][1]) if rows else None
 
-    def _connection(self, row: Row[Any], clients: Sequence[Client]) -> Connection:
+    def _connection(self, row: Mapping[Any, Any], clients: Sequence[Client]) -> Connection:
         return Connection(
-            id=row.id,
-            name=row.name,
-            network=row.network,
-            status=row.status,
-            version=row.version,
-            versions_url=row.versions_url,
-            roles=row.roles,
-            endpoints=row.endpoints,
-            client_token=self._decrypt(row.client_token, row.name),
-            power_factor=row.power_factor,
-            locations_synced_at=row.locations_synced_at,
-            start_token=row.start_token,
-            hub_party_id=row.hub_party_id,
+            id=row["id"],
+            name=row["name"],
+            network=row["network"],
+            status=row["status"],
+            version=row["version"],
+            versions_url=row["versions_url"],
+            roles=row["roles"],
+            endpoints=row["endpoints"],
+            client_token=self._decrypt(row["client_token"], row["name"]),
+            power_factor=row["power_factor"],
+            locations_synced_at=row["locations_synced_at"],
+            start_token=row["start_token"],
+            hub_party_id=row["hub_party_id"],
             clients=tuple(clients),
-            token_form=row.token_form,
-            sends_token_form=row.sends_token_form,
-            max_profile_periods=row.max_profile_periods,
-            hold_minimum=row.hold_minimum,
-            pauses_are_parking=row.pauses_are_parking,
+            token_form=row["token_form"],
+            sends_token_form=row["sends_token_form"],
+            max_profile_periods=row["max_profile_periods"],
+            hold_minimum=row["hold_minimum"],
+            pauses_are_parking=row["pauses_are_parking"],
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:
@@ -425,13 +436,21 @@ class ConnectionStore:
             return None
 
 
-def _may_be_hub(row: Row[Any]) -> bool:
-    return bool(row.hub_party_id) or any(role.get("role") == "HUB" for role in row.roles)
+def _may_be_hub(row: Mapping[Any, Any]) -> bool:
+    return bool(row["hub_party_id"]) or any(role.get("role") == "HUB" for role in row["roles"])
 
 
 async def _clients(store: AsyncConnection, connection_id: str) -> list[Client]:
-    query = select(client_infos).where(client_infos.c.connection_id == connection_id)
-    return [Client(Party(r.country_code, r.party_id), r.role, r.status) for r in await store.execute(query)]
+    return [_client(*row) for row in await store.execute(_CLIENTS, {"wanted": connection_id})]
+
+
+def _client(country_code: str, party_id: str, role: str, status: str) -> Client:
+    return Client(Party(country_code, party_id), role, status)
+
+
+_CLIENTS: Final = select(*(client_infos.c[name] for name in ("country_code", "party_id", "role", "status"))).where(
+    client_infos.c.connection_id == bindparam("wanted")
+)
 
 
 def new_token() -> str:

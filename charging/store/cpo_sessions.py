@@ -58,6 +58,7 @@ class OwnSession:
     authorization_reference: str
     token_uid: str
     token_type: str
+    token_contract: str | None
     spec: SessionSpec
     tariff: dict[str, Any] | None
     time_zone: str | None
@@ -86,6 +87,7 @@ _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
     sessions.c.authorization_reference,
     sessions.c.token_uid,
     sessions.c.token_type,
+    sessions.c.token_contract,
     sessions.c.spec,
     sessions.c.tariff,
     sessions.c.time_zone,
@@ -126,20 +128,19 @@ def _stored(row: Row[Any]) -> StoredSession:
 async def load_own_sessions(
     connection: AsyncConnection, *, ids: Iterable[str] = (), references: Iterable[str] = (), tokens: Iterable[str] = ()
 ) -> list[OwnSession]:
-    """Our sessions with one of these ids, authorization references or token uids (both in upper case), locked.
+    """Our sessions with one of these ids, authorization references or tokens (both in upper case), locked.
+
+    A token is named by its uid; in OCPI 2.1.1 a stable one by its contract.
 
     Of a stable token, which may have had thousands, those only that are not over.
     """
+    wanted = sorted(tokens)
+    is_open = and_(sessions.c.closed_at.is_(None), sessions.c.admission != "abandoned")
     named = or_(
         sessions.c.id.in_(sorted(ids)),
         sessions.c.authorization_reference.in_(sorted(references)),
-        and_(
-            sessions.c.token_uid.in_(sorted(tokens)),
-            or_(
-                sessions.c.token_type == ONE_TIME,
-                and_(sessions.c.closed_at.is_(None), sessions.c.admission != "abandoned"),
-            ),
-        ),
+        and_(sessions.c.token_uid.in_(wanted), or_(sessions.c.token_type == ONE_TIME, is_open)),
+        and_(sessions.c.token_contract.in_(wanted), sessions.c.token_type != ONE_TIME, is_open),
     )
     rows = await connection.execute(select(*_OWN_COLUMNS).where(named).order_by(sessions.c.id).with_for_update())
     return [_own(row) for row in rows]
@@ -152,6 +153,7 @@ def _own(row: Row[Any]) -> OwnSession:
         authorization_reference=row.authorization_reference,
         token_uid=row.token_uid,
         token_type=row.token_type,
+        token_contract=row.token_contract,
         spec=SessionSpec.model_validate(row.spec),
         tariff=row.tariff,
         time_zone=row.time_zone,

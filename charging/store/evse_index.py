@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, or_, select, union_all
 
 from charging.ocpi.evse_id import MAX_LENGTH, lookup_key, operator_prefix, segments, without_last_segment
 from charging.ocpi.wire import fold
 from charging.store.connections import ConnectionStore
 from charging.store.engine import Database
-from charging.store.evse_match import REMOVED, EvseMatch, FoundRow, Matcher, found
+from charging.store.evse_match import REMOVED, EvseMatch, FoundRow, Matcher, found, tariffs_along
 from charging.store.quick import QuickRead
 from charging.store.tables import evses
 
@@ -32,9 +32,10 @@ class EvseIndex:
 
     def __init__(self, database: Database, connection_store: ConnectionStore) -> None:
         self._matcher = Matcher(database, connection_store)
-        self._by_key = QuickRead(database, _BY_KEY)
-        self._by_uid = QuickRead(database, _BY_UID)
-        self._by_place = QuickRead(database, _BY_PLACE)
+        tariffs = tariffs_along(is_sqlite=database.is_sqlite)
+        named = (found(condition, tariffs).limit(_MOST_TWINS) for condition in (_BY_KEY, _BY_UID))
+        self._by_name = QuickRead(database, union_all(*(select(one.subquery()) for one in named)))
+        self._by_place = QuickRead(database, found(_BY_PLACE, tariffs))
         self._above = QuickRead(database, _neighbours(evses.c.lookup_key >= bindparam("key"), evses.c.lookup_key))
         self._below = QuickRead(database, _neighbours(evses.c.lookup_key < bindparam("key"), evses.c.lookup_key.desc()))
 
@@ -52,16 +53,15 @@ class EvseIndex:
         return None if row is None else await self._matcher.match(row)
 
     async def _row(self, evse_id: str) -> FoundRow | None:
-        shorter = without_last_segment(evse_id) or evse_id
-        rows = await _rows(self._by_key, key=lookup_key(evse_id), shorter=lookup_key(shorter))
-        best = _best(rows, evse_id, shorter)
+        uid, shorter = evse_id.strip(), without_last_segment(evse_id) or evse_id
+        keys = {"key": lookup_key(evse_id), "shorter": lookup_key(shorter)}
+        rows = await _rows(self._by_name, **keys, exact=uid, upper=uid.upper(), lower=uid.lower())
+        best = _best(
+            [row for row in rows if row.evse_id and lookup_key(row.evse_id) in keys.values()], evse_id, shorter
+        )
         if best is None or best.is_removed:
-            return _only(await self._of_uid(evse_id)) or best
+            return _only([row for row in rows if row.uid in (uid, uid.upper(), uid.lower())]) or best
         return best
-
-    async def _of_uid(self, uid: str) -> list[FoundRow]:
-        uid = uid.strip()
-        return await _rows(self._by_uid, exact=uid, upper=uid.upper(), lower=uid.lower())
 
     async def _row_at(self, place: Place, reference: str) -> FoundRow | None:
         owner = {"country_code": fold(place.country_code), "party_id": fold(place.party_id)}
@@ -85,18 +85,11 @@ class EvseIndex:
         return {connection_id for connection_id, key in rows if key.startswith(prefix)}
 
 
-_BY_KEY: Final = found(or_(evses.c.lookup_key == bindparam("key"), evses.c.lookup_key == bindparam("shorter"))).limit(
-    _MOST_TWINS
+_BY_KEY: Final = or_(evses.c.lookup_key == bindparam("key"), evses.c.lookup_key == bindparam("shorter"))
+_BY_UID: Final = and_(
+    or_(*(evses.c.uid == bindparam(spelling) for spelling in ("exact", "upper", "lower"))), evses.c.status != REMOVED
 )
-_BY_UID: Final = found(
-    and_(
-        or_(*(evses.c.uid == bindparam(spelling) for spelling in ("exact", "upper", "lower"))),
-        evses.c.status != REMOVED,
-    )
-).limit(_MOST_TWINS)
-_BY_PLACE: Final = found(
-    and_(*(evses.c[name] == bindparam(name) for name in ("country_code", "party_id", "location_id")))
-)
+_BY_PLACE: Final = and_(*(evses.c[name] == bindparam(name) for name in ("country_code", "party_id", "location_id")))
 
 
 def _neighbours(side: Any, order: Any) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, or_, select
+from sqlalchemy import JSON, ColumnElement, Select, and_, bindparam, literal_column, or_, select
 
 from charging.ocpi import location_object
 from charging.ocpi.evse_id import EvseConnector, read_connectors
@@ -89,6 +89,7 @@ class FoundRow:
     time_zone: str | None
     location: Body
     roles: list[Body]
+    tariffs: dict[str, Body] | None = None  # of its connectors, by id; None: not read along
 
     @property
     def place(self) -> tuple[str, str, str]:
@@ -106,12 +107,12 @@ class FoundRow:
         return any(role.get("role") == "HUB" for role in self.roles)
 
 
-def found(condition: ColumnElement[bool]) -> Select[Any]:
-    """The columns of ``FoundRow``, of EVSEs of active connections."""
+def found(condition: ColumnElement[bool], *more: ColumnElement[Any]) -> Select[Any]:
+    """The columns of ``FoundRow``, of EVSEs of active connections; ``more``: ``tariffs_along``, where wanted."""
     of_evse = ("connection_id", "country_code", "party_id", "location_id", "uid", "evse_id", "status", "body")
     columns = (evses.c[name] for name in (*of_evse, "last_updated"))
     return (
-        select(*columns, locations.c.time_zone, locations.c.body.label("location"), connections.c.roles)
+        select(*columns, locations.c.time_zone, locations.c.body.label("location"), connections.c.roles, *more)
         .join(connections, and_(connections.c.id == evses.c.connection_id, connections.c.status == "active"))
         .join(locations, _same_location())
         .where(condition)
@@ -125,6 +126,41 @@ def _same_location() -> ColumnElement[bool]:
         locations.c.party_id == evses.c.party_id,
         locations.c.id == evses.c.location_id,
     )
+
+
+def tariffs_along(*, is_sqlite: bool) -> ColumnElement[Any]:
+    """The Tariffs of an EVSE's connectors in its own row, so that who looks for one EVSE asks the database once."""
+    return literal_column(_TARIFFS_SQLITE if is_sqlite else _TARIFFS_POSTGRESQL, JSON()).label("tariffs")
+
+
+# Whatever a CPO writes where its connectors should stand: what is no id finds no Tariff, and nothing fails.
+_ARE_OF_EVSE: Final = """
+    tariffs.connection_id = evses.connection_id AND tariffs.country_code = evses.country_code
+    AND tariffs.party_id = evses.party_id AND tariffs.missing_since IS NULL
+"""
+# OFFSET 0 and ANY of an array: the planner cannot know how few ids there are, and would read all of a CPO's Tariffs.
+_TARIFFS_POSTGRESQL: Final = f"""(
+    SELECT coalesce(jsonb_object_agg(of_id.id, of_id.body), '{{}}')
+    FROM (
+        SELECT id #>> '{{}}' AS id
+        FROM jsonb_path_query(evses.body, 'lax $.connectors[*].tariff_ids[*]') AS id
+        LIMIT 100
+    ) AS wanted CROSS JOIN LATERAL (
+        SELECT tariffs.id, tariffs.body FROM tariffs
+        WHERE {_ARE_OF_EVSE} AND tariffs.id = ANY (ARRAY[wanted.id, upper(wanted.id), lower(wanted.id)])
+        OFFSET 0
+    ) AS of_id
+)"""  # noqa: S608 - constants
+_TARIFFS_SQLITE: Final = f"""(
+    SELECT json_group_object(tariffs.id, json(tariffs.body))
+    FROM (
+        SELECT CAST(ids.value AS TEXT) AS id
+        FROM json_each(evses.body, '$.connectors') AS plugs,
+            json_each(CASE plugs.type WHEN 'object' THEN plugs.value ELSE '{{}}' END, '$.tariff_ids') AS ids
+        LIMIT 100
+    ) AS wanted CROSS JOIN tariffs
+    WHERE {_ARE_OF_EVSE} AND tariffs.id IN (wanted.id, upper(wanted.id), lower(wanted.id))
+)"""  # noqa: S608 - constants
 
 
 class Matcher:
@@ -146,7 +182,8 @@ class Matcher:
         for row in rows:
             connection = await self._connections.recent(row.connection_id)
             if connection is not None:
-                result.append(_match(row, connection, await self._tariffs_of(row, known)))
+                prices = row.tariffs if row.tariffs is not None else await self._tariffs_of(row, known)
+                result.append(_match(row, connection, {fold(id): body for id, body in prices.items()}))
         return result
 
     async def _tariffs_of(self, row: FoundRow, known: dict[tuple[str, str, str, str], Body | None]) -> dict[str, Body]:

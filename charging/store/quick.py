@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import JSON, Delete, Dialect, Insert, Select, TypeDecorator, Update
+from sqlalchemy import JSON, CompoundSelect, Delete, Dialect, Insert, Select, TypeDecorator, Update
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
 from charging.store.engine import Database
@@ -16,7 +16,7 @@ class QuickRead:
     A parameter of an IN list is not among what it can do.
     """
 
-    def __init__(self, database: Database, statement: Select[Any]) -> None:
+    def __init__(self, database: Database, statement: Select[Any] | CompoundSelect[Any]) -> None:
         dialect = database.engine.dialect
         compiled = statement.compile(dialect=dialect)
         self._database = database

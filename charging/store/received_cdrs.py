@@ -3,19 +3,22 @@
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, insert, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.own_tokens import ONE_TIME
-from charging.ocpi.session_object import CLOCK_SKEW, may_be_at, references
-from charging.ocpi.wire import fold, parse_datetime
+from charging.ocpi.session_object import CLOCK_SKEW, may_be_at, references, says_where
+from charging.ocpi.wire import MAX_ID, fold, parse_datetime
 from charging.store.cpo_sessions import SessionKey
 from charging.store.tables import cdrs, ocpi_sessions, sessions
 
-_STARTS_LOOKED_AT = 20
+_STARTS_LOOKED_AT = 1_000
+_LONGEST_WAIT: Final = timedelta(
+    hours=24
+)  # from an order to its charging: so long a START of unknown outcome is watched
 
 
 @dataclass(frozen=True)
@@ -102,29 +105,48 @@ async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | Non
 
 
 async def _last_start(connection: AsyncConnection, cdr: IncomingCdr, token: str) -> ColumnElement[bool] | None:
-    """The last session that was started with this stable token, at this EVSE and before it charged.
+    """The session that was started with this stable token, at this EVSE and at the time when the CDR begins.
 
-    For a CPO that drops every other key. One that has a Session of its own is billed by that Session's id.
+    The last resort, for a CPO that drops every other key, as 2.1.1 does (ocpi.md §15.2). Of several that fit, the
+    newest; none where that one has its CDR already, or where the CDR does not say at which EVSE it was.
     """
-    started = parse_datetime(cdr.body["start_date_time"])
-    newest = (
-        select(sessions.c.id, sessions.c.spec)
+    started, place = parse_datetime(cdr.body["start_date_time"]), _place(cdr)
+    fitting = [
+        row
+        for row in await connection.execute(_starts_with(cdr.connection_id, token, started))
+        if may_be_at(place, row.spec["location_id"], row.spec["evse_uid"]) and _may_have_begun(row, started)
+    ]
+    if not fitting or (len(fitting) > 1 and not says_where(place)):
+        return None
+    # One whose Session began then is surer than one that has none.
+    best = max(fitting, key=lambda row: (row.ocpi_session_id is not None, row.created_at))
+    is_billed = select(cdrs.c.public_id).where(cdrs.c.session_id == best.id).limit(1)
+    return None if await connection.scalar(is_billed) is not None else sessions.c.id == str(best.id)
+
+
+def _starts_with(connection_id: str, token: str, started: datetime) -> Select[Any]:
+    c = sessions.c
+    return (
+        select(c.id, c.spec, c.ocpi_session_id, c.started_at, c.created_at, c.closed_at)
         .where(
-            sessions.c.connection_id == cdr.connection_id,
-            sessions.c.token_uid == token,
-            sessions.c.token_type != ONE_TIME,
-            sessions.c.ocpi_session_id.is_(None),
-            sessions.c.admission != "abandoned",
-            sessions.c.created_at <= started + CLOCK_SKEW,
+            c.connection_id == connection_id,
+            or_(c.token_uid == token, c.token_contract == token),
+            c.token_type != ONE_TIME,
+            c.admission != "abandoned",
+            c.created_at.between(started - _LONGEST_WAIT, started + CLOCK_SKEW),
         )
-        .order_by(sessions.c.created_at.desc())
+        .order_by(c.created_at.desc())
         .limit(_STARTS_LOOKED_AT)
     )
-    place = _place(cdr)
-    for row in await connection.execute(newest):
-        if may_be_at(place, row.spec["location_id"], row.spec["evse_uid"]):
-            return sessions.c.id == str(row.id)
-    return None
+
+
+def _may_have_begun(row: Row[Any], started: datetime) -> bool:
+    """Whether the session's charging may have begun at ``started``. What was over by then has not."""
+    if row.closed_at is not None and row.closed_at < started - CLOCK_SKEW:
+        return False
+    if row.ocpi_session_id is None:
+        return True
+    return row.started_at is not None and abs(row.started_at - started) <= CLOCK_SKEW
 
 
 def _place(cdr: IncomingCdr) -> dict[str, Any]:
@@ -193,7 +215,7 @@ async def match_cdr(connection: AsyncConnection, public_id: str, session_id: str
 
 def _billed_id(body: dict[str, Any]) -> str | None:
     session_id = body.get("session_id")
-    return fold(session_id)[:36] if isinstance(session_id, str) else None
+    return fold(session_id)[:MAX_ID] if isinstance(session_id, str) else None
 
 
 async def stop_polling(connection: AsyncConnection, session_id: str) -> None:

@@ -5,22 +5,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Row, and_, delete, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import Problem
 from charging.session.reservation import ReservationStatus, after_result, status_at
 from charging.store.engine import Database
-from charging.store.quick import QuickRead
 from charging.store.tables import HOLDS_EVSE, commands, evse_claims, reservations
 
 _C = reservations.c
-_HOLDER = select(_C.id, _C.user_id, _C.token).where(
-    *(_C[name] == bindparam(name) for name in ("connection_id", "location_id", "evse_uid")),
-    text(HOLDS_EVSE),
-    _C.expires_at > bindparam("now", type_=_C.expires_at.type),
-)
+_BATCH = 50
 
 
 @dataclass(frozen=True)
@@ -50,33 +45,11 @@ class Reservation:
         return status_at(self.status, self.expires_at, now)
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds an EVSE, and the token that a start of theirs must show."""
-
-    reservation_id: str
-    user_id: str
-    token: dict[str, Any]
-
-
 class ReservationStore:
     """Reads and writes reservations."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._holder = QuickRead(database, _HOLDER)
-
-    async def holder(self, connection_id: str, location_id: str, evse_uid: str, now: datetime) -> Holder | None:
-        """Who holds this EVSE at ``now``."""
-        now_as_stored = _C.expires_at.type.dialect_impl(self._database.engine.dialect)
-        convert = now_as_stored.bind_processor(self._database.engine.dialect)
-        row = await self._holder.one(
-            connection_id=connection_id,
-            location_id=location_id,
-            evse_uid=evse_uid,
-            now=convert(now) if convert else now,
-        )
-        return None if row is None else Holder(*row)
 
     async def repeat_of(self, user_id: str, key: str, body_hash: str) -> Reservation | None:
         """The reservation that this key has made. Raises ``Problem`` 422 when it came with another body."""
@@ -116,6 +89,27 @@ class ReservationStore:
                 raise Problem(409, "evse_reserved", "The EVSE is reserved.") from None
             return first
         return new
+
+    async def unanswered(self, now: datetime, untouched_since: datetime) -> list[Reservation]:
+        """Pending ones to whose RESERVE_NOW the CPO has said nothing, as far as anybody knows; oldest first."""
+        heard = exists().where(
+            commands.c.reservation_id == _C.id,
+            commands.c.command == "RESERVE_NOW",
+            or_(commands.c.response.is_not(None), commands.c.result.is_not(None)),
+        )
+        pending = (_C.status == ReservationStatus.PENDING.value, _C.expires_at > now, _C.updated_at < untouched_since)
+        query = select(reservations).where(*pending, ~heard).order_by(_C.updated_at).limit(_BATCH)
+        async with self._database.read() as store:
+            return [_reservation(row) for row in await store.execute(query)]
+
+    async def take_up(self, reservation_id: str, untouched_since: datetime, now: datetime) -> bool:
+        """Whether it is the caller who asks its CPO again; another process may have been first."""
+        untouched = (_C.id == reservation_id, _C.status == ReservationStatus.PENDING.value)
+        async with self._database.write() as store:
+            taken = await store.execute(
+                update(reservations).where(*untouched, _C.updated_at < untouched_since).values(updated_at=now)
+            )
+        return taken.rowcount == 1
 
     async def take_back(self, reservation_id: str) -> None:
         """Nothing of it has left this machine: as if it had never been ordered."""

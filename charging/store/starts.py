@@ -14,6 +14,7 @@ from sqlalchemy import Table, bindparam, delete, insert, select, update
 
 from charging.errors import NotUnique, Problem
 from charging.ocpi.own_tokens import ONE_TIME
+from charging.ocpi.wire import fold
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
@@ -38,7 +39,8 @@ _USE = (
 _COMMAND = ("id", "session_id", "connection_id", "command", "state", "created_at")
 _SESSION = (
     "id user_id evse_id network robot_id job_id metadata target_kwh connection_id authorization_reference token_uid "
-    "token_type currency tariff time_zone spec created_at admission status phase start_outcome updated_at"
+    "token_type token_contract currency tariff time_zone spec created_at admission status phase start_outcome "
+    "updated_at"
 ).split()
 
 
@@ -184,6 +186,7 @@ def _session_row(new: NewSession) -> dict[str, Any]:
         "authorization_reference": spec.authorization_reference.upper(),
         "token_uid": new.token["uid"],
         "token_type": new.token["type"],
+        "token_contract": fold(new.token["contract_id"]) if "contract_id" in new.token else None,
         "currency": spec.currency,
         "tariff": new.tariff,
         "time_zone": new.time_zone,

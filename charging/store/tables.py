@@ -31,6 +31,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeDecorator
 
+from charging.ocpi.wire import MAX_ID
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -123,7 +125,7 @@ locations = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("id", String(36), primary_key=True),
+    Column("id", String(MAX_ID), primary_key=True),
     Column("time_zone", String(255)),
     Column("body", Json, nullable=False),  # the Location as received, without its evses
     Column("last_updated", UtcDateTime, nullable=False),
@@ -138,8 +140,8 @@ evses = Table(
     Column("connection_id", String(36), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("location_id", String(36), primary_key=True),
-    Column("uid", String(36), primary_key=True, index=True),
+    Column("location_id", String(MAX_ID), primary_key=True),
+    Column("uid", String(MAX_ID), primary_key=True, index=True),
     Column("evse_id", String(64)),
     Column("lookup_key", String(64), index=True),  # charging.ocpi.evse_id.lookup_key(evse_id)
     Column("status", String(20), nullable=False),
@@ -161,7 +163,7 @@ tariffs = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("id", String(36), primary_key=True),
+    Column("id", String(MAX_ID), primary_key=True),
     Column("body", Json, nullable=False),
     Column("last_updated", UtcDateTime, nullable=False),
     Column("content_hash", String(32)),  # these three as in locations
@@ -198,6 +200,7 @@ sessions = Table(
     Column("authorization_reference", String(36), nullable=False, unique=True),  # stored in upper case
     Column("token_uid", String(36), nullable=False, index=True),  # a stable token has many sessions
     Column("token_type", String(20), nullable=False, server_default="AD_HOC_USER"),
+    Column("token_contract", String(36), index=True),  # its contract_id in upper case: all that 2.1.1 tells of it
     Column("currency", String(3), nullable=False),
     Column("tariff", Json),  # snapshot of the connector's tariff at start
     Column("time_zone", String(255)),
@@ -206,7 +209,7 @@ sessions = Table(
     Column("admission", String(10), nullable=False),  # accepted | running | abandoned
     # The meter, written by the receiver alone (charging.session.model.Meter).
     Column("meter_seq", Integer, nullable=False, default=0),
-    Column("ocpi_session_id", String(36)),
+    Column("ocpi_session_id", String(MAX_ID)),
     Column("cpo_status", String(20)),
     Column("kwh", Exact, nullable=False, default=Decimal(0)),
     Column("cost", Exact),
@@ -260,8 +263,8 @@ evse_claims = Table(
     "evse_claims",
     metadata,
     Column("connection_id", String(36), primary_key=True),
-    Column("location_id", String(36), primary_key=True),
-    Column("evse_uid", String(36), primary_key=True),
+    Column("location_id", String(MAX_ID), primary_key=True),
+    Column("evse_uid", String(MAX_ID), primary_key=True),
     Column("session_id", ForeignKey("sessions.id"), nullable=False, unique=True),
     Column("claimed_at", UtcDateTime, nullable=False),
 )
@@ -291,17 +294,6 @@ token_pushes = Table(
     Index("ix_token_pushes_due", "due_at"),
 )
 
-authorizations = Table(
-    "authorizations",
-    metadata,
-    Column("reference", String(36), primary_key=True),  # authorization_reference, in upper case
-    Column("token_uid", String(36), nullable=False),
-    Column("token_type", String(20), nullable=False),
-    Column("connection_id", ForeignKey("connections.id"), nullable=False),
-    Column("location_id", String(36)),
-    Column("created_at", UtcDateTime, nullable=False),
-)
-
 reservations = Table(
     "reservations",
     metadata,
@@ -314,8 +306,8 @@ reservations = Table(
     Column("connection_id", ForeignKey("connections.id"), nullable=False),
     Column("country_code", String(2), nullable=False),
     Column("party_id", String(3), nullable=False),
-    Column("location_id", String(36), nullable=False),
-    Column("evse_uid", String(36), nullable=False),
+    Column("location_id", String(MAX_ID), nullable=False),
+    Column("evse_uid", String(MAX_ID), nullable=False),
     Column("authorization_reference", String(36), nullable=False, unique=True),  # upper case
     Column("token", Json, nullable=False),  # the OCPI Token that holds it; the START shows the same one
     Column("status", String(12), nullable=False),  # charging.session.reservation.ReservationStatus
@@ -391,7 +383,7 @@ ocpi_sessions = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("id", String(36), primary_key=True),  # upper case: CiString; the body has it as received
+    Column("id", String(MAX_ID), primary_key=True),  # upper case: CiString; the body has it as received
     Column("session_id", ForeignKey("sessions.id"), index=True),  # ours, where it matches one
     Column("parked", Boolean, nullable=False, default=False),  # a second Session for one authorization_reference
     Column("body", Json, nullable=False),  # the Session object, all periods appended, unknown fields kept
@@ -438,11 +430,11 @@ cdrs = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("folded_id", String(39), primary_key=True),  # upper case: CiString
-    Column("id", String(39), nullable=False),
+    Column("folded_id", String(MAX_ID), primary_key=True),  # upper case: CiString
+    Column("id", String(MAX_ID), nullable=False),
     Column("public_id", String(36), nullable=False, unique=True),  # last segment of the Location header's URL
     Column("session_id", ForeignKey("sessions.id"), index=True),
-    Column("ocpi_session_id", String(36)),  # the CPO's Session that it bills, in upper case
+    Column("ocpi_session_id", String(MAX_ID)),  # the CPO's Session that it bills, in upper case
     Column("raw", Text, nullable=False),  # the body, byte for byte
     Column("version", String(10), nullable=False, server_default="2.2.1"),  # of OCPI, in which raw is written
     Column("body", Json, nullable=False),  # as OCPI 2.2.1 has it
@@ -551,7 +543,7 @@ invoices = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("country_code", String(2), primary_key=True),
     Column("party_id", String(3), primary_key=True),
-    Column("id", String(36), primary_key=True),
+    Column("id", String(MAX_ID), primary_key=True),
     Column("body", Json, nullable=False),  # InvoiceReconciliationRecord (OCPI 2.3.0)
     Column("last_updated", UtcDateTime, nullable=False),
 )

@@ -1,15 +1,17 @@
 """Our tokens, as CPOs may read and check them: one-time ones of a session, and stable ones of users."""
 
-import uuid
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
-from sqlalchemy import Row, func, insert, or_, select
+from sqlalchemy import Row, func, or_, select
 
+from charging.ocpi.own_tokens import APP_USER, ONE_TIME
 from charging.ocpi.wire import fold
 from charging.store.engine import Database
-from charging.store.tables import authorizations, sessions, tokens
+from charging.store.tables import sessions, tokens
+
+_MEANT_BY: Final = {"OTHER": (APP_USER, ONE_TIME)}  # a user's own before one of a single session
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,13 @@ class TokenStore:
         self._database = database
 
     async def find(self, uid: str, token_type: str) -> KnownToken | None:
-        """The token of this uid and type, in any case (CiString)."""
+        """The token of this uid and type, in any case (CiString). OTHER is what 2.1.1 calls all but RFID."""
         query = (
             select(tokens, sessions.c.connection_id, sessions.c.spec, sessions.c.authorization_reference)
             .outerjoin(sessions, sessions.c.id == tokens.c.session_id)
             # Our uids are upper case; a CPO may fold them either way.
-            .where(tokens.c.uid.in_({uid, fold(uid)}), tokens.c.type == token_type)
+            .where(tokens.c.uid.in_({uid, fold(uid)}), tokens.c.type.in_(_MEANT_BY.get(token_type, (token_type,))))
+            .order_by(tokens.c.type.desc())
         )
         async with self._database.read() as store:
             row = (await store.execute(query)).first()
@@ -60,18 +63,6 @@ class TokenStore:
             total = (await store.execute(select(func.count()).select_from(joined.subquery()))).scalar_one()
             ordered = joined.order_by(tokens.c.last_updated, tokens.c.uid).offset(offset).limit(limit)
             return list((await store.execute(ordered)).scalars()), total
-
-    async def authorized(self, token: dict[str, Any], connection_id: str, location_id: str | None) -> str:
-        """Remember that a CPO may charge this stable token; the fresh ``authorization_reference`` of it."""
-        reference = uuid.uuid4().hex.upper()
-        row = {"reference": reference, "token_uid": token["uid"], "token_type": token["type"]}
-        async with self._database.write() as store:
-            await store.execute(
-                insert(authorizations).values(
-                    **row, connection_id=connection_id, location_id=location_id, created_at=datetime.now(UTC)
-                )
-            )
-        return reference
 
 
 def _known(row: Row[Any]) -> KnownToken:

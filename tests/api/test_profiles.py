@@ -36,14 +36,15 @@ async def test_a_cap_is_set_once_the_cpos_result_says_accepted(stack: Stack) -> 
     set_ = await send(stack, session_id, {"max_charge_rate_kw": 11.0}, "ACCEPTED")
     assert set_.status_code == 200
     body = set_.json()
-    assert body["plan"].pop("starts_at").endswith("Z")
+    plan = body.pop("plan")
+    assert (plan["strategy"], plan["revision"], plan["feasible"], plan["warnings"]) == ("asap", 1, None, [])
+    assert (plan["control"], plan["periods"][0]["limit"]) == ("charging_profile", 11000)
     assert body == {
         "session_id": session_id,
         "profile_set": True,
         "max_charge_rate_kw": 11,
         "departure_time": None,
         "periods": [{"start_period": 0, "limit": 11000}],
-        "plan": {"strategy": "asap", "periods": [{"start_period": 0, "limit": 11000}]},
     }
     assert (await stack.status(session_id))["limit_kw"] == 11
     cleared = await send(stack, session_id, None, "ACCEPTED")
@@ -80,7 +81,8 @@ async def test_a_silent_cpo_is_202_and_not_set(api: RunningApi) -> None:
     assert (told.json()["profile_set"], told.json()["max_charge_rate_kw"]) == (False, 7.4)
     assert told.json()["departure_time"].endswith("Z")
     assert told.json()["periods"] == [{"start_period": 0, "limit": 7400}]
-    assert told.json()["plan"] is None
+    plan = told.json()["plan"]  # as it will be made
+    assert (plan["revision"], [warning["code"] for warning in plan["warnings"]]) == (0, ["no_target"])
     cleared = await api.http.delete(path(session_id))
     assert (cleared.status_code, cleared.json()["profile_cleared"]) == (202, False)
     assert await api.signals(session_id) == ["change_profile", "clear_profile"]

@@ -1,17 +1,25 @@
 """/v1/reservations and /ocpi/unlock: an EVSE kept free, given back, and its cable freed."""
 
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import update
+from temporalio.testing import WorkflowEnvironment
 
+from charging.ocpi.commander import Commander
+from charging.ocpi.peers import Peers
 from charging.store import tables
 from charging.store.commands import CommandStore
 from charging.store.connections import ConnectionStore
-from tests.api.conftest import RunningApi, new_key
-from tests.peer import answer, html, refuse
+from charging.store.leases import LeaseStore
+from charging.store.reservations import ReservationStore
+from charging.unanswered import UnansweredReservations
+from tests.api.conftest import RunningApi, new_key, running_api
+from tests.peer import Step, answer, evse, html, location, now, refuse
 from tests.stack import EVSE, user_token
 
 
@@ -93,6 +101,53 @@ async def test_a_cpo_that_gives_no_answer_may_have_reserved(lite: RunningApi) ->
     lite.cpo.on("RESERVE_NOW", html(502))
     assert (await reserve(lite)).json()["status"] == "pending"
     await tell(lite, "RESERVE_NOW", "ACCEPTED")
+
+
+@pytest.mark.parametrize(
+    ("step", "settled"), [(answer(), "pending"), (refuse(2003), "rejected"), (html(502), "pending")]
+)
+async def test_a_reservation_that_nobody_has_an_answer_for_is_asked_for_again(
+    api: RunningApi, sweepers: list[UnansweredReservations], step: Step, settled: str
+) -> None:
+    """Its process died between storing and sending, or before the answer was stored."""
+    api.cpo.on("RESERVE_NOW", html(502), step)
+    made = (await reserve(api)).json()
+    one, other = sweepers
+    await one.ask_again()
+    assert len(api.cpo.received("RESERVE_NOW")) == 1, "its time has not come"
+    async with api.database.write() as store:
+        mine = tables.reservations.c.id == made["reservation_id"]
+        await store.execute(update(tables.reservations).where(mine).values(updated_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    await asyncio.gather(one.ask_again(), other.ask_again())
+    first, again = api.cpo.received("RESERVE_NOW")
+    assert {**first.body, "response_url": None} == {**again.body, "response_url": None}
+    assert await status(api, made) == settled
+    if settled == "pending":
+        await tell(api, "RESERVE_NOW", "ACCEPTED")
+        assert await status(api, made) == "reserved"
+
+
+@pytest.fixture
+async def sweepers(api: RunningApi) -> AsyncIterator[list[UnansweredReservations]]:
+    """Those of two processes."""
+    peers = Peers(api.database, api.settings, "api")
+    commands = CommandStore(api.database, ConnectionStore(api.database, api.settings.secret_keys))
+    commander = Commander(commands, LeaseStore(api.database), peers, api.settings)
+    yield [UnansweredReservations(ReservationStore(api.database), commander, every_s=20) for _ in range(2)]
+    await peers.aclose()
+
+
+@pytest.mark.parametrize("asks", [unlock, reserve])
+async def test_an_evse_that_was_built_since_is_asked_for(
+    temporal: WorkflowEnvironment, store_url: str, asks: Callable[..., Awaitable[httpx.Response]]
+) -> None:
+    """As a start does; once a minute, so that the API must be a fresh one."""
+    async with running_api(temporal, store_url) as api:
+        new = evse(uid="new", evse_id="FI*VRT*E777")
+        api.cpo.locations.append(location(id="NEW", evses=[new], last_updated=now()))
+        api.cpo.on("RESERVE_NOW")
+        api.cpo.on("UNLOCK_CONNECTOR")
+        assert (await asks(api, evse_id="FI-VRT-E777")).is_success
 
 
 async def test_an_evse_is_held_for_one_user_who_alone_may_start_there_with_the_same_token(api: RunningApi) -> None:

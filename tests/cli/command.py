@@ -33,12 +33,13 @@ class Command:
 
     data: Path
 
-    async def __call__(self, *words: str, **environment: str) -> Outcome:
-        return await asyncio.to_thread(self._run, words, environment)
+    async def __call__(self, *words: str, stdin: str = "", **environment: str) -> Outcome:
+        return await asyncio.to_thread(self._run, words, stdin, environment)
 
-    def _run(self, words: tuple[str, ...], environment: dict[str, str]) -> Outcome:
+    def _run(self, words: tuple[str, ...], stdin: str, environment: dict[str, str]) -> Outcome:
         out, err = io.StringIO(), io.StringIO()
-        before = dict(os.environ), sys.argv
+        before = dict(os.environ), sys.argv, sys.stdin
+        sys.stdin = io.TextIOWrapper(io.BytesIO(stdin.encode()))
         os.environ.update({"CHARGING_DATA": str(self.data), **environment})
         sys.argv = ["charging", *words]
         try:
@@ -50,5 +51,5 @@ class Command:
         finally:
             os.environ.clear()
             os.environ.update(before[0])
-            sys.argv = before[1]
+            sys.argv, sys.stdin = before[1:]
         return Outcome(int(code or 0), out.getvalue(), err.getvalue())

@@ -11,6 +11,7 @@ from charging.bootstrap.keys import DevelopmentSecrets
 from tests.cli.command import Command
 from tests.embedded import Embedded
 from tests.programs import program
+from tests.waiting import eventually
 
 EVSE = "FI-VRT-E12346"
 ABSENT = "00000000-0000-4000-8000-000000000000"
@@ -184,15 +185,21 @@ async def test_a_session_is_planned_by_a_curve_and_its_plan_is_shown(charging: C
     assert "known_until" in (await charging("curve", "show", "market")).out
 
     started = (await charging("start", EVSE, "--connector", "Type2", "--target-kwh", "60", "--json")).json
+    session_id = started["session_id"]
+
+    async def is_active() -> bool:
+        return bool((await charging("status", session_id, "--json")).json["status"] == "active")
+
+    await eventually(is_active)
     departure = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
-    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "0.5", "--max-kw", "11")
-    answer = (await charging("profile", started["session_id"], *terms, "--json")).json
+    terms = ("--departure", departure, "--strategy", "latest", "--guaranteed-kwh", "20", "--max-kw", "11")
+    answer = (await charging("profile", session_id, *terms, "--json")).json
     assert (answer["plan"]["strategy"], answer["plan"]["price_source"]) == ("latest", "market")
 
-    shown = await charging("session-plan", started["session_id"])
+    shown = await charging("session-plan", session_id)
     assert (shown.code, "Plan" in shown.out) == (0, True)
-    assert (await charging("session-plan", started["session_id"], "--json")).json["session_id"] == started["session_id"]
-    await charging("stop", started["session_id"])
+    assert (await charging("session-plan", session_id, "--json")).json["session_id"] == session_id
+    await charging("stop", session_id)
     assert (await charging("curve", "remove", "market")).code == 0
     gone = await charging("curve", "refresh", "market")
     assert (gone.code, gone.err.partition(":")[0]) == (1, "curve_not_found")

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from api import admin, invoices, ocpi, problems, user_tokens
+from api import connections, diagnosis, invoices, ocpi, problems, synchronising, user_tokens
 from api.services import Services, build_services
 from charging.settings import Settings
 from charging.store.connections import Connection
@@ -60,7 +60,8 @@ def build_app() -> FastAPI:
     app = FastAPI()
     problems.install(app)
     app.include_router(ocpi.router)
-    app.include_router(admin.router)
+    for router in (connections.router, diagnosis.router, synchronising.router):
+        app.include_router(router)
     app.include_router(invoices.router)
     app.include_router(user_tokens.router)
     return app

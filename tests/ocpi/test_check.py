@@ -41,11 +41,25 @@ def verdicts(report: Report) -> dict[str, Verdict]:
     return {step.name: step.verdict for step in report.steps}
 
 
-async def test_a_cpo_that_behaves_passes_every_step(cpo: str) -> None:
-    report = await checked(cpo, patience_s=10)
+# The sandbox's token is good for ever, so that tests may register again.
+@pytest.mark.parametrize(
+    ("version", "not_ok"),
+    [
+        ("2.1.1", {"registration token", "profile", "clear profile"}),
+        ("2.2.1", {"registration token"}),
+        ("2.3.0", {"registration token"}),
+    ],
+)
+async def test_a_cpo_that_behaves_passes_every_step_that_its_version_has(
+    cpo: str, version: str, not_ok: set[str]
+) -> None:
+    report = await checked(cpo, patience_s=10, version=version)
     wrong = {step.name: (step.seen, step.findings) for step in report.steps if step.verdict is not Verdict.OK}
-    assert wrong.keys() == {"registration token"}  # the sandbox's is good for ever, so that tests may register again
-    assert report.is_passed
+    assert wrong.keys() == not_ok, wrong
+    assert not any(findings for _, findings in wrong.values())
+    assert (report.is_passed, report.version) == (True, version)
+    if version == "2.1.1":
+        assert wrong["profile"][0] == "OCPI 2.1.1 has no chargingprofiles"
     assert [step.name for step in report.steps[-4:]] == ["CDR", "sessions list", "CDRs list", "unregister"]
 
 
@@ -81,3 +95,21 @@ async def test_without_a_common_version_or_a_registration_nothing_else_is_tried(
         report = await checked(cpo.url, cpo.token_a)
     assert [(step.name, step.verdict) for step in report.steps] == [("versions", Verdict.FAILED)]
     assert report.as_json()["steps"][0]["seen"] == "offered: 2.0"
+
+
+async def test_the_highest_common_version_is_spoken_unless_another_is_wanted(cpo: str) -> None:
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{cpo}/admin/versions", json={"versions": ["2.1.1", "2.2.1"]})
+    nowhere: dict[str, Any] = {"evse": "nowhere", "patience_s": 1}
+    assert (await checked(cpo, **nowhere)).version == "2.2.1"
+    forced = await checked(cpo, **nowhere, version="2.3.0")
+    assert (forced.version, forced.steps[-1].seen) == (None, "offered: 2.1.1, 2.2.1")
+
+
+async def test_a_token_that_is_taken_raw_only_is_a_warning_and_the_check_goes_on(cpo: str) -> None:
+    async with httpx.AsyncClient() as http:
+        await http.post(f"{cpo}/admin/quirks", json={"quirks": ["Q8b"]})
+    report = await checked(cpo, evse="nowhere", patience_s=1)
+    assert report.steps[0].verdict is Verdict.WARNING
+    assert "raw only" in report.steps[0].seen
+    assert verdicts(report)["unregister"] is not Verdict.FAILED

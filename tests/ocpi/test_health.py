@@ -1,9 +1,11 @@
 """A broken CPO is left alone, says so to the admin, and slows no other."""
 
 import asyncio
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import httpx
 import pytest
 
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
@@ -12,10 +14,13 @@ from charging.ocpi.client import CpoClient
 from charging.ocpi.health import CALLS_AT_ONCE
 from charging.ocpi.models import StopSession
 from charging.ocpi.transport import retry_after
+from charging.ocpi.worker_metrics import WorkerMetrics
 from charging.store.connections import Connection
+from charging.temporal import measured_runtime
 from tests.ocpi.conftest import Emsp, on_sqlite
 from tests.ocpi.test_client import start
 from tests.peer import ScriptedCpo, answer, html, refuse
+from tests.serving import free_port
 from tests.waiting import eventually
 
 STOP = StopSession(response_url="https://emsp.example/x", session_id="S1")
@@ -36,6 +41,24 @@ async def health(emsp: Emsp) -> dict[str, Any]:
     """What GET /ocpi/connections says of the one connection, as the API finds it."""
     (view,) = (await emsp.admin("GET", "connections")).json()["connections"]
     return next((h for h in view["health"] if h["process"] == "api"), {})
+
+
+@on_sqlite
+async def test_a_worker_shows_its_calls_to_prometheus(emsp: Emsp, client: CpoClient, cpo: ScriptedCpo) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    runtime = measured_runtime(address)
+    emsp.services.peers.health.on_call = WorkerMetrics(runtime.metric_meter).called
+    cpo.on("START_SESSION", answer(), html(500))
+    await client.start_session(start())
+    await fail(client)
+    async with httpx.AsyncClient() as http:
+        shown = (await http.get(f"http://{address}/metrics")).text
+    lines = {re.sub(r",service_name=[^,}]*", "", line) for line in shown.splitlines()}
+    of_start = 'charging_cpo_calls_total{connection="virta",operation="START_SESSION",outcome='
+    assert {f'{of_start}"answered"}} 1', f'{of_start}"unknown"}} {FAILURES}'} <= lines
+    gauges = {"breaker_open": 1, "failures": FAILURES}
+    assert {f'charging_cpo_{name}{{connection="virta"}} {value}' for name, value in gauges.items()} <= lines
+    assert "charging_cpo_last_ok_seconds{" in shown
 
 
 @on_sqlite

@@ -84,6 +84,12 @@ class TestAuthorize:
         assert (response.status_code, response.json()["data"]["allowed"]) == (200, "EXPIRED")
 
     @on_sqlite
+    async def test_a_cpo_of_211_asks_for_it_as_other(self, emsp: Emsp, friend: Connection, cpo: ScriptedCpo) -> None:
+        uid = await start_session(emsp, friend)
+        response = await cpo.call("POST", f"tokens/{uid}/authorize?type=OTHER")
+        assert response.json()["data"]["allowed"] == "ALLOWED"
+
+    @on_sqlite
     @pytest.mark.parametrize(
         "path", ["NOBODY/authorize?type=AD_HOC_USER", "TOKEN1/authorize", "TOKEN1/authorize?type=X"]
     )

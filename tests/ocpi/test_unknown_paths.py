@@ -19,7 +19,9 @@ def is_envelope(answer: httpx.Response) -> bool:
     return answer.json()["status_code"] == 2000 and "timestamp" in answer.json()
 
 
-@pytest.mark.parametrize("path", ["emsp", "emsp/", "emsp/2.2.1/nothing", "emsp/9.9/tariffs/FI/VRT/T1", "2.3.0/nothing"])
+@pytest.mark.parametrize(
+    "path", ["emsp", "emsp/", "emsp/2.2.1/nothing", "emsp/9.9/tariffs/FI/VRT/T1", "2.3.0/nothing", "versions/2"]
+)
 async def test_an_unknown_path_is_404_in_an_envelope(emsp: Emsp, path: str) -> None:
     answer = await ask(emsp, "GET", path)
     assert answer.status_code == 404
@@ -32,6 +34,8 @@ async def test_an_unknown_path_is_404_in_an_envelope(emsp: Emsp, path: str) -> N
         ("POST", "emsp/2.2.1/tariffs/FI/VRT/T1", "DELETE, GET, PUT"),
         ("POST", "emsp/2.1.1/tariffs/FI/VRT/T1/", "DELETE, GET, PATCH, PUT"),
         ("POST", "2.2.1", "GET"),
+        ("POST", "versions", "GET"),
+        ("DELETE", "versions/", "GET"),
     ],
 )
 async def test_a_wrong_method_is_405_and_all_methods_of_the_path_are_named(

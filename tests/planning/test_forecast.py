@@ -80,3 +80,5 @@ def test_nothing_known_is_no_forecast() -> None:
         extend([], until=MIDNIGHT + HOUR, now=MIDNIGHT)
     with pytest.raises(ValueError, match="after now"):
         extend(days(1), until=MIDNIGHT, now=MIDNIGHT)
+    with pytest.raises(ValueError, match="at most 400 days"):
+        extend(days(1), until=datetime(9999, 12, 31, tzinfo=UTC), now=MIDNIGHT)

@@ -185,3 +185,9 @@ def test_an_unknown_time_zone_is_refused() -> None:
     for name in ("Europe/Atlantis", "../etc/passwd", ""):
         with pytest.raises(ValueError, match="IANA"):
             flat_price(DAY_AND_NIGHT, at=NOON, time_zone=name)
+
+
+def test_prices_are_not_told_for_nothing_nor_for_ever() -> None:
+    for hours in (0, -1, 24 * 401):
+        with pytest.raises(ValueError, match="at most 400 days"):
+            slots(DAY_AND_NIGHT, hours=hours)

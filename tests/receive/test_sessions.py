@@ -176,7 +176,7 @@ async def test_an_odd_body_is_kept_whole_and_refused(desk: Desk) -> None:
 
 
 async def test_an_id_that_is_too_long_is_refused(desk: Desk) -> None:
-    answer = await desk.put(session_body(id="S" * 37))
+    answer = await desk.put(session_body(id="S" * 101))
     assert answer.json()["status_code"] == 2001
 
 

@@ -76,6 +76,31 @@ async def test_a_cdr_without_any_key_bills_the_last_start_with_its_token_at_its_
     assert row.session_id == last.session_id
 
 
+@pytest.mark.parametrize("begins", [1, 30, None])
+async def test_a_211_cdr_bills_the_session_that_began_then_with_its_contract_at_its_evse(
+    desk: Desk, begins: int | None
+) -> None:
+    """OCPI 2.1.1 names neither Session nor uid, only the contract; some CPOs leave out the EVSE, too."""
+    spec = await start(desk, token_contract="FI-RBT-C1")
+    await start(desk, evse_uid="3257", token_contract="FI-RBT-C1")
+    contract = {"uid": "fi-rbt-c1", "contract_id": "fi-rbt-c1"}
+    await desk.put(session_body(id="S9", cdr_token=contract, start_date_time=at(1)))
+    assert await matched(desk, "S9") == spec.session_id
+    cdr = cdr_211(desk, contract, at(1 if begins is None else begins))
+    if begins is None:
+        cdr["cdr_location"] = {**cdr["cdr_location"], "evse_uid": "#NA"}
+    for cdr_id in ("C1", "C2"):  # the same again under another id is for people to look at: nobody pays it
+        assert (await desk.call("POST", "cdrs", {**cdr, "id": cdr_id})).json()["status_code"] == 1000
+    billed = {row.id: row.session_id for row in await desk.rows(tables.cdrs)}
+    assert billed == {"C1": spec.session_id if begins == 1 else None, "C2": None}
+
+
+def cdr_211(desk: Desk, token: dict[str, Any], begins: str) -> dict[str, Any]:
+    """A CDR as one of 2.1.1 reads: nothing in it but the token, the place and the time says which session it bills."""
+    cdr = {**desk.cpo.cdr(session_body(id="S9", cdr_token=token, start_date_time=begins)), "end_date_time": at(90)}
+    return {name: value for name, value in cdr.items() if name not in ("session_id", "authorization_reference")}
+
+
 async def free(desk: Desk, spec: SessionSpec) -> None:
     """The EVSE may be claimed by the next one."""
     async with desk.database.write() as store:

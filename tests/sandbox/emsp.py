@@ -22,7 +22,7 @@ Body = dict[str, Any]
 
 TOKEN_A = "token-a"
 TOKEN_B = "token-b"
-MODULES = ("sessions", "cdrs", "locations")
+MODULES = ("sessions", "cdrs", "locations", "invoicereconciliation")
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Emsp:
         self.received: list[Received] = []
         self.handshakes: list[Received] = []
         self.answers: dict[str, int] = {}
+        self.authorizations: dict[str, Body] = {}  # AuthorizationInfo by uid; of others we have never heard
         self.versions: Any = None  # replaces our versions, to spoil the handshake
         self.app = FastAPI()
         self.app.add_api_route("/versions", self._versions, methods=["GET"])
@@ -70,6 +71,7 @@ class Emsp:
         self._note_handshake(request)
         role = {} if version == "2.1.1" else {"role": "RECEIVER"}
         endpoints = [{"identifier": m, **role, "url": f"{self.url}/{m}"} for m in MODULES]
+        endpoints.append({"identifier": "tokens", **(role and {"role": "SENDER"}), "url": f"{self.url}/tokens"})
         return _envelope({"version": version, "endpoints": endpoints})
 
     def _note_handshake(self, request: Request) -> None:
@@ -78,7 +80,14 @@ class Emsp:
     async def _receive(self, request: Request, kind: str) -> Response:
         body = wire.loads(await request.body())
         self.received.append(Received(kind, request.method, request.url.path, dict(request.headers), body))
+        if kind == "tokens" and kind not in self.answers:
+            return self._authorization(request.path_params["rest"].partition("/")[0])
         return Response(wire.dumps(_envelope()), self.answers.get(kind, 200), media_type="application/json")
+
+    def _authorization(self, uid: str) -> Response:
+        info = self.authorizations.get(uid)
+        unknown = wire.envelope(now=datetime.now(UTC), status_code=wire.UNKNOWN_TOKEN)
+        return Response(wire.dumps(_envelope(info) if info else unknown), 200 if info else 404)
 
     # ---- What it calls ----
 
@@ -183,6 +192,10 @@ class Emsp:
     def of(self, kind: str) -> list[Received]:
         return [message for message in self.received if message.kind == kind]
 
+    async def swipe(self, uid: str = "CARD1", evse: str = "3256", **fields: Any) -> Any:
+        """A card is held to a charger; what the CPO makes of it."""
+        return await self.admin("swipe", uid=uid, evse=evse, **fields)
+
     def sessions(self, status: str | None = None) -> list[Received]:
         return [m for m in self.of("sessions") if status is None or m.body.get("status") == status]
 
@@ -192,7 +205,7 @@ class Emsp:
 
     def order(self) -> list[str]:
         """What came, in order, in one word each: the status, PATCH, CDR, or result's value."""
-        return [_word(message) for message in self.received if message.kind != "locations"]
+        return [_word(message) for message in self.received if message.kind in ("sessions", "cdrs", "result")]
 
     async def seen(self, status: str, number: int = 1, within_s: float = 10) -> Received:
         """The session push number ``number`` with this status, awaited."""

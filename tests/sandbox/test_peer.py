@@ -340,11 +340,6 @@ async def test_broken_commands_are_refused(emsp: Emsp) -> None:
     assert (await emsp.call("POST", "/commands/DANCE", json={})).status_code == 404
 
 
-@pytest.mark.parametrize("command", ["RESERVE_NOW", "CANCEL_RESERVATION", "UNLOCK_CONNECTOR"])
-async def test_other_commands_are_not_supported(emsp: Emsp, command: str) -> None:
-    assert (await emsp.call("POST", f"/commands/{command}", json={})).json()["data"]["result"] == "NOT_SUPPORTED"
-
-
 async def test_stopping_what_is_unknown_or_over(emsp: Emsp) -> None:
     assert await emsp.stop("nobody") == "UNKNOWN_SESSION"
     session_id = await emsp.charging()

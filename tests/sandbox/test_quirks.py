@@ -317,7 +317,7 @@ async def test_q15_everything_has_just_changed(emsp: Emsp) -> None:
 async def test_q16_an_evse_vanishes(emsp: Emsp) -> None:
     await emsp.quirks("Q16")
     evses = (await emsp.pulled("locations"))[0]["evses"]
-    assert len(evses) == 11
+    assert len(evses) == 12
     assert "FI*VRT*E12356" not in {evse["evse_id"] for evse in evses}
     assert (await emsp.call("GET", "/locations/LOC1/3267")).status_code == 404
 
@@ -330,7 +330,7 @@ async def test_q17_one_uid_at_two_locations(emsp: Emsp) -> None:
     assert (await emsp.call("GET", "/locations/LOC0/3256")).json()["data"]["status"] == "REMOVED"
 
 
-@pytest.mark.parametrize(("quirk", "number"), [("Q18", 12), ("Q18b", 0)])
+@pytest.mark.parametrize(("quirk", "number"), [("Q18", 13), ("Q18b", 0)])
 async def test_q18_in_211_all_evses_or_none(tmp_path: Path, quirk: str, number: int) -> None:
     async with sandbox(tmp_path, "2.1.1") as emsp:
         await emsp.quirks(quirk)

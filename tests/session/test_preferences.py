@@ -39,7 +39,7 @@ def answer(state: SessionState, result: str, now: float = 1) -> Preferences:
 )
 def test_the_cpo_is_told_the_departure_the_need_and_what_matters(strategy: Any, told: str) -> None:
     state = wished(ProfileWish(departure_time=at(7200), strategy=strategy), need_kwh=Decimal(12))
-    expected = Preferences(profile_type=told, departure_time=at(7200), energy_need=Decimal(12))  # type: ignore[arg-type]
+    expected = Preferences(profile_type=told, departure_time=at(7200), energy_need=Decimal(12))
     assert answer(state, "ACCEPTED") == expected
     assert state.answers == [ProfileAnswer(request_id="r1", state="accepted", result="ACCEPTED")]
     plan = state.profile.in_force
@@ -78,6 +78,18 @@ def test_refusals_add_up() -> None:
         "profile_type": "REGULAR",
         "energy_need": Decimal("11.0"),  # all that the connector gives in the hour that is left
     }
+
+
+def test_what_cannot_be_ready_in_time_charges_as_fast_as_it_can_and_says_so() -> None:
+    state = wished()
+    answer(state, "NOT_POSSIBLE", 0)
+    assert answer(state, "ACCEPTED", 1).profile_type == "FAST"
+    plan = state.profile.in_force
+    assert plan is not None
+    assert (plan.revision, [warning.code for warning in plan.warnings]) == (
+        1,
+        ["planned_by_cpo", "departure_not_possible"],
+    )
 
 
 def test_a_cpo_that_cannot_be_reached_is_told_again() -> None:

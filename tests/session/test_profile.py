@@ -147,6 +147,17 @@ def test_the_active_profile_stands_for_a_result_that_got_lost(limit: str, unit: 
     assert state.profile.in_force == PLAN
 
 
+def test_a_pause_that_was_sent_as_the_least_power_is_known_again() -> None:
+    state = active(phases=3, voltage=230)
+    paused = PLAN.model_copy(update={"periods": (ProfilePeriod(start_period=0, limit=Decimal(0)),)})
+    profile_rules.profile_requested(state, wish(), T0)
+    sent(state, plan=paused)
+    profile_rules.profile_answered(state, ProfileSent(command_id="c1", result="ACCEPTED", limit_w=Decimal(4140)), at(1))
+    profile_rules.profile_asked(state, "a1", at(60))
+    rules.command_resulted(state, seen("6.0", "A"), at(61))
+    assert state.profile.in_force == paused
+
+
 @pytest.mark.parametrize("limit", ["22000", "3700", None])
 def test_another_active_profile_means_that_ours_is_sent_again(limit: str | None) -> None:
     state = asked()
@@ -284,7 +295,9 @@ def test_after_three_refusals_stop_is_all_that_controls_until_the_user_wishes_an
     profile_rules.plan_changed(state, NEWER, at(5000))
     assert next_step(state, at(5000)) is Step.WAIT
     profile_rules.profile_requested(state, wish("r2"), at(5001))
-    rules.command_resulted(sent(state, "c5"), resulted("c5", "ACCEPTED"), at(5002))
+    rules.command_resulted(
+        sent(state, "c5", PLAN.model_copy(update={"revision": 3})), resulted("c5", "ACCEPTED"), at(5002)
+    )
     assert state.profile.in_force is not None
     assert state.profile.in_force.control == "charging_profile"
 
@@ -302,12 +315,10 @@ def test_the_rest_of_a_long_plan_is_sent_when_its_time_has_come(result_first: bo
     profile_rules.profile_requested(state, wish(), T0)
     sent(state)
     answered = ProfileSent(command_id="c1", result="ACCEPTED", send_again_at=at(9000))
-    steps = [
-        lambda: profile_rules.profile_answered(state, answered, at(1)),
-        lambda: rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(2)),
-    ]
-    for step in reversed(steps) if result_first else steps:
-        step()
+    if result_first:
+        rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(1))
+    profile_rules.profile_answered(state, answered, at(2))
+    rules.command_resulted(state, resulted("c1", "ACCEPTED"), at(3))
     rules.time_passed(state, at(8999))
     assert next_step(state, at(8999)) is Step.WAIT
     assert wake_at(state, at(8999)) == (at(9000), "the rest of the plan")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charging.tariffs.estimate import estimate_cost, hold_amount, tariff_currency
+from charging.tariffs.estimate import estimate_cost, hold_amount, running_cost, tariff_currency
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday, 14:00 in Helsinki
 
@@ -159,6 +159,15 @@ def test_yen_has_no_decimals() -> None:
     assert cost({**tariff(element(component("ENERGY", 33.3))), "currency": "jpy"}, kwh="10") == "333"
     assert tariff_currency({"currency": "jpy"}) == "JPY"
     assert tariff_currency(None) is None
+
+
+def test_a_step_that_has_begun_is_owed_only_if_the_session_stops_now() -> None:
+    quarter_hours = tariff(element({**component("TIME", 4), "step_size": 900}, {**ENERGY, "step_size": 1000}))
+    now = NOON + timedelta(minutes=6)
+    cost = running_cost(quarter_hours, kwh=Decimal("1.5"), started_at=NOON, now=now, time_zone=None)
+    assert cost is not None
+    assert (str(cost.so_far), str(cost.if_stopped)) == ("1.00", "1.80")
+    assert running_cost(None, kwh=Decimal(1), started_at=NOON, now=now, time_zone=None) is None
 
 
 def hold(of: dict[str, Any] | None, need: str | None = "20", max_cost: str | None = None) -> Decimal:

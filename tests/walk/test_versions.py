@@ -1,38 +1,78 @@
-"""A session from start to paid receipt at each version of OCPI, and with CPOs that say little (ocpi.md §15.5, §21)."""
+"""A session from start to receipt at each version of OCPI, and with CPOs that say little by themselves."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-import pytest
-from sqlalchemy import select
+from tests.embedded import Embedded, Json, embedded
+from tests.waiting import eventually
 
-from charging.store import tables
-from tests.embedded import Embedded, embedded
-
-# A CPO that pushes nothing is asked about its open sessions this often.
-ATTENTIVE = {"CHARGING_SILENCE_S": "1", "CHARGING_SWEEP_S": "1"}
-
-
-@pytest.mark.parametrize("version", ["2.1.1", "2.2.1", "2.3.0"])
-async def test_a_session_runs_to_its_paid_receipt_at_each_version(tmp_path: Path, version: str) -> None:
-    async with embedded(tmp_path / "data", environment={"CHARGING_SANDBOX_VERSIONS": version}) as stack:
-        assert await stack.rows(select(tables.connections.c.version)) == [(version,)]
-        # A price of 2.1.1 says nothing of VAT.
-        await a_session_is_paid(stack, "FI-VRT-E12345", bill="excl_vat" if version == "2.1.1" else "incl_vat")
+EVSE = "FI-VRT-E12345"
+SLOW_CAR = {"capacity_kwh": 1000, "max_dc_kw": 5}  # times 600: still charging when the test stops it
+LISTS_SOON = {"CHARGING_SILENCE_S": "1", "CHARGING_SWEEP_S": "1"}  # a CPO that is silent is asked after a second
+ADMIN = "/ocpi/connections"
+CONNECTION = f"{ADMIN}/Virta%20%28sandbox%29"
 
 
-async def test_a_session_runs_to_its_paid_receipt_whatever_its_cpo_keeps_to_itself(tmp_path: Path) -> None:
-    async with embedded(tmp_path / "data", environment=ATTENTIVE) as stack:
-        await stack.sandbox("quirks", {"quirks": ["Q45"]})  # no push at all, only lists
-        await a_session_is_paid(stack, "FI-VRT-E12345")
-        await stack.sandbox("quirks", {"quirks": ["MUTE"]})  # nothing after START is answered
-        await a_session_is_paid(stack, "FI-VRT-E12347")
+async def test_a_session_runs_from_start_to_paid_receipt_at_each_version(tmp_path: Path) -> None:
+    """The one version that the CPO offers is spoken, at the first handshake and after changes.
+
+    A reserved charger takes its user, and the bill is the CPO's CDR.
+    """
+    async with embedded(tmp_path / "data", environment={"CHARGING_SANDBOX_VERSIONS": "2.1.1"}) as stack:
+        await stack.sandbox("car", SLOW_CAR)
+        (first,) = (await admin(stack, "GET", ADMIN))["connections"]
+        assert first["version"] == "2.1.1"
+        # 2.1.1 has no VAT in a CDR: total_cost is the amount excl. VAT, and that is what is paid.
+        await reserved(stack)
+        await charged_and_paid(stack, "2.1.1", amount="excl_vat")
+        for version in ("2.2.1", "2.3.0"):
+            await stack.sandbox("versions", {"versions": [version]})
+            assert (await admin(stack, "POST", f"{CONNECTION}/rotate"))["version"] == version
+            await reserved(stack)
+            await charged_and_paid(stack, version)
+        assert [one["standing"] for one in (await stack.records())["reservations"]] == ["USED"] * 3
 
 
-async def a_session_is_paid(stack: Embedded, evse_id: str, bill: str = "incl_vat") -> None:
-    """The receipt is the CPO's own CDR, to the cent."""
-    session_id = await stack.start(evse_id, key=evse_id, connector_type="CCS", battery_target_kwh=2.0)
+async def test_a_session_is_found_in_the_lists_of_a_cpo_that_pushes_nothing(tmp_path: Path) -> None:
+    """Q45: no Session, CDR or status is pushed. MUTE: after START not even its result. Both end with a paid receipt."""
+    async with embedded(tmp_path / "data", environment=LISTS_SOON) as stack:
+        await stack.sandbox("car", SLOW_CAR)
+        for quirk, result in (("Q45", "ACCEPTED"), ("MUTE", None)):
+            await stack.sandbox("quirks", {"quirks": [quirk]})
+            await charged_and_paid(stack, quirk)
+            start = (await stack.records())["starts"][-1]
+            assert (start["response"], start["result"]) == ("ACCEPTED", result)
+
+
+async def reserved(stack: Embedded) -> None:
+    """The sandbox keeps the charger for the token that the engine will start with."""
+    order = {"evse_id": EVSE, "expires_at": (datetime.now(UTC) + timedelta(hours=1)).isoformat()}
+    made = (await stack.call("POST", "/v1/reservations", json=order)).json()
+
+    async def is_reserved() -> bool:
+        answer = await stack.call("GET", f"/v1/reservations/{made['reservation_id']}")
+        return bool(answer.json()["status"] == "reserved")
+
+    await eventually(is_reserved)
+
+
+async def charged_and_paid(stack: Embedded, key: str, *, amount: str = "incl_vat") -> None:
+    """Start, active, stop, completed; the receipt is paid and says what the session's one CDR says."""
+    session_id = await stack.start(EVSE, key=key, connector_type="CCS", battery_target_kwh=60.0)
+    await stack.until(session_id, status="active", energy_kwh=lambda kwh: kwh > 0)
+    await stack.stop(session_id)
     await stack.until(session_id, status="completed")
-    receipt = await stack.receipt(session_id)
-    cdr = (await stack.records())["cdrs"][-1]
-    assert receipt["payment_status"] == "paid"
-    assert receipt["cost"] == cdr["total_cost"][bill]
+    records, receipt = await stack.records(), await stack.receipt(session_id)
+    (cpo_session,) = records["starts"][-1]["session_ids"]
+    (cdr,) = [cdr for cdr in records["cdrs"] if cdr["session_id"] == cpo_session]
+    told = (receipt["payment_status"], receipt["cost"], receipt["energy_kwh"], receipt["cdr_ids"])
+    assert told == ("paid", cdr["total_cost"][amount], cdr["total_energy"], [cdr["id"]])
+
+
+async def admin(stack: Embedded, method: str, path: str) -> Json:
+    """One request as the engine's operator."""
+    answer = await stack.call(method, path, headers={"X-API-Key": stack.run["admin_key"]})
+    assert answer.is_success, answer.text
+    body: dict[str, Any] = answer.json()
+    return body

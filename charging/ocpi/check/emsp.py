@@ -18,9 +18,9 @@ from starlette.routing import Route
 from charging.errors import UnusableMessage
 from charging.ocpi import session_object, wire
 from charging.ocpi.findings import Finding, Pushed, of_push
-from charging.ocpi.wire import VERSION, Party, join_url
-
-Body = dict[str, Any]
+from charging.ocpi.our_urls import module_url, version_url, versions_url
+from charging.ocpi.versions import Body, Dialect, dialect
+from charging.ocpi.wire import Party
 
 _MODULES = (
     ("credentials", "SENDER"),
@@ -36,10 +36,14 @@ _MODULES = (
 
 @dataclass
 class Emsp:
-    """What has arrived. ``token``: what the CPO must send. ``roles``: the CPO's, once they are known."""
+    """What has arrived, as OCPI 2.2.1 has it. ``token``: what the CPO must send. ``roles``: the CPO's, once known.
+
+    ``spoken``: the one version that it offers.
+    """
 
     party: Party
     url: str = ""
+    spoken: Dialect = field(default_factory=lambda: dialect(None))
     token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     roles: list[Party] = field(default_factory=list)
     sessions: dict[str, Body] = field(default_factory=dict)
@@ -53,11 +57,11 @@ class Emsp:
     @property
     def versions_url(self) -> str:
         """Our versions endpoint."""
-        return join_url(self.url, "ocpi", "versions")
+        return versions_url(self.url)
 
     def endpoint(self, module: str, *more: str) -> str:
         """The URL of a module, or of something in it."""
-        return join_url(self.url, "ocpi", "emsp", VERSION, module, *more)
+        return module_url(self.url, self.spoken.version, module, *more)
 
     async def until(self, condition: Callable[[], Any], patience_s: float) -> Any:
         """The first true value of ``condition``; None where none comes in time."""
@@ -97,19 +101,20 @@ class Emsp:
         return answer
 
     def _config(self, segments: list[str]) -> Response:
+        version = self.spoken.version
         if segments == ["versions"]:
             self.versions_read += 1
-            return _reply([{"version": VERSION, "url": join_url(self.url, "ocpi", VERSION)}])
-        if segments == [VERSION]:
+            return _reply([{"version": version, "url": version_url(self.url, version)}])
+        if segments == [version]:
             endpoints = [{"identifier": m, "role": role, "url": self.endpoint(m)} for m, role in _MODULES]
-            return _reply({"version": VERSION, "endpoints": endpoints})
+            return _reply(self.spoken.write("version_detail", {"version": version, "endpoints": endpoints}))
         return _reply(status_code=wire.INVALID_PARAMETERS, http_status=404)
 
     def _take(self, request: Request, module: str, path: list[str], raw: bytes) -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
         credentials = headers.pop("authorization", "").partition(" ")[2].strip()
         push = Pushed(
-            version=VERSION,
+            version=self.spoken.version,
             module=module,
             method=request.method,
             path=path,
@@ -127,16 +132,22 @@ class Emsp:
 
     def _keep(self, push: Pushed, path: list[str], body: Body) -> Response:
         if push.module == "sessions" and len(path) == 3 and push.method in ("PUT", "PATCH"):
-            return self._keep_session(push.method, path[2], body)
+            return self._keep_session(push.method, Party(path[0], path[1]), path[2], body)
         if push.module == "cdrs" and push.method == "POST":
-            self.cdrs.append(body)
+            self.keep_cdr(body)
             return _reply(http_status=201, headers={"Location": self.endpoint("cdrs", str(body.get("id")))})
         if push.module in ("commands", "chargingprofiles") and push.method == "POST" and path:
             self.results.setdefault(path[-1], body)
         return _reply()
 
-    def _keep_session(self, method: str, session_id: str, body: Body) -> Response:
-        stored = self.sessions.get(session_id)
+    def keep_cdr(self, body: Body) -> None:
+        """A CDR as it came, pushed or pulled."""
+        self.cdrs.append(self.spoken.read("cdr", body, self.roles[0] if self.roles else None))
+
+    def _keep_session(self, method: str, owner: Party, session_id: str, body: Body) -> Response:
+        stored, body = self.sessions.get(session_id), self.spoken.read("session", body, owner)
+        if not self.spoken.has_roles:
+            body.setdefault("last_updated", wire.format_datetime(datetime.now(UTC)))  # a PATCH of 2.1.1 need not say it
         try:
             if method == "PATCH" and stored is None:
                 return _reply(status_code=wire.INVALID_PARAMETERS, http_status=404)

@@ -64,9 +64,10 @@ class Step:
 
 @dataclass
 class Report:
-    """All steps, in order."""
+    """All steps, in order. ``version``: that of OCPI which was spoken; None: none was found."""
 
     url: str
+    version: str | None = None
     steps: list[Step] = field(default_factory=list)
 
     @property
@@ -76,4 +77,9 @@ class Report:
 
     def as_json(self) -> dict[str, Any]:
         """For programs."""
-        return {"url": self.url, "passed": self.is_passed, "steps": [step.as_json() for step in self.steps]}
+        return {
+            "url": self.url,
+            "version": self.version,
+            "passed": self.is_passed,
+            "steps": [step.as_json() for step in self.steps],
+        }

@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from charging.errors import PeerError, PeerRefused
-from charging.ocpi import wire
-from charging.ocpi.check.emsp import Body, Emsp
+from charging.ocpi import session_object, wire
+from charging.ocpi.check.emsp import Emsp
 from charging.ocpi.check.report import Report, Step, StepFailed, StepSkipped, Verdict
 from charging.ocpi.client import CpoClient
 from charging.ocpi.evse_id import lookup_key
@@ -29,8 +29,9 @@ from charging.ocpi.models import (
     to_wire,
 )
 from charging.ocpi.transport import Exchange, Transport
-from charging.ocpi.wire import VERSION
-from charging.store.connections import Connection
+from charging.ocpi.versions import DIALECTS, Body, Kind
+from charging.ocpi.wire import TokenForm
+from charging.store.connections import Connection, form_of
 
 NEEDED = (("locations", "SENDER"), ("commands", "RECEIVER"), ("credentials", None))
 WANTED = (
@@ -46,12 +47,16 @@ PROFILE_W = Decimal(5000)
 
 @dataclass
 class Options:
-    """``patience_s``: how long to wait for each thing that comes by itself. ``evse``: EVSE id or uid to charge at."""
+    """``patience_s``: how long to wait for each thing that comes by itself. ``evse``: EVSE id or uid to charge at.
+
+    ``version``: the one to speak; None: the highest that the CPO offers too.
+    """
 
     versions_url: str
     token: str
     evse: str | None = None
     patience_s: float = 60
+    version: str | None = None
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Check:
 
     def __post_init__(self) -> None:
         self.report = Report(self.options.versions_url)
+        self._form: TokenForm = "base64"
         self._endpoints: list[Body] = []
         self._client: CpoClient | None = None
         self._evse: tuple[Body, Body] | None = None
@@ -126,39 +132,63 @@ class Check:
     # ---- Handshake (§6, §7) ----
 
     async def _versions(self) -> None:
-        async with self._step("versions", f"a list of versions with {VERSION}", "§6.1", essential=True) as step:
-            listed = await self._get(self.options.versions_url, "versions")
+        wanted = self.options.version or f"one of {', '.join(DIALECTS)}"
+        async with self._step("versions", f"a list of versions with {wanted}", "§6.1", essential=True) as step:
+            listed = await self._listed_versions()
             offered = {str(v.get("version")): str(v.get("url")) for v in listed if isinstance(v, dict)}
             step.seen = ", ".join(sorted(offered)) or "none"
-            if VERSION not in offered:
+            chosen = next((v for v in DIALECTS if v in offered and self.options.version in (None, v)), None)
+            if chosen is None:
                 raise StepFailed(f"offered: {step.seen}")
+            self._speak(step, chosen)
         async with self._step("version details", "the endpoints of all modules", "§6.2", essential=True) as step:
-            detail = VersionDetail.model_validate(await self._get(offered[VERSION], "versions"))
+            detail = VersionDetail.model_validate(
+                self._read("version_detail", await self._get(offered[chosen], "versions"))
+            )
             self._endpoints = [endpoint.model_dump(exclude_none=True) for endpoint in detail.endpoints]
             step.seen = ", ".join(sorted({e["identifier"] for e in self._endpoints}))
             if missing := [name for name, role in NEEDED if not self._offers(name, role)]:
                 raise StepFailed(f"missing: {', '.join(missing)}")
-            if missing := [name for name, role in WANTED if not self._offers(name, role)]:
+            missing = [name for name, role in WANTED if self._has(name) and not self._offers(name, role)]
+            if missing:
                 step.warn(f"not offered: {', '.join(missing)}")
+
+    async def _listed_versions(self) -> Any:
+        """Which form of the token a CPO takes is known with its version only: a 401 is asked again in the other."""
+        try:
+            return await self._get(self.options.versions_url, "versions")
+        except PeerRefused as error:
+            if error.http_status != 401:
+                raise
+            self._form = "raw"
+            return await self._get(self.options.versions_url, "versions")
+
+    def _speak(self, step: Step, version: str) -> None:
+        self.report.version, self.emsp.spoken = version, DIALECTS[version]
+        if self._form == "raw" and self.emsp.spoken.encodes_token:
+            step.warn(f"the token is taken raw only: in OCPI {version} it comes in Base64")
+        elif not self.emsp.spoken.encodes_token:
+            self._form = form_of(self.emsp.spoken)
 
     async def _register(self) -> None:
         expected = "Credentials with a new token, after a look at our versions with the token that we gave"
         async with self._step("credentials", expected, "§7.1.1", essential=True) as step:
             url = next(e["url"] for e in self._endpoints if e["identifier"] == "credentials")
-            answer = await self._call("POST", url, "credentials", body=to_wire(self._credentials()))
-            theirs = Credentials.model_validate(answer)
+            answer = await self._call("POST", url, "credentials", body=self._credentials())
+            theirs = Credentials.model_validate(self._read("credentials", answer))
             roles = [role.model_dump(mode="json", exclude_none=True) for role in theirs.roles]
             connection = Connection(
                 id="check",
                 name="check",
                 network="check",
                 status="active",
-                version=VERSION,
+                version=self.emsp.spoken.version,
                 versions_url=theirs.url,
                 roles=roles,
                 endpoints=self._endpoints,
                 client_token=theirs.token,
                 power_factor=1,
+                token_form=self._form,
             )
             self._client = CpoClient(self.transport, connection, self.emsp.party, doctor=self)
             self.emsp.roles = connection.parties
@@ -174,11 +204,12 @@ class Check:
             except PeerRefused as error:
                 step.seen = str(error)
 
-    def _credentials(self) -> Credentials:
+    def _credentials(self) -> Body:
         role = {"role": "EMSP", "business_details": {"name": "OCPI check"}}
         party = {"party_id": self.emsp.party.party_id, "country_code": self.emsp.party.country_code}
         roles = [CredentialsRole.model_validate({**role, **party})]
-        return Credentials(token=self.emsp.token, url=self.emsp.versions_url, roles=roles)
+        ours = Credentials(token=self.emsp.token, url=self.emsp.versions_url, roles=roles)
+        return self.emsp.spoken.write("credentials", to_wire(ours))
 
     # ---- Pulls (§8, §11) ----
 
@@ -238,7 +269,7 @@ class Check:
             await self._result(step, command_id, response.timeout)
 
     async def _await_session(self) -> None:
-        expected = "a PUT of the Session, ACTIVE, with our authorization_reference and token"
+        expected = "a PUT of the Session, ACTIVE, that names our token"
         async with self._step("session", expected, "§9.2.2", essential=True) as step:
             found = await self.emsp.until(lambda: self._is_session("ACTIVE"), self.options.patience_s)
             if not found:
@@ -321,7 +352,8 @@ class Check:
     async def _await_cdr(self, step: Step) -> None:
         self._cdr = await self.emsp.until(self._my_cdr, self.options.patience_s)
         if self._cdr is None and self._offers("cdrs", "SENDER"):
-            self.emsp.cdrs += [body async for body in self._cpo.cdrs(self.began - SKEW)]
+            async for body in self._cpo.cdrs(self.began - SKEW):
+                self.emsp.keep_cdr(body)
             self._cdr = self._my_cdr()
             step.warn("it was not pushed")
         if self._cdr is None:
@@ -334,8 +366,13 @@ class Check:
             step.warn(f"its energy is not the Session's ({session.get('kwh')} kWh)")
 
     def _my_cdr(self) -> Body | None:
-        mine = wire.fold(self._session_id)
-        return next((cdr for cdr in self.emsp.cdrs if wire.fold(str(cdr.get("session_id"))) == mine), None)
+        return next((cdr for cdr in self.emsp.cdrs if self._is_mine(cdr)), None)
+
+    def _is_mine(self, cdr: Body) -> bool:
+        """Whether a CDR is our Session's. One of 2.1.1 names its token alone, which nobody else has."""
+        if cdr.get("session_id") is not None:
+            return wire.fold(str(cdr["session_id"])) == wire.fold(self._session_id)
+        return self._start is not None and session_object.references(cdr)[1] == wire.fold(self._start.token.uid)
 
     async def _lists(self) -> None:
         async with self._step("sessions list", "the Session, as it was pushed", "§9.2.1") as step:
@@ -382,7 +419,16 @@ class Check:
             wire.fold(e["identifier"]) == wire.fold(module) and role in (None, e.get("role")) for e in self._endpoints
         )
 
+    def _has(self, module: str) -> bool:
+        """Whether there is such a module in the version that is spoken."""
+        return module in self.emsp.spoken.modules
+
+    def _read(self, kind: Kind, data: Any) -> Any:
+        return self.emsp.spoken.read(kind, data) if isinstance(data, dict) else data
+
     def _require_module(self, module: str, role: str) -> None:
+        if not self._has(module):
+            raise StepSkipped(f"OCPI {self.emsp.spoken.version} has no {module}")
         if not self._offers(module, role):
             raise StepSkipped(f"{module} is not offered")
 
@@ -408,9 +454,14 @@ class Check:
     ) -> Any:
         def seen(exchange: Exchange) -> None:
             told = (exchange.url, exchange.http_status, exchange.sent, exchange.headers, exchange.body)
-            self.heard.extend(of_answer(Answered(VERSION, module, method, *told)))
+            # Until a version is chosen, only what all of them ask for.
+            version = self.report.version or min(DIALECTS)
+            self.heard.extend(of_answer(Answered(version, module, method, *told)))
 
-        answer = await self.transport.call(method, url, token or self.options.token, body=body, seen=seen)
+        with_ids = self.report.version is None or self.emsp.spoken.has_routing
+        answer = await self.transport.call(
+            method, url, token or self.options.token, body=body, form=self._form, with_ids=with_ids, seen=seen
+        )
         return answer.envelope.data
 
 

@@ -25,6 +25,7 @@ Kind = Literal[
     "unlock_connector",
     "command_response",
     "command_result",
+    "invoice_reconciliation",
 ]
 
 

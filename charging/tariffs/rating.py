@@ -1,0 +1,197 @@
+"""What a session costs by its Tariff, line by line (OCPI 2.2.1 §10.3, §11.3). Pure.
+
+Exact decimals throughout; only ``Rating.rounded`` rounds, once, half up, to the minor unit of the currency (ADR 0006).
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from charging.tariffs.amount import Amount, amount_of, bounded, sum_of
+from charging.tariffs.grid import EXPIRES, RESERVATION, SESSION, Cell, Grid, Priced
+from charging.tariffs.rules import DEFAULT_RULES, TariffRules
+from charging.tariffs.steps import Tally, add_surplus
+from charging.tariffs.tariff import Price, Tariff, Unpriceable
+from charging.tariffs.usage import RESERVED, Stretch, Usage
+from charging.tariffs.wording import reason
+
+_WH_PER_KWH: Final = 1000
+_ONE: Final = Decimal(1)
+_LARGEST: Final = Decimal(10) ** 12  # what costs more is nonsense, and has more digits than are calculated with
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one price component costs. Volumes in kWh, h or times; ``cost`` = ``billed_volume`` * ``price``.
+
+    ``dimension`` is ENERGY, TIME, PARKING_TIME, RESERVATION_TIME or FLAT; ``element`` its place in the Tariff, from 1;
+    ``why`` says in words when it holds and what ``step_size`` added; ``amount`` the cost without and with VAT.
+    """
+
+    dimension: str
+    volume: Decimal
+    billed_volume: Decimal
+    price: Decimal
+    vat: Decimal | None
+    cost: Decimal
+    amount: Amount
+    tariff_id: str
+    element: int
+    reservation: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """The price of a session by ``tariff``, the one at its end.
+
+    ``total`` is exact, ``limited_by`` the floor or ceiling that made it what it is.
+    """
+
+    tariff: Tariff
+    lines: tuple[Line, ...]
+    total: Amount
+    limited_by: str | None
+
+    @property
+    def currency(self) -> str:
+        """ISO 4217."""
+        return self.tariff.currency
+
+    @property
+    def bounds(self) -> tuple[Price, ...]:
+        """Floor and ceiling, as far as there are any."""
+        return tuple(price for price in (self.tariff.floor, self.tariff.ceiling) if price is not None)
+
+    @property
+    def rounded(self) -> Amount:
+        """The total in the currency's minor unit."""
+        return self.total.rounded(self.currency)
+
+    def of(self, *dimensions: str, reservation: bool = False) -> Amount:
+        """The exact cost of these dimensions, before floor and ceiling."""
+        return sum_of(
+            line.amount
+            for line in self.lines
+            if line.dimension in dimensions and (line.reservation is not None) == reservation
+        )
+
+
+def rate(
+    usage: Usage,
+    tariffs: Sequence[Tariff],
+    zone: ZoneInfo,
+    rules: TariffRules = DEFAULT_RULES,
+    *,
+    reservation_expired: bool = False,
+    ended: bool = True,
+) -> Rating:
+    """The price of ``usage``. Of several ``tariffs`` each charging period names its own.
+
+    ``ended`` False leaves ``step_size`` out: so far, nobody has to pay more than there was. Raises ``Unpriceable``.
+    """
+    if not tariffs or len({tariff.currency for tariff in tariffs}) > 1:
+        raise Unpriceable("no tariff, or tariffs in several currencies")
+    run = _Run(usage, tariffs, zone, rules, reservation_expired)
+    if ended:
+        add_surplus(list(run.tallies.values()), rules)
+    lines = tuple(_line(tally, rules) for tally in (*run.fees(), *run.tallies.values()))
+    if any(max(abs(line.cost), abs(line.amount.due)) > _LARGEST for line in lines):
+        raise Unpriceable("the price is absurd")
+    total = sum_of(line.amount for line in lines)
+    had_session = any(stretch.phase != RESERVED for stretch in usage.stretches)
+    total, limited_by = bounded(total, run.in_force) if had_session else (total, None)
+    return Rating(run.in_force, lines, total, limited_by)
+
+
+class _Run:
+    """One pass over the stretches of a session. ``in_force`` is the Tariff at its end."""
+
+    def __init__(
+        self, usage: Usage, tariffs: Sequence[Tariff], zone: ZoneInfo, rules: TariffRules, expired: bool
+    ) -> None:
+        self.rules, self.expired = rules, expired
+        self.grids = {tariff.id.upper(): Grid(tariff, usage, zone, rules) for tariff in tariffs}
+        self.first = next(iter(self.grids.values()))
+        self.names_tariffs = any(stretch.tariff_id for stretch in usage.stretches)
+        self.tallies: dict[tuple[str, int, str], Tally] = {}
+        self.flats: dict[str, dict[tuple[str, int], Tally]] = {}
+        self.in_force = tariffs[0]
+        self.turn = 0
+        kwh = Decimal(0)
+        for stretch in usage.stretches:
+            if (grid := self._grid(stretch)) is not None:
+                self.in_force = grid.tariff
+                for cell, share in grid.pieces(stretch, kwh):
+                    self.turn += 1
+                    self._add(grid.tariff, stretch, cell, share)
+            kwh += stretch.kwh
+
+    def fees(self) -> Iterator[Tally]:
+        """The FLAT components to charge: of each kind the first one that costs something, or all of them."""
+        if self.rules.expiry_fee == "instead" and EXPIRES in self.flats:
+            self.flats.pop(RESERVATION, None)
+        for active in self.flats.values():
+            paid = [fee for fee in active.values() if fee.component.price]
+            yield from (paid if self.rules.flat == "each" else paid[:1]) or [next(iter(active.values()))]
+
+    def _grid(self, stretch: Stretch) -> Grid | None:
+        """The Tariff of a stretch: the only one, else the one it names; none where only others name one (§10.4.6)."""
+        if len(self.grids) == 1 or not self.names_tariffs:
+            return self.first
+        if stretch.tariff_id is None:
+            return None
+        if (found := self.grids.get(str(stretch.tariff_id).upper())) is None:
+            raise Unpriceable("a charging period names a tariff that is not there")
+        return found
+
+    def _add(self, tariff: Tariff, stretch: Stretch, cell: Cell, share: Decimal) -> None:
+        phase = stretch.phase
+        if stretch.kwh and (priced := cell.component("ENERGY")):
+            kwh = stretch.kwh * share
+            self._tally(tariff, priced, "ENERGY", kwh, kwh * _WH_PER_KWH)
+        if stretch.hours and (priced := cell.time(phase, expired=self.expired)):
+            self._tally(tariff, priced, phase, stretch.hours * share, stretch.seconds * share)
+        if phase != RESERVED:
+            self._flat(tariff, SESSION, cell)
+            return
+        self._flat(tariff, RESERVATION, cell)
+        if self.expired:
+            self._flat(tariff, EXPIRES, cell)
+
+    def _tally(self, tariff: Tariff, priced: Priced, dimension: str, volume: Decimal, used: Decimal) -> None:
+        element, component = priced
+        key = (tariff.id, element.number, dimension)
+        tally = self.tallies.get(key)
+        if tally is None:
+            tally = self.tallies[key] = Tally(tariff, element, component, dimension)
+        tally.volume += volume
+        tally.used += used
+        tally.last = self.turn
+
+    def _flat(self, tariff: Tariff, kind: str, cell: Cell) -> None:
+        if priced := cell.component("FLAT", kind):
+            active, key = self.flats.setdefault(kind, {}), (tariff.id, priced[0].number)
+            if key not in active:
+                active[key] = Tally(tariff, *priced, "FLAT", volume=_ONE)
+
+
+def _line(tally: Tally, rules: TariffRules) -> Line:
+    component = tally.component
+    billed = tally.volume + tally.surplus
+    cost = billed * component.price
+    return Line(
+        dimension=tally.dimension,
+        volume=tally.volume,
+        billed_volume=billed,
+        price=component.price,
+        vat=component.vat,
+        cost=cost,
+        amount=amount_of(cost, component, tally.tariff.taxes, rules),
+        tariff_id=tally.tariff.id,
+        element=tally.element.number,
+        reservation=tally.element.reservation,
+        why=reason(tally),
+    )

@@ -74,7 +74,7 @@ class ChargingSessionWorkflow:
                 if step is not Step.WAIT:
                     self._begin(step)
                     await asyncio.sleep(0)  # what it notes before it waits goes into the same publication
-                elif not await self._publish():
+                elif not await self._publish() and next_step(self._state, workflow.now(), self._busy) is Step.WAIT:
                     await self._sleep()
             except asyncio.CancelledError:
                 # An operator's cancellation is a wish like any other: the car is stopped, the bill is settled.

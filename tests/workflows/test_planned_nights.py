@@ -29,6 +29,7 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
+TO_THE_MINUTE = {"probe_s": 0, "ready_before_s": 0, "ready_before_share": 0}  # without caution hours are easy to tell
 ACCEPTED = answer({"result": "ACCEPTED", "timeout": 30})
 
 
@@ -127,7 +128,8 @@ async def parked(stack: Stack, environment: WorkflowEnvironment, **body: Any) ->
 @pytest.fixture
 async def forgetful(store_url: str, time_skipping: WorkflowEnvironment) -> AsyncIterator[Stack]:
     """The engine whose workers keep no workflow in memory: each of its tasks begins like after a restart."""
-    async with running_stack(time_skipping, store_url, settings={"max_cached_workflows": 0}) as stack:
+    no_cache = {"max_cached_workflows": 0}
+    async with running_stack(time_skipping, store_url, settings=no_cache, **TO_THE_MINUTE) as stack:
         yield stack
 
 
@@ -189,7 +191,7 @@ async def test_a_night_of_drift_new_prices_restarts_and_a_cpo_that_refuses(
 @pytest.fixture
 async def autumn(store_url: str, time_skipping: WorkflowEnvironment) -> AsyncIterator[Stack]:
     """The engine on the evening of Friday, 29 October 2027."""
-    async with running_stack(time_skipping, store_url) as stack:
+    async with running_stack(time_skipping, store_url, **TO_THE_MINUTE) as stack:
         friday = datetime(2027, 10, 29, 18, tzinfo=UTC)
         await time_skipping.sleep(friday - await time_skipping.get_current_time())
         yield stack

@@ -216,7 +216,8 @@ async def owe(store: AsyncConnection, placed: Sequence[PlacedEvent], now: dateti
     """Write the deliveries of events that were numbered just now, in that transaction; the webhooks that get some."""
     users = {each.user_id for each in placed}
     query = select(_w.id, _w.user_id, _w.types).where(_w.user_id.in_(sorted(users)), _w.disabled_at.is_(None))
-    rows = (await store.execute(query)).all()
+    # One that is removed at this moment waits for us, and then takes what it is owed with it.
+    rows = (await store.execute(query.with_for_update(read=True, key_share=True))).all()
     owed = [
         _owed(row.id, each, now)
         for each in placed

@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         StopRequest,
     )
     from charging.session.model import SessionState, StartOutcome, TimelineEntry
+    from charging.session.notes import note_status
     from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
@@ -345,6 +346,7 @@ class ChargingSessionWorkflow:
         return self._published != self._state.changes
 
     def _snapshot(self) -> Publication:
+        note_status(self._state, workflow.now())
         self._publications += 1
         length = workflow.info().get_current_history_length()
         return publication(self._state, length=length, n=self._publications)

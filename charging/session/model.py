@@ -6,7 +6,7 @@ Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, tim
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -244,6 +244,7 @@ class TimelineEntry(_Frozen):
     at: datetime
     type: str
     detail: str
+    data: dict[str, Any] | None = None  # of an event that programs read; the others have ``detail`` only
 
 
 class SessionState(BaseModel):
@@ -283,5 +284,6 @@ class SessionState(BaseModel):
     timeline: list[TimelineEntry] = []
     unpublished: list[TimelineEntry] = []
     noted: int = 0  # timeline entries so far, of all runs
+    told: str = ""  # status and phase of the newest ``session.status`` event
     changes: int = 0  # raised by every change, so that the workflow knows when to publish
     run: int = 0  # continue-as-new runs before this one

@@ -9,7 +9,6 @@ from charging.planning.bill import Piece
 from charging.planning.plan import PlannedPeriod
 from charging.planning.slots import KW, SECOND, Slot
 
-
 GUARANTEED: Final = "The guaranteed energy first, at once."
 
 

@@ -12,6 +12,7 @@ from api import (
     connections,
     curves,
     diagnosis,
+    disputes,
     documentation,
     events,
     evses,
@@ -20,6 +21,7 @@ from api import (
     ocpi,
     plans,
     problems,
+    receipts,
     reservations,
     sessions,
     synchronising,
@@ -72,8 +74,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
-    users = (sessions.router, plans.router, events.router, webhooks.router, evses.router, reservations.router)
-    for router in (*users, health.router, partners):
+    partners.include_router(disputes.router)
+    users = (sessions.router, receipts.router, plans.router, events.router, webhooks.router, evses.router)
+    for router in (*users, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -10,6 +10,7 @@ from charging.pulling import Module, SyncState
 from charging.store.connections import Connection
 from charging.store.peer_health import HealthRecord, HealthStore
 from charging.store.sync_states import SyncStateStore
+from charging.tariffs.rules import TariffRules
 
 
 class SyncView(BaseModel):
@@ -50,6 +51,7 @@ class ConnectionView(BaseModel):
     max_profile_periods: int
     hold_minimum: bool
     pauses_are_parking: bool
+    tariff_rules: TariffRules
     locations_synced_at: str | None
     sync: dict[Module, SyncView]
     health: list[HealthView]
@@ -78,6 +80,7 @@ def view(connection: Connection, states: Mapping[Module, SyncState], health: Seq
         max_profile_periods=connection.max_profile_periods,
         hold_minimum=connection.hold_minimum,
         pauses_are_parking=connection.pauses_are_parking,
+        tariff_rules=connection.tariff_rules,
         locations_synced_at=text_of(connection.locations_synced_at),
         sync={module: _sync_view(states[module]) for module in Module if module in states},
         health=[_health(record) for record in health if record.connection_id == connection.id],

@@ -1,6 +1,6 @@
 """``/ocpi/register``, ``/ocpi/invite``, ``/ocpi/connections``: the operator connects CPOs and parts from them."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, model_validator
@@ -13,6 +13,7 @@ from charging.errors import Problem
 from charging.ocpi.registration import Failure, HandshakeFailed, Registrar, our_url
 from charging.store.peer_health import HealthStore
 from charging.store.sync_states import SyncStateStore
+from charging.tariffs.rules import TariffRules
 
 router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
 
@@ -41,18 +42,25 @@ class ChangeConnection(AdminRequest):
     ``start_token``: sessions start each with a ``one_time`` token, or with the stable APP_USER token of its user.
     ``max_profile_periods``: so many periods fit into one charging profile. ``hold_minimum``: its chargers resume badly
     from 0 W, so a plan's pauses are sent as the least power. ``pauses_are_parking``: it bills such pauses as parking.
+    ``tariff_rules``: how it reads tariffs where OCPI can be read in two ways; what is not named there is as its version
+    says.
     """
 
     start_token: Literal["one_time", "user"] | None = None
     max_profile_periods: Annotated[int, Field(ge=2, le=1000)] | None = None
     hold_minimum: bool | None = None
     pauses_are_parking: bool | None = None
+    tariff_rules: TariffRules | None = None
 
     @model_validator(mode="after")
     def _not_empty(self) -> "ChangeConnection":
-        if not self.model_dump(exclude_none=True):
+        if not self.settings():
             raise PydanticCustomError("empty_change", "Name at least one setting.")
         return self
+
+    def settings(self) -> dict[str, Any]:
+        """What was given."""
+        return self.model_dump(exclude_none=True, exclude_unset=True)
 
 
 class ConnectionList(BaseModel):
@@ -117,7 +125,7 @@ async def change_connection(
     Sessions that have begun keep their token; their charging profiles change with the next one that is sent.
     """
     connection = await named(services_of(request).connections, name)
-    await services_of(request).connections.change(connection.id, **wanted.model_dump(exclude_none=True))
+    await services_of(request).connections.change(connection.id, **wanted.settings())
     return await view_of(request, await named(services_of(request).connections, connection.id))
 
 

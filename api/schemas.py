@@ -466,11 +466,39 @@ class ReceiptLineAnswer(BaseModel):
     incl_vat: float | None
 
 
+class ReceiptItemAnswer(BaseModel):
+    """What one price of the tariff comes to: `billed_volume` (kWh, h or times) * `price`; `vat` in %."""
+
+    dimension: str
+    tariff_id: str
+    element: int
+    volume: float
+    billed_volume: float
+    price: float
+    vat: float | None
+    excl_vat: float | None
+    incl_vat: float | None
+    why: str
+
+
 class AuditAnswer(BaseModel):
-    """Whether the CPO's bill agrees with itself."""
+    """Whether the CPO's bill agrees with itself, with its tariff, with ours, and with what the session told.
+
+    `decision`: a person's, where one was asked.
+    """
 
     verdict: Literal["match", "mismatch", "unverifiable"]
     differences: list[str]
+    decision: Literal["accepted", "rejected"] | None
+
+
+class RetryAnswer(BaseModel):
+    """The payment is asked for again; the receipt says what became of it."""
+
+    model_config = _answer_config({"session_id": ID_EXAMPLE, "payment_status": "pending"})
+
+    session_id: str
+    payment_status: Literal["pending"]
 
 
 class ReceiptAnswer(BaseModel):
@@ -497,10 +525,24 @@ class ReceiptAnswer(BaseModel):
                     "incl_vat": 17.85,
                 }
             ],
+            "items": [
+                {
+                    "dimension": "ENERGY",
+                    "tariff_id": "DAY",
+                    "element": 1,
+                    "volume": 41.5,
+                    "billed_volume": 41.5,
+                    "price": 0.3467,
+                    "vat": 24.0,
+                    "excl_vat": 14.38805,
+                    "incl_vat": 17.841182,
+                    "why": "element 1",
+                }
+            ],
             "cdr_ids": ["CDR-2026-0001"],
             "started_at": "2026-03-30T12:00:00Z",
             "ended_at": "2026-03-30T12:52:10Z",
-            "audit": {"verdict": "match", "differences": []},
+            "audit": {"verdict": "match", "differences": [], "decision": None},
             "version": 1,
         }
     )
@@ -515,6 +557,7 @@ class ReceiptAnswer(BaseModel):
     payment_status: Literal["pending", "paid", "failed", "refunded", "not_required"]
     amount_due: float
     lines: list[ReceiptLineAnswer]
+    items: list[ReceiptItemAnswer]
     cdr_ids: list[str]
     started_at: datetime | None
     ended_at: datetime | None

@@ -23,7 +23,6 @@ from api.schemas import (
     ProfileAnswerBody,
     ProfileClearedAnswer,
     ProfileRequestBody,
-    ReceiptAnswer,
     Short,
     StartAnswer,
     StartRequest,
@@ -36,8 +35,6 @@ from api.strict_json import strict_body
 from api.workflow_calls import WorkflowGone, ask_state, signal
 from charging import names
 from charging.errors import Problem
-from charging.ocpi.wire import plain
-from charging.payments.receipt import Receipt
 from charging.session.messages import StopRequest
 from charging.session.model import SessionState, Status
 from charging.session.reading import StatusRow, status_answer
@@ -206,23 +203,6 @@ async def delete_profile(request: Request, session_id: str, user: Writer) -> Res
     desk = desk_of(request)
     is_cleared = await clear_profile(desk, await own_session(desk, session_id, user), user)
     return _json({"session_id": canonical_id(session_id), "profile_cleared": is_cleared}, 200 if is_cleared else 202)
-
-
-@router.get(
-    "/{session_id}/receipt",
-    response_model=ReceiptAnswer,
-    summary="What it cost",
-    responses=doc.problems("session_not_found", "receipt_not_ready"),
-)
-async def read_receipt(request: Request, session_id: str, user: Reader) -> Response:
-    """Exists for every session that has a CDR, whatever its status, and for ever."""
-    desk = desk_of(request)
-    row = await own_session(desk, session_id, user)
-    newest = await desk.reader.receipt(row.id)
-    if newest is None:
-        raise Problem(409, "receipt_not_ready", "The CPO has not billed this session yet.")
-    body, payment_status = newest
-    return _json({**plain(Receipt.model_validate(body).model_dump()), "payment_status": payment_status})
 
 
 def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:

@@ -10,11 +10,13 @@ from charging.cli import (
     curves,
     database,
     demo,
+    disputes,
     events,
     evses,
     ocpi_tokens,
     plan,
     price,
+    reconcile,
     reservations,
     sessions,
     tokens,
@@ -29,10 +31,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (up, demo, tokens, sessions, reservations, evses, plan, price, events):
+for module in (up, demo, tokens, sessions, reservations, evses, plan, price, reconcile, events):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
 app.add_typer(curves.app, name="curve")
+app.add_typer(disputes.app, name="disputes")
 app.add_typer(ocpi_tokens.app, name="ocpi-token")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(database.app, name="db")

@@ -1,6 +1,7 @@
 """``charging cpo``: which charge point operators the engine is connected to."""
 
-from typing import Annotated
+import json
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -8,6 +9,7 @@ from rich.table import Table
 
 from charging.cli.api import Json, call_admin
 from charging.cli.check import check
+from charging.cli.failure import Failure
 from charging.cli.options import AsJson, Data
 from charging.cli.output import console, notes, print_fields, print_json
 from charging.cli.view.findings import findings_table
@@ -60,6 +62,9 @@ def change(
     pauses_are_parking: Annotated[
         bool | None, typer.Option(help="It bills parking time while a charging profile pauses.")
     ] = None,
+    tariff_rules: Annotated[
+        str | None, typer.Option(help='How it reads tariffs where OCPI is unclear, as JSON: {"flat": "each"}.')
+    ] = None,
     as_json: AsJson = False,
     data: Data = None,
 ) -> None:
@@ -69,6 +74,7 @@ def change(
         "max_profile_periods": max_profile_periods,
         "hold_minimum": hold_minimum,
         "pauses_are_parking": pauses_are_parking,
+        "tariff_rules": None if tariff_rules is None else _json(tariff_rules),
     }
     path = f"/ocpi/connections/{quote(connection, safe='')}"
     changed = call_admin(data, "PATCH", path, json={k: v for k, v in settings.items() if v is not None})
@@ -127,6 +133,13 @@ def sync(
         _print_pulls(report["pulls"])
     if any(pull["error"] for pull in report["pulls"]):
         raise typer.Exit(1)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Failure("invalid_option", "--tariff-rules is not JSON.", exit_code=2) from error
 
 
 def _print_pulls(pulls: list[Json]) -> None:

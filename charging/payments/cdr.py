@@ -49,8 +49,7 @@ class Price:
 class Cdr:
     """The CDR's money and the facts a receipt repeats. Energy kWh, times h, both exactly as received.
 
-    ``credits`` is the id of the CDR that a Credit CDR takes back; ``bounds`` are the floors and ceilings of the
-    tariffs inside it, to which a total may have been lifted or cut (§11.3.1).
+    ``credits`` is the id of the CDR that a Credit CDR takes back.
     """
 
     id: str
@@ -60,7 +59,6 @@ class Cdr:
     credit: bool = False
     credits: str | None = None
     parts: dict[str, Price] = field(default_factory=dict)
-    bounds: tuple[Price, ...] = ()
     time_h: Decimal | None = None
     parking_h: Decimal | None = None
     started_at: datetime | None = None
@@ -104,7 +102,6 @@ def read_cdr(body: dict[str, Any]) -> Cdr:
         credit=body.get("credit") is True,
         credits=_text(body, "credit_reference_id") if body.get("credit_reference_id") else None,
         parts={kind: price for kind, name in PARTS.items() if (price := _price(body, name)) is not None},
-        bounds=_bounds(body),
         time_h=_number(body, "total_time"),
         parking_h=_number(body, "total_parking_time"),
         started_at=_time(body, "start_date_time"),
@@ -143,19 +140,6 @@ def _price(body: dict[str, Any], name: str) -> Price | None:
     if excl is None:
         raise Unreadable(f"{name} has no excl_vat")
     return Price(excl, incl)
-
-
-def _bounds(body: dict[str, Any]) -> tuple[Price, ...]:
-    """The floors and ceilings of the tariffs in the CDR; what cannot be read there bounds nothing."""
-    prices = []
-    tariffs = body.get("tariffs")
-    for tariff in tariffs if isinstance(tariffs, list) else ():
-        for name in ("min_price", "max_price"):
-            try:
-                prices.append(_price(tariff, name))
-            except (AttributeError, Unreadable):
-                continue
-    return tuple(price for price in prices if price is not None)
 
 
 def _time(body: dict[str, Any], name: str) -> datetime | None:

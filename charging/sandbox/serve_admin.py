@@ -12,6 +12,8 @@
 - ``POST /admin/evse`` ``{"evse", "status"}``  an EVSE breaks, or is repaired
 - ``POST /admin/swipe``, ``POST /admin/invoice``  a card is held to a charger (see ``serve_swipe``); CDRs are billed
   (see ``serve_invoices``)
+- ``POST /admin/credit`` ``{"session_id", "set"?}``  the CDR of a session is taken back by a Credit CDR; with ``set``,
+  and replaced by one with these other fields
 - ``POST /admin/end`` ``{"session_id", "reason"?}``  the charger or the car ends a session
 """
 
@@ -63,6 +65,13 @@ class _NewCar(BaseModel):
     capacity_kwh: float | None = Field(None, gt=0, le=1000)
     max_dc_kw: float | None = Field(None, gt=0, le=2000)
     max_ac_kw: float | None = Field(None, gt=0, le=100)
+
+
+class _Credit(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    session_id: str
+    set: dict[str, Any] = {}
 
 
 class _End(BaseModel):
@@ -201,6 +210,20 @@ async def end(request: Request, wanted: _End) -> Response:
     if wanted.session_id not in cpo_of(request).sessions:
         raise HTTPException(404, "no such session")
     return _json({"state": _end(request, wanted.session_id, wanted.reason)})
+
+
+@router.post("/admin/credit")
+async def credit(request: Request, wanted: _Credit) -> Response:
+    """The CPO corrects itself, now."""
+    cpo = cpo_of(request)
+    cdr = cpo.cdrs.get(f"CDR-{wanted.session_id}")
+    if cdr is None or not cdr.done:
+        raise HTTPException(404, "no CDR of that session was sent")
+    if any(other.follows == cdr.id for other in cpo.cdrs.values()):
+        raise HTTPException(409, "it is credited already")
+    cpo.credit(cdr, wanted.set)
+    driver_of(request).drive(wanted.session_id)
+    return _json({"cdrs": [other.id for other in cpo.cdrs.values() if other.follows == cdr.id]})
 
 
 def _end(request: Request, session_id: str, reason: str) -> str:

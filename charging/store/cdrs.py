@@ -4,9 +4,10 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.wire import VERSION
-from charging.payments.bill import CdrKey, CdrState, StoredCdr
+from charging.payments.bill import CdrState, Dispute, StoredCdr
 from charging.store.exact_json import to_json
 from charging.store.tables import cdrs
+from charging.tariffs.audit import CdrAudit
 
 
 async def of_session(connection: AsyncConnection, session_id: str) -> list[StoredCdr]:
@@ -20,14 +21,17 @@ async def of_session(connection: AsyncConnection, session_id: str) -> list[Store
             state=CdrState(row.state),
             problem=row.problem,
             received_at=row.received_at,
+            audit=None if row.audit is None else CdrAudit.model_validate(row.audit),
+            dispute=None if row.dispute is None else Dispute(row.dispute),
+            due_minor=row.due_minor,
         )
         for row in rows
     ]
 
 
-async def mark(connection: AsyncConnection, key: CdrKey, state: CdrState, problem: str | None = None) -> None:
-    """Say what became of a CDR, and why."""
-    connection_id, country_code, party_id, folded_id = key
+async def mark(connection: AsyncConnection, cdr: StoredCdr) -> None:
+    """Write what became of a CDR: state, problem, audit, dispute, and what it adds to what is owed."""
+    connection_id, country_code, party_id, folded_id = cdr.key
     await connection.execute(
         update(cdrs)
         .where(
@@ -36,5 +40,11 @@ async def mark(connection: AsyncConnection, key: CdrKey, state: CdrState, proble
             cdrs.c.party_id == party_id,
             cdrs.c.folded_id == folded_id,
         )
-        .values(state=state, problem=problem)
+        .values(
+            state=cdr.state,
+            problem=cdr.problem,
+            audit=None if cdr.audit is None else cdr.audit.model_dump(mode="json"),
+            dispute=cdr.dispute,
+            due_minor=cdr.due_minor,
+        )
     )

@@ -27,6 +27,7 @@ from charging.store.engine import Database
 from charging.store.quick import QuickRead
 from charging.store.secrets import cipher
 from charging.store.tables import client_infos, connections
+from charging.tariffs.rules import TariffRules, rules_of
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,8 @@ class Connection:
     ``start_token``: what a start shows, ``one_time`` or the ``user``'s stable token.
     ``clients``: the parties behind it, where it is a hub. ``max_profile_periods``: so many fit into one charging
     profile. ``hold_minimum``: it resumes badly from 0 W, so a pause is sent as the least power. ``pauses_are_parking``:
-    it bills PARKING_TIME while a charging profile pauses, which OCPI does not call parking.
+    it bills PARKING_TIME while a charging profile pauses, which OCPI does not call parking. ``differing_rules``: where
+    it reads tariffs in another way than its version does.
     """
 
     id: str
@@ -85,6 +87,12 @@ class Connection:
     max_profile_periods: int = 24
     hold_minimum: bool = False
     pauses_are_parking: bool = False
+    differing_rules: dict[str, Any] | None = None
+
+    @property
+    def tariff_rules(self) -> TariffRules:
+        """How its tariffs are read."""
+        return rules_of(self.version, self.differing_rules)
 
     @property
     def dialect(self) -> Dialect:
@@ -354,8 +362,8 @@ class ConnectionStore:
             )
 
     async def change(self, connection_id: str, **settings: Any) -> None:
-        """How this CPO is worked with from now on: any of ``start_token``, ``max_profile_periods``, ``hold_minimum``
-        and ``pauses_are_parking``, as ``Connection`` has them.
+        """How this CPO is worked with from now on: any of ``start_token``, ``max_profile_periods``, ``hold_minimum``,
+        ``pauses_are_parking``, as ``Connection`` has them, and ``tariff_rules``, those that differ.
         """
         await self._change(connection_id, **settings)
 
@@ -421,6 +429,7 @@ class ConnectionStore:
             max_profile_periods=row["max_profile_periods"],
             hold_minimum=row["hold_minimum"],
             pauses_are_parking=row["pauses_are_parking"],
+            differing_rules=row["tariff_rules"],
         )
 
     def _decrypt(self, encrypted: str | None, name: str) -> str | None:

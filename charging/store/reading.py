@@ -112,16 +112,13 @@ class SessionReader:
         row = await self.status(session_id, user_id)
         return None if row is None else SessionSpec.model_validate(row.spec)
 
-    async def receipt(self, session_id: str) -> tuple[dict[str, Any], str] | None:
-        """The newest receipt's body and payment status; None before there is one."""
-        newest = (
-            select(receipts.c.body, receipts.c.payment_status)
-            .where(receipts.c.session_id == session_id)
-            .order_by(receipts.c.version.desc())
-            .limit(1)
-        )
+    async def receipt(self, session_id: str, version: int | None = None) -> tuple[dict[str, Any], str] | None:
+        """A receipt's body and payment status, the newest where no ``version`` is named; None where there is none."""
+        query = select(receipts.c.body, receipts.c.payment_status).where(receipts.c.session_id == session_id)
+        if version is not None:
+            query = query.where(receipts.c.version == version)
         async with self._database.read() as connection:
-            row = (await connection.execute(newest)).first()
+            row = (await connection.execute(query.order_by(receipts.c.version.desc()).limit(1))).first()
         return None if row is None else (row.body, row.payment_status)
 
     async def history(self, user_id: str, wanted: Filter, *, limit: int, cursor: str | None) -> Page:

@@ -80,6 +80,7 @@ async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str
             body=cdr.body,
             state="received" if session_id else "quarantined",
             problem=None if session_id else "unmatched",
+            dispute=None if session_id else "open",
             received_at=now,
         )
     )
@@ -210,7 +211,7 @@ async def unmatched_cdrs(connection: AsyncConnection, billed: Iterable[SessionKe
 async def match_cdr(connection: AsyncConnection, public_id: str, session_id: str) -> None:
     """A CDR that was quarantined for want of a session bills this one of ours."""
     matched = update(cdrs).where(cdrs.c.public_id == public_id)
-    await connection.execute(matched.values(session_id=session_id, state="received", problem=None))
+    await connection.execute(matched.values(session_id=session_id, state="received", problem=None, dispute=None))
 
 
 def _billed_id(body: dict[str, Any]) -> str | None:

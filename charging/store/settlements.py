@@ -4,20 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.money import from_minor
 from charging.payments.answers import Settlement
-from charging.payments.bill import Bill, BilledSession, CdrState, StoredCdr, judge
+from charging.payments.bill import Bill, BilledSession, CdrState, Dispute, StoredCdr, judge
 from charging.payments.receipt import PaymentStatus, Receipt, make_receipt
 from charging.payments.settlement import Payment, PaymentState, moved, next_payments, payment_status
+from charging.session.model import CpoStatus
 from charging.store import cdrs, payments, receipts
 from charging.store.engine import Database
 from charging.store.events import add_event
-from charging.store.tables import sessions
+from charging.store.inbox import Kind, add_message
+from charging.store.tables import connections, sessions
+from charging.tariffs.audit import Evidence
+from charging.tariffs.rules import rules_of
 
 
 class SettlementStore:
@@ -29,17 +34,22 @@ class SettlementStore:
     async def session(self, session_id: str) -> BilledSession:
         """The facts of a session that payments need."""
         async with self._database.read() as connection:
-            return await _session(connection, session_id)
+            return await billed_session(connection, session_id)
 
     async def assess(self, session_id: str) -> Settlement:
         """Judge all CDRs, write the receipt and the payments that it takes; they are not made yet."""
         async with self._database.write() as connection:
-            return await _Step(connection, await _session(connection, session_id, lock=True)).run(conclude=False)
+            return await _Step(connection, await billed_session(connection, session_id, lock=True)).run(conclude=False)
 
     async def conclude(self, session_id: str) -> Settlement:
         """Write what became of the payments, and which CDRs are settled by that."""
         async with self._database.write() as connection:
-            return await _Step(connection, await _session(connection, session_id, lock=True)).run(conclude=True)
+            return await _Step(connection, await billed_session(connection, session_id, lock=True)).run(conclude=True)
+
+    async def settle_again(self, session_id: str, now: datetime) -> None:
+        """Have the session settled again, which asks a declined payment once more."""
+        async with self._database.write() as connection:
+            await add_message(connection, session_id, Kind.CDR, {}, now)
 
     async def open_payments(self, session_id: str) -> list[Payment]:
         """The payments of a session that have no outcome yet, in order."""
@@ -63,7 +73,7 @@ class _Step:
 
     async def run(self, *, conclude: bool) -> Settlement:
         stored = await cdrs.of_session(self._connection, self._session.session_id)
-        bill = judge(stored, self._session.currency)
+        bill = judge(stored, self._session)
         made = await payments.of_session(self._connection, self._session.session_id)
         if bill.last and not conclude:
             made += await self._ask(bill, made)
@@ -81,7 +91,7 @@ class _Step:
             owed=receipt.amount_due if receipt else Decimal(0),
             paid=from_minor(moved(made), bill.currency),
             asked=[f"{payment.kind} {from_minor(payment.amount_minor, bill.currency)}" for payment in asked],
-            to_pay=bill.last is not None and (unsettled or bool(asked)),
+            to_pay=(bill.last is not None and (unsettled or bool(asked))) or _is_turned_down(bill),
             more=conclude and not decided,
             cdr_ids=list(bill.cdr_ids),
             waiting=_named(stored, bill.waiting),
@@ -97,13 +107,15 @@ class _Step:
     async def _mark(self, stored: Sequence[StoredCdr], bill: Bill, *, settled: bool) -> None:
         """Give every CDR its state. One in quarantine comes out of it when the credit it lacked has arrived."""
         for each in stored:
-            after = _judged(each, bill, settled=settled)
-            if (after.state, after.problem) == (each.state, each.problem):
+            after = judged(each, bill, settled=settled)
+            if after == each:
                 continue
-            await cdrs.mark(self._connection, each.key, after.state, after.problem)
-            if after.state is CdrState.QUARANTINED:
-                told = {"cdr_id": each.id, "problem": after.problem}
+            await cdrs.mark(self._connection, after)
+            told = {"cdr_id": each.id, "problem": after.problem}
+            if after.state is CdrState.QUARANTINED and after.problem != each.problem:
                 await self._event("cdr_quarantined", f"{each.id}: {after.problem}", **told)
+            elif _is_newly_flagged(each, after):
+                await self._event("cdr_flagged", f"{each.id}: paid, but it is not what the tariff gives", **told)
 
     async def _write_receipt(self, bill: Bill, status: PaymentStatus) -> Receipt | None:
         """The next version when the set of CDRs has changed; else the same one with its payment status."""
@@ -111,6 +123,8 @@ class _Step:
         same = before is not None and before.cdr_ids == list(bill.cdr_ids)
         version = 1 if before is None else before.version if same else before.version + 1
         receipt = make_receipt(self._session, bill, status=status, version=version)
+        if receipt is not None and before is not None and same:
+            receipt = receipt.model_copy(update={"items": before.items})  # as the tariff was read then
         if receipt is None or receipt == before:
             return receipt
         await receipts.save(self._connection, receipt, now=self._now)
@@ -130,30 +144,43 @@ class _Step:
         await add_event(self._connection, self._session.session_id, event_type, told, self._now)
 
 
-def _judged(each: StoredCdr, bill: Bill, *, settled: bool) -> StoredCdr:
-    """``each`` with the state that the bill gives it."""
+def judged(each: StoredCdr, bill: Bill, *, settled: bool) -> StoredCdr:
+    """``each`` as the bill makes it: its state, whether there is something to decide, and what it adds."""
+    each = replace(each, audit=bill.audits.get(each.key, each.audit), due_minor=None, problem=None)
+    if each.key in bill.rejected:
+        return replace(each, state=CdrState.REJECTED)
+    decided = Dispute.ACCEPTED if each.dispute is Dispute.ACCEPTED else None
     if problem := bill.problems.get(each.key):
-        return replace(each, state=CdrState.QUARANTINED, problem=problem)
+        return replace(each, state=CdrState.QUARANTINED, problem=problem, dispute=decided or Dispute.OPEN)
     if reason := bill.waiting.get(each.key):
-        return replace(each, state=CdrState.RECEIVED, problem=reason)
-    done = settled or each.state is CdrState.SETTLED
-    return replace(each, state=CdrState.SETTLED if done else CdrState.RECEIVED, problem=None)
+        return replace(each, state=CdrState.RECEIVED, problem=reason, dispute=decided)
+    is_flagged = each.audit is not None and each.audit.verdict == "mismatch"
+    each = replace(each, dispute=decided or (Dispute.OPEN if is_flagged else None))
+    if settled or each.state is CdrState.SETTLED:
+        return replace(each, state=CdrState.SETTLED, due_minor=bill.dues[each.key])
+    return replace(each, state=CdrState.RECEIVED)
+
+
+def _is_newly_flagged(before: StoredCdr, after: StoredCdr) -> bool:
+    return after.state is not CdrState.QUARANTINED and after.dispute is Dispute.OPEN and before.dispute is None
+
+
+def _is_turned_down(bill: Bill) -> bool:
+    """Whether a person has rejected what there was to pay: the hold goes back."""
+    return bool(bill.rejected) and not bill.counted
 
 
 def _named(stored: Sequence[StoredCdr], why: dict[tuple[str, str, str, str], str]) -> list[str]:
     return [f"{each.id}: {why[each.key]}" for each in stored if each.key in why]
 
 
-async def _session(connection: AsyncConnection, session_id: str, *, lock: bool = False) -> BilledSession:
-    query = select(
-        sessions.c.id,
-        sessions.c.user_id,
-        sessions.c.network,
-        sessions.c.evse_id,
-        sessions.c.currency,
-        sessions.c.spec,
-    ).where(sessions.c.id == session_id)
-    row = (await connection.execute(query.with_for_update() if lock else query)).one_or_none()
+async def billed_session(connection: AsyncConnection, session_id: str, *, lock: bool = False) -> BilledSession:
+    """The facts of a session that its bill needs; ``lock`` holds its row until the transaction ends.
+
+    Raises ``LookupError``.
+    """
+    query = _BILLED.where(sessions.c.id == session_id)
+    row = (await connection.execute(query.with_for_update(of=sessions) if lock else query)).one_or_none()
     if row is None:
         raise LookupError(f"no session {session_id}")
     return BilledSession(
@@ -163,4 +190,32 @@ async def _session(connection: AsyncConnection, session_id: str, *, lock: bool =
         evse_id=row.evse_id,
         currency=row.currency,
         hold=Decimal(str(row.spec["hold"])),
+        evidence=_evidence(row),
+        rules=rules_of(row.version, row.tariff_rules),
     )
+
+
+_BILLED: Final = select(
+    *(sessions.c[name] for name in ("id", "user_id", "network", "evse_id", "currency", "spec")),
+    *(sessions.c[name] for name in ("tariff", "time_zone", "cpo_status", "kwh")),
+    connections.c.version,
+    connections.c.tariff_rules,
+).join(connections, connections.c.id == sessions.c.connection_id)
+
+
+def _evidence(row: Any) -> Evidence:
+    rated = row.spec.get("max_power_kw")
+    return Evidence(
+        tariff=row.tariff,
+        zone=_zone(row.time_zone),
+        pushed_kwh=row.kwh if row.cpo_status == CpoStatus.COMPLETED else None,
+        max_power_kw=None if rated is None else Decimal(str(rated)) * int(row.spec.get("power_factor", 1)),
+    )
+
+
+def _zone(name: str | None) -> ZoneInfo | None:
+    """The Location's zone; what a CPO has misspelt is unknown."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (LookupError, OSError, ValueError):
+        return None

@@ -112,6 +112,7 @@ connections = Table(
     Column("max_profile_periods", Integer, nullable=False, server_default="24"),  # of one charging profile
     Column("hold_minimum", Boolean, nullable=False, server_default=false()),  # a pause is sent as the least power
     Column("pauses_are_parking", Boolean, nullable=False, server_default=false()),  # it bills PARKING_TIME then
+    Column("tariff_rules", Json),  # what differs from charging.tariffs.rules of its version
     Column("tokens_offered_at", UtcDateTime),  # since then each change of a stable token is written for this peer
     Column("hub_party_id", String(5)),  # country code and party id of the hub that this platform is (OCPI 2.3.0)
     Column("locations_synced_at", UtcDateTime),
@@ -438,10 +439,15 @@ cdrs = Table(
     Column("raw", Text, nullable=False),  # the body, byte for byte
     Column("version", String(10), nullable=False, server_default="2.2.1"),  # of OCPI, in which raw is written
     Column("body", Json, nullable=False),  # as OCPI 2.2.1 has it
-    Column("state", String(15), nullable=False),  # received | settled | quarantined
+    Column("state", String(15), nullable=False),  # received | settled | quarantined | rejected
     Column("problem", Text),  # why it is quarantined
+    Column("audit", Json),  # charging.tariffs.audit.CdrAudit; null: not yet, or a Credit CDR
+    Column("dispute", String(10)),  # open | accepted | rejected; null: there is nothing to decide
+    Column("decided_at", UtcDateTime),  # by a person
+    Column("due_minor", BigInteger),  # what it adds to what is owed, once it is settled; a credit takes away
     Column("received_at", UtcDateTime, nullable=False),
     Index("ix_cdrs_ocpi", "connection_id", "ocpi_session_id"),
+    Index("ix_cdrs_dispute", "dispute", "received_at"),
 )
 
 receipts = Table(

@@ -102,6 +102,14 @@ def audit_cdr(
     return CdrAudit(verdict="match" if known else "unverifiable", payable=True, differences=unknown)
 
 
+def rated(cdr: dict[str, Any], evidence: Evidence, rules: TariffRules = DEFAULT_RULES) -> Rating | None:
+    """A canonical (2.2.1) CDR by our Tariff, else by its own; None where nobody can tell what it should cost."""
+    try:
+        return _reference(_prices(cdr, read_usage(cdr), evidence, rules))
+    except UnreadableUsage:
+        return None
+
+
 def _prices(cdr: dict[str, Any], usage: Usage, evidence: Evidence, rules: TariffRules) -> list[tuple[str, Priced]]:
     """The prices by the CDR's tariffs and by ours, as far as there are any; ours last, because it decides."""
     own = cdr.get("tariffs")

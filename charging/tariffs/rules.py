@@ -1,6 +1,7 @@
 """How one CPO reads the specification where it can be read in two ways (issue threads of github.com/ocpi/ocpi)."""
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -40,4 +41,10 @@ class TariffRules(BaseModel):
     absent_vat: Literal["unknown", "none"] = "unknown"
 
 
-DEFAULT_RULES = TariffRules()
+DEFAULT_RULES: Final = TariffRules()
+
+
+def rules_of(version: str | None, differing: Mapping[str, Any] | None) -> TariffRules:
+    """How a connection that speaks OCPI ``version`` is read: its own ``differing`` rules over those of the version."""
+    by_version = {"whole_elements": True} if version == "2.1.1" else {}
+    return TariffRules.model_validate({**by_version, **(differing or {})})

@@ -95,3 +95,31 @@ async def test_a_foreign_receipt_is_absent(lite: RunningApi) -> None:
     await add_receipt(lite, session_id)
     headers = {"Authorization": f"Bearer {user_token('somebody-else')}"}
     assert (await lite.http.get(f"/v1/sessions/{session_id}/receipt", headers=headers)).status_code == 404
+
+
+async def test_each_version_of_a_receipt_is_kept_and_can_be_printed(lite: RunningApi) -> None:
+    session_id = await lite.started()
+    await add_receipt(lite, session_id)
+    await add_receipt(lite, session_id, version=2, cost="5.32", amount_due="5.32")
+    url = f"/v1/sessions/{session_id}/receipt"
+    first, none = [await lite.http.get(url, params={"version": version}) for version in (1, 3)]
+    assert (first.json()["cost"], first.json()["version"]) == (17.85, 1)
+    assert (none.status_code, none.json()["code"]) == (404, "receipt_not_found")
+    printed = await lite.http.get(f"{url}.pdf")
+    assert printed.headers["content-type"] == "application/pdf"
+    assert printed.headers["content-disposition"] == f'attachment; filename="receipt-{session_id}-2.pdf"'
+    assert printed.content.startswith(b"%PDF-")
+    assert (await lite.http.get(f"{url}.pdf", params={"version": 0})).status_code == 422
+
+
+async def test_row_54_only_a_payment_that_was_declined_is_asked_for_again(lite: RunningApi) -> None:
+    session_id = await lite.started()
+    url = f"/v1/sessions/{session_id}/payment/retry"
+    assert (await lite.http.post(url)).json()["code"] == "receipt_not_ready"
+    await add_receipt(lite, session_id)
+    answer = await lite.http.post(url)
+    assert (answer.status_code, answer.json()["code"]) == (409, "payment_not_retryable")
+    await add_receipt(lite, session_id, version=2, payment_status="failed")
+    answer = await lite.http.post(url)
+    assert (answer.status_code, answer.json()) == (202, {"session_id": session_id, "payment_status": "pending"})
+    assert await lite.count(tables.inbox, session_id=session_id, kind="cdr") == 1

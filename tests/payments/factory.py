@@ -46,6 +46,12 @@ def cdr(cdr_id: str = "CDR-1", total: str = "12.50", **fields: Any) -> dict[str,
     return {name: value for name, value in body.items() if value is not None}
 
 
+def tariff(per_kwh: str, **fields: Any) -> dict[str, Any]:
+    """A Tariff with one price for energy, 25 % VAT beside it."""
+    component = {"type": "ENERGY", "price": Raw(per_kwh), "vat": 25, "step_size": 1}
+    return {"id": "T1", "currency": "EUR", "elements": [{"price_components": [component]}], **fields}
+
+
 def credit(of: str = "CDR-1", total: str = "-12.50", cdr_id: str | None = None, **fields: Any) -> dict[str, Any]:
     """The Credit CDR of ``of`` as the specification has it: only ``total_cost`` is negated."""
     body = cdr(cdr_id or f"{of}-C", **{"total_cost": price("-10.00", total), **fields})
@@ -61,6 +67,8 @@ def text(body: dict[str, Any]) -> str:
             return f"@@{value}@@"
         if isinstance(value, dict):
             return {name: numbers(each) for name, each in value.items()}
+        if isinstance(value, list):
+            return [numbers(each) for each in value]
         return value
 
     encoded = json.dumps(numbers(body))

@@ -1,21 +1,23 @@
 """What a session owes, from any set of CDRs, and the receipt that says so."""
 
 import itertools
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from charging.payments.bill import Bill, BilledSession, CdrState, audit, judge
+from charging.payments.bill import Bill, BilledSession, CdrState, Dispute, judge
 from charging.payments.cdr import parse_cdr
 from charging.payments.receipt import PaymentStatus, Receipt, make_receipt
-from tests.payments.factory import Raw, cdr, credit, price, stored, text
+from charging.tariffs.audit import CdrAudit, Evidence
+from tests.payments.factory import Raw, cdr, credit, price, stored, tariff, text
 
 SESSION = BilledSession("s1", "ada", "Virta", "FI-VRT-E12345", "EUR", Decimal("50.00"))
 
 
 def bill_of(*bodies: dict[str, Any] | str) -> Bill:
-    return judge([stored(body, after=n) for n, body in enumerate(bodies)], "EUR")
+    return judge([stored(body, after=n) for n, body in enumerate(bodies)], SESSION)
 
 
 def receipt_of(*bodies: dict[str, Any] | str) -> Receipt:
@@ -58,7 +60,7 @@ def test_what_is_owed_is_incl_vat_and_excl_vat_only_where_there_is_no_other() ->
     ],
 )
 def test_duration_is_whole_minutes_of_total_time_else_from_start_to_end(fields: dict[str, Any], minutes: int) -> None:
-    assert receipt_of(cdr(**fields)).duration_minutes == minutes
+    assert parse_cdr(text(cdr(**fields))).duration_minutes == minutes
 
 
 def test_lines_carry_vat_and_add_up_to_the_total() -> None:
@@ -81,7 +83,6 @@ def test_lines_carry_vat_and_add_up_to_the_total() -> None:
         ("OTHER", None, None, Decimal("0.01")),
     ]
     assert sum(line.incl_vat or 0 for line in receipt.lines) == receipt.cost
-    assert receipt.audit.verdict == "match"
 
 
 def test_vat_that_the_cpo_does_not_give_is_null_not_zero() -> None:
@@ -107,13 +108,14 @@ def test_a_zero_cdr_owes_nothing() -> None:
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (cdr(currency="SEK"), "currency SEK, the session's is EUR"),
+        (cdr(currency="SEK"), "it is in SEK, the session in EUR"),
         (cdr(total_cost=price("-1.00", "-1.24"), total_energy_cost=None), "a negative total without credit"),
-        (cdr(total_energy=-1), "negative energy or time"),
-        (cdr(total_time=-1), "negative energy or time"),
-        (cdr(total_energy_cost=price("9.00", "12.50")), "parts 9.00 do not add up to total_cost 10.00 (excl_vat)"),
-        (cdr(total_energy_cost=price("10.00", "12.00")), "parts 12.00 do not add up to total_cost 12.50 (incl_vat)"),
-        (cdr(total_time_cost=price("1.00", "1.24")), "parts 11.00 do not add up to total_cost 10.00 (excl_vat)"),
+        (cdr(total_energy=-1), "total_energy is negative"),
+        (cdr(total_time=-1), "a negative time"),
+        (cdr(end_date_time="soon"), "cannot be read"),
+        (cdr(total_energy_cost=price("9.00", "12.50")), "parts add up to 9.00 excl. VAT, total_cost is 10.00"),
+        (cdr(total_energy_cost=price("10.00", "12.00")), "parts add up to 12.00 incl. VAT, total_cost is 12.50"),
+        (cdr(total_time_cost=price("1.00", "1.24")), "parts add up to 11.00 excl. VAT, total_cost is 10.00"),
         (cdr(total_cost=None), "total_cost is missing"),
         (cdr(total_cost="12.50"), "total_cost is not a Price"),
         (cdr(total_cost={"incl_vat": 1}), "total_cost has no excl_vat"),
@@ -142,10 +144,7 @@ def test_what_must_not_be_charged_goes_to_quarantine(body: dict[str, Any] | str,
         cdr(total_energy_cost=price("10.009", "12.509")),  # a cent
         cdr(total_cost=price("1000.00", "1240.00"), total_energy_cost=price("1004.99", "1240.00")),  # 0.5 %
         # §11.3.1: a floor lifts the total; excl. and incl. VAT each have their own.
-        cdr(
-            total_cost=price("12.00", "12.50"),
-            tariffs=[{"min_price": {"excl_vat": 12}, "max_price": "junk"}, "junk"],
-        ),
+        cdr(total_cost=price("12.00", "12.50"), tariffs=[tariff("0.32", min_price={"excl_vat": 12, "incl_vat": 12.5})]),
         cdr(tariffs=7),
         cdr(currency="eur"),
     ],
@@ -198,7 +197,7 @@ def test_a_credit_before_its_original_waits() -> None:
 def test_a_second_cdr_without_a_credit_goes_to_quarantine_and_the_settled_one_stays() -> None:
     second = stored(cdr("CDR-2", "8.00"), after=0)
     first = stored(cdr(), after=5, state=CdrState.SETTLED)
-    bill = judge([second, first], "EUR")
+    bill = judge([second, first], SESSION)
     assert problems(bill) == {"CDR-2": "a second CDR while the first is not credited"}
     assert (bill.cost, bill.cdr_ids) == (Decimal("12.50"), ("CDR-1",))
 
@@ -215,7 +214,7 @@ def test_a_second_cdr_without_a_credit_goes_to_quarantine_and_the_settled_one_st
         (
             [cdr(currency="SEK"), credit()],
             {
-                "CDR-1": "currency SEK, the session's is EUR",
+                "CDR-1": "it is in SEK, the session in EUR",
                 "CDR-1-C": "credits a CDR that is itself in quarantine",
             },
         ),
@@ -232,6 +231,75 @@ def test_a_duplicate_that_its_cpo_credits_leaves_the_first() -> None:
     assert (bill.cost, bill.problems) == (Decimal("12.50"), {})
 
 
-def test_a_credit_parts_may_carry_either_sign() -> None:
-    assert audit(parse_cdr(text(credit()))).verdict == "match"
-    assert audit(parse_cdr(text(credit(total_energy_cost=price("-10.00", "-12.50"))))).verdict == "match"
+# --- what a person decides
+
+
+def decided(*cdrs: tuple[dict[str, Any], Dispute | None]) -> Bill:
+    each = [replace(stored(body, after=n), dispute=dispute) for n, (body, dispute) in enumerate(cdrs)]
+    return judge(each, SESSION)
+
+
+def test_a_bill_that_a_person_accepts_is_owed_whatever_its_audit_says() -> None:
+    wrong = cdr(total_energy_cost=price("9.00", "12.50"))
+    assert bill_of(wrong).in_force is None
+    bill = decided((wrong, Dispute.ACCEPTED))
+    assert (str(bill.cost), bill.problems) == ("12.50", {})
+    receipt = make_receipt(SESSION, bill, status=PaymentStatus.PAID, version=1)
+    assert receipt is not None
+    assert (receipt.audit.verdict, receipt.audit.decision) == ("mismatch", "accepted")
+
+
+def test_an_accepted_second_bill_takes_the_place_of_the_first() -> None:
+    bill = decided((cdr(), None), (cdr("CDR-2", "8.00", total_energy_cost=None), Dispute.ACCEPTED))
+    assert (str(bill.cost), list(problems(bill))) == ("8.00", ["CDR-1"])
+
+
+@pytest.mark.parametrize("body", [cdr(currency="SEK"), cdr(total_cost=price("-1.00", "-1.24")), cdr(total_cost=None)])
+def test_what_cannot_be_charged_stays_in_quarantine_though_a_person_accepts_it(body: dict[str, Any]) -> None:
+    assert len(decided((body, Dispute.ACCEPTED)).problems) == 1
+
+
+def test_a_rejected_bill_costs_nothing_and_its_receipt_says_so() -> None:
+    receipt = make_receipt(SESSION, decided((cdr(), Dispute.REJECTED)), status=PaymentStatus.NOT_REQUIRED, version=1)
+    assert receipt is not None
+    assert (str(receipt.energy_kwh), str(receipt.cost), receipt.cdr_ids) == ("31.2500", "0.00", [])
+    assert [(line.dimension, line.incl_vat) for line in receipt.lines][-1] == ("REJECTED", Decimal("-12.50"))
+    assert receipt.audit.decision == "rejected"
+
+
+def test_the_credit_of_a_rejected_bill_gives_nothing_and_a_correction_is_billed() -> None:
+    bill = decided((cdr(), Dispute.REJECTED), (credit(), None), (cdr("CDR-2", "8.00", total_energy_cost=None), None))
+    assert (str(bill.cost), bill.problems, sorted(bill.dues.values())) == ("8.00", {}, [0, 800])
+
+
+# --- three ways
+
+
+TARIFF = tariff("0.32")  # 31.25 kWh: 10.00, with VAT 12.50
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "asked", "verdict", "owed"),
+    [
+        (TARIFF, TARIFF, ("10.00", "12.50"), "match", "12.50"),
+        (None, TARIFF, ("10.00", "12.50"), "match", "12.50"),
+        (None, None, ("10.00", "12.50"), "unverifiable", "12.50"),
+        (TARIFF, TARIFF, ("10.30", "12.88"), "mismatch", "12.88"),  # within policy
+        (TARIFF, TARIFF, ("9.00", "11.25"), "mismatch", "11.25"),  # less than it should be
+        (TARIFF, TARIFF, ("20.00", "25.00"), "mismatch", "0.00"),
+        (tariff("0.64"), TARIFF, ("20.00", "25.00"), "mismatch", "0.00"),  # not the tariff of the start
+    ],
+)
+def test_a_bill_is_held_against_its_own_tariff_and_ours(
+    theirs: dict[str, Any] | None, ours: dict[str, Any] | None, asked: tuple[str, str], verdict: str, owed: str
+) -> None:
+    body = cdr(total_cost=price(*asked), total_energy_cost=price(*asked), tariffs=[theirs] if theirs else None)
+    session = replace(SESSION, evidence=Evidence(tariff=ours))
+    bill = judge([stored(body)], session)
+    assert (next(iter(bill.audits.values())).verdict, str(bill.cost)) == (verdict, owed)
+
+
+def test_a_verdict_that_was_paid_by_is_not_given_again() -> None:
+    paid = replace(stored(cdr(), state=CdrState.SETTLED), audit=CdrAudit(verdict="match", payable=True))
+    dearer = replace(SESSION, evidence=Evidence(tariff=tariff("0.01")))
+    assert str(judge([paid], dearer).cost) == "12.50"

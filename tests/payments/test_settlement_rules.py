@@ -15,7 +15,7 @@ SESSION = BilledSession("s1", "ada", "Virta", "FI-VRT-E12345", "EUR", Decimal("5
 
 
 def owing(amount: str) -> Bill:
-    return judge([stored(cdr(total_cost=price(amount), total_energy_cost=None))], "EUR")
+    return judge([stored(cdr(total_cost=price(amount), total_energy_cost=None))], SESSION)
 
 
 def made(*movements: tuple[PaymentKind, int, PaymentState], bill: Bill | None = None) -> list[Payment]:

@@ -156,7 +156,7 @@ async def test_a_quarantined_cdr_ends_the_run_without_telling_the_session(stage:
         event.HasField("signal_external_workflow_execution_initiated_event_attributes") for event in history.events
     )
     shown = await settlement.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
-    assert "**quarantined**: CDR-1: currency SEK" in shown.current_details
+    assert "**quarantined**: CDR-1: it is in SEK" in shown.current_details
 
 
 async def test_a_store_that_is_away_delays_the_settlement_and_loses_nothing(

@@ -550,6 +550,23 @@ async def test_a_cdr_that_is_taken_back(emsp: Emsp) -> None:
     assert credit["total_energy"] == first["total_energy"]
 
 
+async def test_46_a_cdr_that_is_taken_back_and_replaced_long_after(emsp: Emsp) -> None:
+    await _charged(emsp)
+    first = (await emsp.until("cdrs")).body
+    new = {"total_cost": {"excl_vat": 1, "incl_vat": 1.255}}
+    order = {"session_id": first["session_id"], "set": new}
+    url = f"{emsp.cpo_url}/admin/credit"
+
+    async def credited() -> bool:  # once the CPO has our answer to its CDR
+        return (await emsp.http.post(url, json=order)).status_code == 200
+
+    await eventually(credited)
+    assert (await emsp.http.post(url, json=order)).status_code == 409
+    await emsp.until("cdrs", 3)
+    credit, correction = (m.body for m in emsp.of("cdrs")[1:])
+    assert (credit["credit_reference_id"], correction["total_cost"]["excl_vat"]) == (first["id"], 1)
+
+
 async def test_a_cdr_that_is_corrected_also_in_the_list(emsp: Emsp) -> None:
     await emsp.fault("CDR", "credit", set={"total_cost": {"excl_vat": 1, "incl_vat": 1.255}})
     await _charged(emsp)

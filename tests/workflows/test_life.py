@@ -28,11 +28,11 @@ async def test_one_session_from_start_to_paid_receipt(stack: Stack) -> None:
     ended = {**session, "status": "COMPLETED", "kwh": 2.5}
     await stack.cpo.push_session(ended)
     await stack.until(session_id, "stopping", phase="awaiting_cdr", safe_to_unplug=True, next_action="unplug")
-    await stack.cpo.post_cdr(stack.cpo.cdr(ended, total_cost=1.25))
+    await stack.cpo.post_cdr(stack.cpo.cdr(ended, total_cost=1.0))
     done = await stack.until(session_id, "completed")
-    assert (done["energy_kwh"], done["cost"]) == (2.5, 1.25)
+    assert (done["energy_kwh"], done["cost"]) == (2.5, 1.0)
     receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
-    assert (receipt["payment_status"], receipt["cost"], receipt["energy_kwh"]) == ("paid", 1.25, 2.5)
+    assert (receipt["payment_status"], receipt["cost"], receipt["energy_kwh"]) == ("paid", 1.0, 2.5)
     assert await stack.workflow(session_id).result() == "completed"
 
 

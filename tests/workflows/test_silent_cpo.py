@@ -24,9 +24,9 @@ async def test_a_session_of_a_cpo_without_pushes_runs_to_its_paid_receipt(stack:
     await stack.make_silent(session_id)
     await stack.until(session_id, "stopping", phase="awaiting_cdr", energy_kwh=4.0, safe_to_unplug=True)
 
-    cpo.cdrs = [cpo.cdr({**session, "kwh": 4}, total_cost=1.6)]
+    cpo.cdrs = [cpo.cdr({**session, "kwh": 4}, total_cost=1.2)]
     await stack.make_silent(session_id)
     await stack.until(session_id, "completed", energy_kwh=4.0)
     assert await stack.workflow(session_id).result() == "completed"
     receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
-    assert (receipt["payment_status"], receipt["cost"]) == ("paid", 1.6)
+    assert (receipt["payment_status"], receipt["cost"]) == ("paid", 1.2)

@@ -34,9 +34,9 @@ async def test_a_session_runs_from_start_to_paid_receipt(
         ended = {**session, "status": "COMPLETED", "kwh": 2.5}
         await cpo.push_session(ended)
         await stack.until(session_id, "stopping", phase="awaiting_cdr")
-        posted = await cpo.post_cdr(cpo.cdr(ended, total_cost=1.25))
+        posted = await cpo.post_cdr(cpo.cdr(ended, total_cost=1.0))
         assert posted.headers["location"].startswith(f"{cpo.emsp_url}/ocpi/emsp/{version}/cdrs/")
         done = await stack.until(session_id, "completed")
-        assert (done["energy_kwh"], done["cost"]) == (2.5, 1.25)
+        assert (done["energy_kwh"], done["cost"]) == (2.5, 1.0)
         receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
-        assert (receipt["payment_status"], receipt["cost"], receipt["energy_kwh"]) == ("paid", 1.25, 2.5)
+        assert (receipt["payment_status"], receipt["cost"], receipt["energy_kwh"]) == ("paid", 1.0, 2.5)

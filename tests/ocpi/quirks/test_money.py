@@ -7,21 +7,22 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from charging.payments.bill import audit, judge
-from charging.payments.cdr import parse_cdr
+from charging.payments.bill import BilledSession, judge
 from charging.session import rules
 from charging.session.model import CpoStatus, Policy, Status
 from charging.session.steps import Step, next_step
 from charging.store import tables
 from charging.tariffs.estimate import estimate_cost
-from tests.payments.factory import cdr, credit, price, stored, text
+from tests.payments.factory import cdr, credit, price, stored
 from tests.peer import location
 from tests.session import factory
 from tests.stack import Stack
+from tests.waiting import eventually
 
 
 def bill_of(*bodies: dict[str, Any]) -> Any:
-    return judge([stored(body, after=n) for n, body in enumerate(bodies)], "EUR")
+    session = BilledSession("s1", "ada", "Virta", "FI-VRT-E12345", "EUR", Decimal("50.00"))
+    return judge([stored(body, after=n) for n, body in enumerate(bodies)], session)
 
 
 async def test_q23_the_sessions_cost_is_shown_and_the_cdrs_cost_is_billed(stack: Stack) -> None:
@@ -33,9 +34,9 @@ async def test_q23_the_sessions_cost_is_shown_and_the_cdrs_cost_is_billed(stack:
 
 
 def test_q24_a_cdr_without_component_costs_is_billed_and_called_unverifiable() -> None:
-    body = cdr(total_energy_cost=None)
-    assert audit(parse_cdr(text(body))).verdict == "unverifiable"
-    assert bill_of(body).cost == Decimal("12.50")
+    bill = bill_of(cdr(total_energy_cost=None))
+    assert [audit.verdict for audit in bill.audits.values()] == ["unverifiable"]
+    assert bill.cost == Decimal("12.50")
 
 
 @pytest.mark.parametrize("remark", ["[?] priced elsewhere", " [?]"])
@@ -68,7 +69,22 @@ async def test_q27_and_q28_tariff_and_time_zone_are_those_of_the_start(stack: St
     moved = location(time_zone="Europe/Lisbon", last_updated="2026-06-01T00:00:00Z")
     assert (await stack.cpo.call("PUT", "locations/FI/VRT/LOC1", moved)).status_code == 200
     await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 2}, total_cost=18.0, tariffs=[tariff]))
+    await stack.until(session_id, "stopping", phase="settling")
+    # It asks for a price that nobody agreed to: nothing is paid until a person says so.
+    admin = {"X-API-Key": stack.settings.admin_key.get_secret_value()}
+
+    async def disputes() -> Any:
+        return (await stack.api.get("/v1/admin/disputes", headers=admin)).json()["disputes"]
+
+    (dispute,) = await eventually(disputes)
+    assert (dispute["state"], dispute["verdict"], dispute["cdr_id"]) == ("quarantined", "mismatch", "CDR1")
+    assert "tariff" in {difference["code"] for difference in dispute["differences"]}
+    accept = f"/v1/admin/disputes/{dispute['id']}/accept"
+    assert (await stack.api.post(accept)).status_code == 401
+    assert (await stack.api.post(accept, headers=admin)).json()["status"] == "accepted"
     await stack.until(session_id, "completed", cost=18.0)
+    audit = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()["audit"]
+    assert (audit["verdict"], audit["decision"]) == ("mismatch", "accepted")
     columns = (tables.sessions.c.tariff, tables.sessions.c.time_zone)
     async with stack.database.read() as store:
         row = (await store.execute(select(*columns).where(tables.sessions.c.id == session_id))).one()

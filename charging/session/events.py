@@ -35,6 +35,7 @@ _TYPES: Final[Mapping[str, EventType]] = {
     "payment_refunded": EventType.RECEIPT,
     "payment_not_required": EventType.RECEIPT,
     "cdr_quarantined": EventType.DISPUTE,
+    "cdr_flagged": EventType.DISPUTE,
 }
 
 

@@ -16,6 +16,7 @@ from api import (
     evses,
     health,
     invoices,
+    neighbours,
     ocpi,
     plans,
     problems,
@@ -70,6 +71,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
+    partners.include_router(neighbours.router)
     for router in (sessions.router, plans.router, evses.router, reservations.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)

@@ -469,6 +469,20 @@ payments = Table(
     UniqueConstraint("session_id", "n", name="uq_payments_session_id_n"),
 )
 
+intents = Table(
+    "intents",
+    metadata,
+    Column("key", String(100), primary_key=True),  # payments.key: what the service Payments is called with
+    Column("kind", String(10), nullable=False),  # capture | refund
+    Column("booking_id", String(36), nullable=False),  # the session's id
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("partner_id", String(100)),  # Payments' id for it, once we know it
+    Column("outcome", String(10)),  # done | declined; null: not decided, or not heard of
+    Column("asked_at", UtcDateTime, nullable=False),  # before the first call
+    Column("answered_at", UtcDateTime),
+)
+
 ledger = Table(
     "ledger",
     metadata,

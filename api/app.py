@@ -15,6 +15,7 @@ from api import (
     documentation,
     evses,
     health,
+    history,
     invoices,
     neighbours,
     ocpi,
@@ -72,7 +73,15 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
     partners.include_router(neighbours.router)
-    for router in (sessions.router, plans.router, evses.router, reservations.router, health.router, partners):
+    for router in (
+        sessions.router,
+        history.router,
+        plans.router,
+        evses.router,
+        reservations.router,
+        health.router,
+        partners,
+    ):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     payments_url: str | None = None
     payments_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     payments_webhook_secret: SecretStr = SecretStr(DEVELOPMENT_WEBHOOK_SECRET)
+    evpass_url: str | None = None
+    evpass_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     neighbour_timeout_s: float = Field(10, gt=0, description="Total time for one call to a neighbour.")
 
     # Patience, all in seconds.
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
 
     def _chosen_neighbours(self) -> dict[str, list[SecretStr]]:
         """The neighbours that are used, and the secrets that we share with each."""
-        chosen = {"payments": [self.payments_key, self.payments_webhook_secret]}
+        chosen = {"payments": [self.payments_key, self.payments_webhook_secret], "evpass": [self.evpass_key]}
         return {name: secrets for name, secrets in chosen.items() if name == self.payments}
 
     @model_validator(mode="after")

@@ -4,7 +4,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
 
-from charging.sandbox.neighbours import payments
+from charging.sandbox.neighbours import evpass, payments
+from charging.sandbox.neighbours.evpass import Issuer, Wallets
 from charging.sandbox.neighbours.mishaps import Mishap, Mishaps
 from charging.sandbox.neighbours.payments import Books
 from charging.sandbox.neighbours.settings import NeighbourSettings
@@ -16,6 +17,7 @@ def create_app(settings: NeighbourSettings | None = None) -> FastAPI:
     app.state.settings = settings or NeighbourSettings()
     forget_everything(app)
     app.middleware("http")(_with_mishaps)
+    app.include_router(evpass.router)
     app.include_router(payments.router)
 
     @app.post("/admin/mishaps")
@@ -30,6 +32,8 @@ def create_app(settings: NeighbourSettings | None = None) -> FastAPI:
 def forget_everything(app: FastAPI) -> None:
     """As if all of them had just moved in."""
     app.state.payments = Books(app.state.settings)
+    app.state.wallets = Wallets()
+    app.state.issuer = Issuer()
     app.state.mishaps = Mishaps()
 
 

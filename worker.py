@@ -16,6 +16,7 @@ from activities.payments import PaymentActivities
 from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
+from activities.webhooks import WebhookActivities
 from charging import names, temporal
 from charging.curve_refresher import CurveRefresher
 from charging.neighbours.purse import payments_port
@@ -30,12 +31,15 @@ from charging.store.curves import CurveStore
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
 from charging.store.evse_turns import EvseTurns
+from charging.store.webhooks import WebhookStore
 from charging.synchroniser import Synchroniser
+from charging.webhooks.sender import WebhookSender
 from workflows.charging_session import ChargingSessionWorkflow
 from workflows.curves import RefreshCurveWorkflow
 from workflows.late_session import LateSessionWorkflow
 from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
+from workflows.webhook import WebhookWorkflow
 
 
 def build_worker(
@@ -53,7 +57,7 @@ def build_worker(
     synchroniser = Synchroniser(database, connections, peers, receiver, settings)
     synchronisation = SynchronisationActivities(synchroniser)
     curves = CurveActivities(CurveRefresher(database, peers))
-    plans = PlanActivities(Scheduler(database, CurveStore(database)))
+    plans = PlanActivities(Scheduler(database, CurveStore(database), settings.policy))
     records = RecordActivities(decisions)
     payments = PaymentActivities(payments_port(settings, database), database)
     return Worker(
@@ -83,6 +87,20 @@ def build_worker(
     )
 
 
+def build_webhook_worker(client: Client, database: Database, sender: WebhookSender, settings: Settings) -> Worker:
+    """A worker for deliveries to webhooks, with slots of its own."""
+    activities = WebhookActivities(WebhookStore(database, settings.secret_keys), sender)
+    return Worker(
+        client,
+        task_queue=names.WEBHOOK_QUEUE,
+        workflows=[WebhookWorkflow],
+        activities=_activities(activities),
+        graceful_shutdown_timeout=timedelta(seconds=2),
+        sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
 def _activities(partner: object) -> list[Callable[..., Any]]:
     methods = (getattr(partner, name) for name in dir(partner))
     return [method for method in methods if hasattr(method, "__temporal_activity_definition")]
@@ -100,9 +118,12 @@ async def main() -> None:
     stopped = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-    async with build_worker(client, database, peers, settings):
+    sender = WebhookSender(allow_private=settings.allow_private_peers)
+    webhooks = build_webhook_worker(client, database, sender, settings)
+    async with build_worker(client, database, peers, settings), webhooks:
         logging.getLogger(__name__).info("worker is running")
         await stopped.wait()
+    await sender.aclose()
     await peers.aclose()
     await database.close()
 

@@ -13,6 +13,7 @@ from api import (
     curves,
     diagnosis,
     documentation,
+    events,
     evses,
     health,
     history,
@@ -26,6 +27,7 @@ from api import (
     synchronising,
     unlocking,
     user_tokens,
+    webhooks,
 )
 from api.auth import Authenticator
 from api.desk import build_desk
@@ -73,15 +75,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
     partners.include_router(neighbours.router)
-    for router in (
-        sessions.router,
-        history.router,
-        plans.router,
-        evses.router,
-        reservations.router,
-        health.router,
-        partners,
-    ):
+    users = (sessions.router, plans.router, events.router, webhooks.router, evses.router, reservations.router)
+    for router in (*users, history.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
@@ -92,7 +87,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services = await build_services(app.state.settings)
     desk = build_desk(services)
     app.state.services, app.state.desk = services, desk
-    tasks = [asyncio.create_task(_for_ever(run)) for run in _background(services)]
+    tasks = [asyncio.create_task(_for_ever(run)) for run in [*_background(services), desk.relay.run]]
     try:
         yield
     finally:

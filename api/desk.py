@@ -7,15 +7,19 @@ from fastapi import Request
 from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
+from charging.event_relay import EventRelay
+from charging.feed import Feed
 from charging.ocpi.refresh import EvseRefresh
 from charging.plan_book import PlanBooks
 from charging.scheduler import Scheduler
 from charging.store.curves import CurveStore
 from charging.store.evse_index import EvseIndex
 from charging.store.evses_nearby import EvsesNearby
+from charging.store.outbox import Outbox
 from charging.store.profile_requests import ProfileRequestStore
 from charging.store.reading import SessionReader
 from charging.store.starts import StartStore
+from charging.store.webhooks import WebhookStore
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Desk:
     refresh: EvseRefresh
     scheduler: Scheduler
     plans: PlanBooks
+    outbox: Outbox
+    feed: Feed
+    webhooks: WebhookStore
+    relay: EventRelay
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -42,6 +50,9 @@ def build_desk(services: Services) -> Desk:
     database, connections = services.database, services.connections
     evses = EvseIndex(database, connections)
     refresh = EvseRefresh(database, connections, evses, services.peers)
+    outbox = Outbox(database)
+    feed = Feed(outbox, services.settings.max_event_streams)
+    webhooks = WebhookStore(database, services.settings.secret_keys)
     return Desk(
         services=services,
         reader=SessionReader(database),
@@ -50,8 +61,12 @@ def build_desk(services: Services) -> Desk:
         profile_requests=ProfileRequestStore(database),
         nearby=EvsesNearby(database, connections),
         refresh=refresh,
-        scheduler=Scheduler(database, CurveStore(database)),
+        scheduler=Scheduler(database, CurveStore(database), services.settings.policy),
         plans=PlanBooks(database),
+        outbox=outbox,
+        feed=feed,
+        webhooks=webhooks,
+        relay=EventRelay(outbox, feed, webhooks, services.temporal),
     )
 
 

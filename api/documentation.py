@@ -18,6 +18,7 @@ from api.schemas import (
     StartRequest,
     StopRequestBody,
 )
+from api.webhook_schemas import WebhookRequest
 
 _REF = "#/components/schemas/{model}"
 _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
@@ -27,6 +28,7 @@ _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
     ProfileRequestBody,
     PlanRequestBody,
     ReservationRequest,
+    WebhookRequest,
 )
 # Every stable code of a problem document, and the status that it comes with.
 CODES: Final = {
@@ -40,6 +42,10 @@ CODES: Final = {
     "reservation_not_found": 404,
     "curve_not_found": 404,
     "plan_not_found": 404,
+    "webhook_not_found": 404,
+    "delivery_not_found": 404,
+    "too_many_webhooks": 409,
+    "webhook_disabled": 409,
     "evse_busy": 409,
     "evse_reserved": 409,
     "command_in_flight": 409,
@@ -59,6 +65,7 @@ CODES: Final = {
     "idempotency_key_reused": 422,
     "url_not_allowed": 422,
     "plan_unavailable": 501,
+    "too_many_streams": 429,
     "service_unavailable": 503,
     "cpo_unavailable": 503,
 }
@@ -109,6 +116,11 @@ def status_extra(max_wait_s: int) -> dict[str, Any]:
             _parameter("Cache-Control", "header", {"type": "string"}, "`no-cache` asks the workflow itself."),
         ]
     }
+
+
+def header(name: str, words: str) -> dict[str, Any]:
+    """``openapi_extra`` of an endpoint with an optional header that it reads by hand."""
+    return {"parameters": [_parameter(name, "header", {"type": "string"}, words)]}
 
 
 def _parameter(name: str, place: str, schema: dict[str, Any], words: str) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from enum import StrEnum
 from typing import Final
 
 TASK_QUEUE: Final = "charging-sessions"
+WEBHOOK_QUEUE: Final = "charging-webhooks"  # receivers that hang must not keep a CPO waiting
 
 
 class Signal(StrEnum):
-    """Signals of ``ChargingSessionWorkflow``; ``cdr_received`` is ``SettlementWorkflow``'s too."""
+    """Signals: ``cdr_received`` is ``SettlementWorkflow``'s too, ``deliver`` is ``WebhookWorkflow``'s alone."""
 
     STOP = "stop"
     CHANGE_PROFILE = "change_profile"
@@ -19,6 +20,7 @@ class Signal(StrEnum):
     SESSION_UPDATED = "session_updated"
     CDR_RECEIVED = "cdr_received"
     PRICES_CHANGED = "prices_changed"
+    DELIVER = "deliver"
 
 
 class Query(StrEnum):
@@ -37,6 +39,7 @@ class Workflow(StrEnum):
     LATE_SESSION = "LateSessionWorkflow"
     SYNCHRONISE = "SynchroniseWorkflow"
     REFRESH_CURVE = "RefreshCurveWorkflow"
+    WEBHOOK = "WebhookWorkflow"
 
 
 class SearchAttribute(StrEnum):
@@ -65,6 +68,11 @@ def late_session_id(session_id: str, ocpi_session_id: str | None = None) -> str:
     With ``ocpi_session_id``: a second CPO Session for one ``authorization_reference``, parked and stopped.
     """
     return f"late-session/{session_id}" + (f"/{ocpi_session_id}" if ocpi_session_id else "")
+
+
+def webhook_id(webhook_id: str) -> str:
+    """Workflow id that delivers to one webhook, one run at a time."""
+    return f"webhook/{webhook_id}"
 
 
 def synchronise_id(connection_id: str) -> str:

@@ -8,10 +8,11 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from charging.ocpi.evse_id import EvseConnector
+from charging.planning.caution import Caution
 from charging.planning.departure import Facts, Prices, departure_plan
 from charging.planning.replanning import replanned
 from charging.planning.sending import Conversion
-from charging.session.model import SessionSpec
+from charging.session.model import Policy, SessionSpec
 from charging.session.profile import ChargingPlan, PlanOrder, ProfileWish
 from charging.store.curves import CurveStore
 from charging.store.engine import Database
@@ -23,8 +24,9 @@ from charging.tariffs.estimate import tariff_currency
 class Scheduler:
     """Makes plans for sessions, and previews of plans before any session. Raises ``StoreUnavailable``."""
 
-    def __init__(self, database: Database, curves: CurveStore) -> None:
+    def __init__(self, database: Database, curves: CurveStore, policy: Policy) -> None:
         self._database = database
+        self._policy = policy
         self._curves = curves
 
     async def plan_session(self, order: PlanOrder) -> ChargingPlan:
@@ -47,6 +49,7 @@ class Scheduler:
             pause_kw=_pause_kw(_conversion_of(spec), order.wish) if row.hold_minimum else Decimal(0),
             pauses_are_parking=row.pauses_are_parking,
             bridge_s=spec.policy.bridge_s,
+            caution=_caution(spec.policy),
         )
         facts = await self._priced(facts, spec.connection_id, spec.location_id, order.wish, order.now)
         if order.in_force is not None:
@@ -76,6 +79,8 @@ class Scheduler:
             prices=_of_tariff(match.tariff_of(connector, now), match.time_zone),
             pause_kw=_pause_kw(conversion, wish) if connection.hold_minimum else Decimal(0),
             pauses_are_parking=connection.pauses_are_parking,
+            bridge_s=self._policy.bridge_s,
+            caution=_caution(self._policy),
         )
         return departure_plan(wish, await self._priced(facts, connection.id, match.location_id, wish, now), now)
 
@@ -89,6 +94,10 @@ class Scheduler:
         price, carbon = curves.get("price"), curves.get("carbon")
         prices = Prices(price.name, price.slots, currency=price.currency) if price else facts.prices
         return replace(facts, prices=prices, carbon=carbon.slots if carbon else None)
+
+
+def _caution(policy: Policy) -> Caution:
+    return Caution(policy.probe_s, policy.ready_before_s, policy.ready_before_share)
 
 
 _SESSION: Final = select(

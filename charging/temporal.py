@@ -142,6 +142,21 @@ async def stop_late_session(client: Client, late: LateSession, *, parked: bool) 
     )
 
 
+async def deliver(client: Client, webhook_id: str) -> None:
+    """Signal-with-start the deliveries to a webhook."""
+    await client.start_workflow(
+        names.Workflow.WEBHOOK,
+        webhook_id,
+        id=names.webhook_id(webhook_id),
+        task_queue=names.WEBHOOK_QUEUE,
+        id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
+        id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal=names.Signal.DELIVER,
+        static_summary="Deliver events to a webhook",
+        rpc_timeout=RPC_TIMEOUT,
+    )
+
+
 async def synchronise(client: Client, wish: Synchronisation, cpo: str) -> WorkflowHandle[Any, list[Pull]]:
     """Start a synchronisation, or join the one of the same wish that runs. ``cpo``: its name, for Temporal UI."""
     modules = "+".join(wish.modules) if wish.modules else "due"

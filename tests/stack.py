@@ -31,10 +31,11 @@ from charging.settings import DEVELOPMENT_SECRET, Settings
 from charging.store import tables
 from charging.store.engine import Database
 from charging.temporal import drop_sync_schedule
+from charging.webhooks.sender import WebhookSender
 from tests.peer import ScriptedCpo
 from tests.serving import free_port, serve
 from tests.waiting import eventually
-from worker import build_worker
+from worker import build_webhook_worker, build_worker
 
 EVSE = "FI-VRT-E12345"
 USER = "user-1"
@@ -56,6 +57,7 @@ class Stack:
     cpo: ScriptedCpo
     api: httpx.AsyncClient
     worker: Worker
+    webhook_worker: Worker
 
     async def start(self, **body: Any) -> str:
         """POST /v1/sessions/start at the first EVSE; the session's id."""
@@ -172,9 +174,13 @@ async def running_stack(
         # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
         in_sandbox = SandboxedWorkflowRunner()
         worker = await stack.enter_async_context(build_worker(temporal.client, database, peers, chosen, in_sandbox))
+        sender = WebhookSender(allow_private=True)
+        stack.push_async_callback(sender.aclose)
+        webhook_worker = build_webhook_worker(temporal.client, database, sender, chosen)
+        await stack.enter_async_context(webhook_worker)
         headers = {"Authorization": f"Bearer {user_token()}"}
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
-        yield Stack(chosen, database, temporal.client, cpo, api, worker)
+        yield Stack(chosen, database, temporal.client, cpo, api, worker, webhook_worker)
 
 
 async def _terminate_all(client: Client) -> None:

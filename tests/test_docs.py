@@ -91,7 +91,10 @@ def test_the_table_of_policies_is_the_policy_with_its_defaults() -> None:
     pattern = r"^\| `CHARGING_POLICY__(\w+)` \| `([^|]*)` \|"
     documented = dict(re.findall(pattern, read("docs/operations.md"), re.MULTILINE))
     policy = Settings.model_fields["policy"].default
-    assert documented == {name.upper(): f"{value:.0f}" for name, value in policy.model_dump().items()}
+    assert documented == {
+        name.upper(): f"{value:g}" if isinstance(value, float) else str(value)
+        for name, value in policy.model_dump().items()
+    }
 
 
 def test_the_lock_files_name_no_place_to_get_packages_from_and_hash_each_of_them() -> None:

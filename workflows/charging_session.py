@@ -34,6 +34,7 @@ with workflow.unsafe.imports_passed_through():
         StopRequest,
     )
     from charging.session.model import SessionState, StartOutcome, TimelineEntry
+    from charging.session.notes import note_status
     from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
@@ -74,7 +75,7 @@ class ChargingSessionWorkflow:
                 if step is not Step.WAIT:
                     self._begin(step)
                     await asyncio.sleep(0)  # what it notes before it waits goes into the same publication
-                elif not await self._publish():
+                elif not await self._publish() and next_step(self._state, workflow.now(), self._busy) is Step.WAIT:
                     await self._sleep()
             except asyncio.CancelledError:
                 # An operator's cancellation is a wish like any other: the car is stopped, the bill is settled.
@@ -345,6 +346,7 @@ class ChargingSessionWorkflow:
         return self._published != self._state.changes
 
     def _snapshot(self) -> Publication:
+        note_status(self._state, workflow.now())
         self._publications += 1
         length = workflow.info().get_current_history_length()
         return publication(self._state, length=length, n=self._publications)

@@ -1,6 +1,7 @@
 """The REST API as the commands use it: plain HTTP, and a problem document turned into a ``Failure``."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,6 +15,9 @@ from charging.cli.target import Target, target
 
 TIMEOUT_S = 30.0
 LONG_POLL_S = 20
+SILENCE_S = 40  # an event stream says something every 15 s
+AGAIN_S = 1
+NO_CONTENT = 204
 ENDED = ("completed", "failed")
 
 Json = dict[str, Any]
@@ -72,6 +76,27 @@ class Api:
             status = await self.status(session_id, after=before)
             if status["revision"] != before:
                 yield status
+
+    async def events(self, path: str) -> AsyncIterator[Json]:
+        """A stream of events, taken up again where it broke off, until the API says that there will be no more."""
+        last: str | None = None
+        while True:
+            try:
+                headers = {"Last-Event-ID": last} if last else {}
+                async with self._http.stream("GET", path, headers=headers, timeout=SILENCE_S) as answer:
+                    if answer.is_error:
+                        await answer.aread()
+                        raise _failure(answer)
+                    async for line in answer.aiter_lines():
+                        if line.startswith("data: "):
+                            event = json.loads(line.removeprefix("data: "))
+                            last = event["id"]
+                            yield event
+                    if answer.status_code == NO_CONTENT or last is None:
+                        return
+            except httpx.TransportError:
+                pass
+            await asyncio.sleep(AGAIN_S)
 
     async def call(self, method: str, path: str, **request: Any) -> Json:
         """One request; its JSON answer."""

@@ -10,6 +10,7 @@ from charging.cli import (
     curves,
     database,
     demo,
+    events,
     evses,
     ocpi_tokens,
     plan,
@@ -18,6 +19,7 @@ from charging.cli import (
     sessions,
     tokens,
     up,
+    webhooks,
 )
 from charging.cli.failure import Failure
 
@@ -27,11 +29,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (up, demo, tokens, sessions, reservations, evses, plan, price):
+for module in (up, demo, tokens, sessions, reservations, evses, plan, price, events):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
 app.add_typer(curves.app, name="curve")
 app.add_typer(ocpi_tokens.app, name="ocpi-token")
+app.add_typer(webhooks.app, name="webhook")
 app.add_typer(database.app, name="db")
 
 

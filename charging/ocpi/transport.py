@@ -80,20 +80,7 @@ class Transport:
 
     def __init__(self, *, timeout_s: float, allow_private: bool) -> None:
         self.timeout_s = timeout_s
-        timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s / 2), pool=min(5.0, timeout_s / 2))
-        limits = httpx.Limits(max_connections=500, keepalive_expiry=KEEPALIVE_S)
-        self._http = httpx.AsyncClient(
-            timeout=timeout, limits=limits, verify=_tls(), follow_redirects=False, trust_env=False
-        )
-        if allow_private:
-            httpx_ssrf_protection(
-                self._http,
-                dns_cache_ttl=60,
-                check_globally_reachable=False,
-                custom_validator=lambda host, address, port: may_be_private_peer(address),
-            )
-        else:
-            httpx_ssrf_protection(self._http, dns_cache_ttl=60)
+        self._http = guarded_client(timeout_s, allow_private=allow_private, most=500)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -166,6 +153,23 @@ class Transport:
             raise PeerNotReached("not a URL that can be called") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise PeerOutcomeUnknown(f"no answer: {type(error).__name__}") from error
+
+
+def guarded_client(timeout_s: float, *, allow_private: bool, most: int) -> httpx.AsyncClient:
+    """A client for URLs that strangers gave us, with ``most`` connections: what ``Transport`` says of itself."""
+    timeout = httpx.Timeout(timeout_s, connect=min(5.0, timeout_s / 2), pool=min(5.0, timeout_s / 2))
+    limits = httpx.Limits(max_connections=most, keepalive_expiry=KEEPALIVE_S)
+    client = httpx.AsyncClient(timeout=timeout, limits=limits, verify=_tls(), follow_redirects=False, trust_env=False)
+    if allow_private:
+        httpx_ssrf_protection(
+            client,
+            dns_cache_ttl=60,
+            check_globally_reachable=False,
+            custom_validator=lambda host, address, port: may_be_private_peer(address),
+        )
+    else:
+        httpx_ssrf_protection(client, dns_cache_ttl=60)
+    return client
 
 
 @lru_cache

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from charging.planning import planner
 from charging.planning.bridging import bridged
+from charging.planning.caution import Caution
 from charging.planning.outlook import cost_of
 from charging.planning.plan import Plan
 from charging.planning.profile import PLANNING_FAILED, make_plan
@@ -18,6 +19,7 @@ from charging.planning.request import Acceptance, PlanRequest, PriceSlot
 from charging.session.profile import ChargingPlan, PlanFigures, PlanWarning, ProfilePeriod, ProfileWish
 
 _TENTH: Final = Decimal("0.1")
+_NO_CAUTION: Final = Caution()
 _NO_TARGET: Final = PlanWarning(
     code="no_target", detail="How much energy is needed is not known: it charges at the cap until the departure."
 )
@@ -42,7 +44,7 @@ class Facts:
     ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already. ``max_power_kw``: of the
     connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
     ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
-    ``bridge_s``: a shorter gap between two blocks is bridged.
+    ``bridge_s``: a shorter gap between two blocks is bridged. ``caution``: what is allowed for cars that take less.
     """
 
     max_power_kw: Decimal
@@ -56,6 +58,7 @@ class Facts:
     pause_kw: Decimal = Decimal(0)
     pauses_are_parking: bool = True
     bridge_s: float = 0
+    caution: Caution = _NO_CAUTION
 
 
 def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPlan:
@@ -82,7 +85,7 @@ def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPl
         update={
             "strategy": made.strategy,
             "pause_kw": facts.pause_kw,
-            "periods": _periods(made, request, facts),
+            "periods": (_at_once(simple, made),) if _is_at_once(made) else _periods(made, request, facts),
             "figures": _figures(made, facts),
             "warnings": tuple(PlanWarning(code=w.code, detail=w.detail) for w in made.warnings),
         }
@@ -94,14 +97,14 @@ def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
     if wish.departure_time is None or facts.need_kwh is None:
         raise ValueError("without a departure and a need there is nothing to plan")
     need = max(facts.need_kwh - facts.kwh, Decimal(0))
+    limit_kw, prices = min(wish.max_charge_rate_kw or facts.max_power_kw, facts.max_power_kw), facts.prices
     # Of the session's energy, so that a plan made later does not promise it again.
-    guaranteed = max((wish.guaranteed_kwh or Decimal(0)) - facts.kwh, facts.at_once_kwh)
-    cap, prices = wish.max_charge_rate_kw or facts.max_power_kw, facts.prices
+    guaranteed = max((wish.guaranteed_kwh or Decimal(0)) - facts.kwh, facts.at_once_kwh, _probe(wish, limit_kw, facts))
     given: dict[str, Any] = {
         "now": now,
-        "departure_time": wish.departure_time,
+        "departure_time": _ready_by(wish.departure_time, need, limit_kw, facts, now),
         "energy_kwh": need,
-        "max_charge_rate_kw": min(cap, facts.max_power_kw) * facts.power_factor,
+        "max_charge_rate_kw": limit_kw * facts.power_factor,
         "min_charge_rate_kw": (wish.min_charge_rate_kw or Decimal(0)) * facts.power_factor,
         "guaranteed_kwh": max(min(guaranteed, need), Decimal(0)),
         "pause_kw": facts.pause_kw * facts.power_factor,
@@ -118,6 +121,18 @@ def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
     return PlanRequest.model_validate(given)
 
 
+def _probe(wish: ProfileWish, limit_kw: Decimal, facts: Facts) -> Decimal:
+    """What a car that was not seen charging yet takes at once, kWh."""
+    unseen = facts.taken_kw is None and wish.strategy != "latest"
+    return facts.caution.probe_kwh(limit_kw) - facts.kwh if unseen else Decimal(0)
+
+
+def _ready_by(departure: datetime, need: Decimal, limit_kw: Decimal, facts: Facts, now: datetime) -> datetime:
+    flow_kw = limit_kw * facts.power_factor
+    takes_s = float(need / min(flow_kw, facts.taken_kw or flow_kw)) * 3600
+    return facts.caution.ready_by(departure, now, takes_s=takes_s, power_factor=facts.power_factor)
+
+
 def _with_gaps_bridged(made: Plan, request: PlanRequest, facts: Facts) -> Plan:
     """``made`` without short gaps, and what it costs so."""
     periods = bridged(made.periods, facts.bridge_s)
@@ -126,6 +141,17 @@ def _with_gaps_bridged(made: Plan, request: PlanRequest, facts: Facts) -> Plan:
     finish = request.now + timedelta(seconds=periods[-1].start_period) if made.feasible else made.projected_finish
     cost = None if made.cost is None else cost_of(periods, request)
     return made.model_copy(update={"periods": periods, "cost": cost, "projected_finish": finish})
+
+
+def _is_at_once(made: Plan) -> bool:
+    """Whether it charges from now on until the energy is in, and full power costs the same."""
+    begins_now = all(period.limit > 0 for period in made.periods[:-1]) and made.periods[0].limit > 0
+    return begins_now and made.cost == made.cost_if_asap
+
+
+def _at_once(simple: ChargingPlan, made: Plan) -> ProfilePeriod:
+    """The cap and no end: the session stops itself when the energy is in."""
+    return simple.periods[0].model_copy(update={"reason": made.periods[0].reason})
 
 
 def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:

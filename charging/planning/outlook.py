@@ -44,7 +44,7 @@ def outlook(periods: Sequence[Period], starts_at: datetime, request: PlanRequest
         flow, left = min(power, task.car.power(0)), task.need - delivered(pieces, task.car, task.horizon)
         end = min(end, begin + int(left / flow), task.horizon)
         if end > begin:
-            pieces.append(Piece(begin, end, power))
+            pieces.append(Piece(begin, end, flow))
     kwh = decimal(delivered(pieces, task.car, task.horizon)) / KWH
     return Outlook(kwh, cost(pieces, prices.slots, task.car) + prices.flat if prices.slots else None)
 

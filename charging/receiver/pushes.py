@@ -18,6 +18,7 @@ from charging.ocpi import session_object
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold
 from charging.receiver.cdr_matching import match_again
+from charging.session.events import EventType, is_telling, meter_data
 from charging.session.meter_points import is_point
 from charging.session.metering import Reading, advance, has_missed_active
 from charging.session.model import Meter
@@ -148,6 +149,8 @@ class _Batch:
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
             detail = {"anomaly": anomaly.value, "kwh": _text(reading.kwh), "kept_kwh": _text(meter.kwh)}
             self.events.append((own.id, "meter_anomaly", detail | {"cost": _text(reading.cost)}))
+        if own.meter_read_until and own.meter_read_until > now and is_telling(own.meter, meter):
+            self.events.append((own.id, EventType.METER, meter_data(meter, own.spec.currency)))
         limits = {"wake_kwh": own.wake_kwh, "wake_cost": own.wake_cost}
         if wakes(WakeRow(meter=own.meter, plan=own.plan, policy=own.spec.policy, **limits), meter):
             self.wakes.add(own.id)

@@ -36,7 +36,12 @@ def deviation(plan: ChargingPlan, meter: Meter, policy: Policy) -> Deviation | N
     plan ends, what is missing is planned anew.
     """
     now = meter.received_at
-    if now is None or now < plan.last_seen[0] + _scaled(policy.replan_pause_s, plan):
+    if now is None:
+        return None
+    less = _takes_less(plan, meter, now, policy)
+    if less is not None and plan.taken_kw is None:
+        return less  # the first look at a new car does not wait
+    if now < plan.last_seen[0] + _scaled(policy.replan_pause_s, plan):
         return None
     as_of = min(now, meter.updated_at or now)
     least, most = plan.expected_kwh(as_of), plan.expected_kwh(now)
@@ -45,6 +50,8 @@ def deviation(plan: ChargingPlan, meter: Meter, policy: Policy) -> Deviation | N
     tolerance = max(policy.drift_kwh, plan.top_kw * _hours(_scaled(policy.drift_s, plan)))
     if meter.kwh > most + tolerance:
         return _ahead(plan, meter, meter.kwh - most)
+    if less is not None:
+        return less
     missing = least - meter.kwh
     if missing > tolerance or (missing > _MISSING_KWH and _has_ended(plan, as_of) and meter.kwh > plan.last_seen[1]):
         return _behind(plan, meter, missing, now)
@@ -75,16 +82,21 @@ def _ahead(plan: ChargingPlan, meter: Meter, kwh: Decimal) -> Deviation:
 
 
 def _behind(plan: ChargingPlan, meter: Meter, kwh: Decimal, now: datetime) -> Deviation | None:
-    power, flow = meter.power_kw, plan.flow_kw(now)
-    if power is not None and flow > 0:
-        if power < NOTHING_KW:
-            return None
-        if power < flow * _WELL_BELOW:
-            given = plan.limit_w(now) / 1000 * plan.power_factor
-            why = f"The car takes {_number(power)} kW of the {_number(given)} kW that it may."
-            return Deviation(cause=PlanCause.ACCEPTANCE, why=why, taken_kw=power)
+    if meter.power_kw is not None and meter.power_kw < NOTHING_KW and plan.flow_kw(now) > 0:
+        return None
     why = f"The meter is {_number(kwh)} kWh behind the plan."
     return Deviation(cause=PlanCause.DRIFT, why=why, taken_kw=plan.taken_kw)
+
+
+def _takes_less(plan: ChargingPlan, meter: Meter, now: datetime, policy: Policy) -> Deviation | None:
+    """What the car takes of a limit that holds for a while, where that is clearly less than the plan counts on."""
+    power, then = meter.power_kw, now - _scaled(policy.settle_s, plan)
+    counted_on = min(plan.flow_kw(now), plan.flow_kw(then)) if then >= plan.starts_at else Decimal(0)
+    if power is None or not NOTHING_KW <= power < counted_on * _WELL_BELOW:
+        return None
+    given = plan.limit_w(now) / 1000 * plan.power_factor
+    why = f"The car takes {_number(power)} kW of the {_number(given)} kW that it may."
+    return Deviation(cause=PlanCause.ACCEPTANCE, why=why, taken_kw=power)
 
 
 def _has_ended(plan: ChargingPlan, at: datetime) -> bool:

@@ -6,7 +6,7 @@ Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, tim
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -86,6 +86,10 @@ class Policy(_Frozen):
     min_gain_share: Decimal = Decimal("0.02")  # ... of going on with the plan in force
     finish_block_s: float = 1800  # a block that ends so soon is finished
     bridge_s: float = 900  # a shorter gap between two blocks is bridged
+    settle_s: float = 120  # what a car takes of a new limit is believed after so long
+    probe_s: float = 300  # a car that is to wait for cheap hours charges for so long first: it is seen what it takes
+    ready_before_s: float = 600  # the energy shall be in so long before the departure ...
+    ready_before_share: float = 0.25  # ... and by such a share of the time that charging takes
     history_limit: int = Field(
         4096, description="History events after which the workflow continues as new, if Temporal has not said so."
     )
@@ -240,6 +244,7 @@ class TimelineEntry(_Frozen):
     at: datetime
     type: str
     detail: str
+    data: dict[str, Any] | None = None  # of an event that programs read; the others have ``detail`` only
 
 
 class SessionState(BaseModel):
@@ -279,5 +284,6 @@ class SessionState(BaseModel):
     timeline: list[TimelineEntry] = []
     unpublished: list[TimelineEntry] = []
     noted: int = 0  # timeline entries so far, of all runs
+    told: str = ""  # status and phase of the newest ``session.status`` event
     changes: int = 0  # raised by every change, so that the workflow knows when to publish
     run: int = 0  # continue-as-new runs before this one

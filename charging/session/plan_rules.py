@@ -12,7 +12,7 @@ from charging.session import profile_rules
 from charging.session.drift import Deviation, deviation, limited
 from charging.session.messages import CommandResultMessage
 from charging.session.model import SessionSpec, SessionState, Status
-from charging.session.notes import changed, note
+from charging.session.notes import note
 from charging.session.plan_records import record
 from charging.session.profile import ChargingPlan, PlanCause, PlanOrder, PlanState, ProfileWish
 
@@ -123,7 +123,6 @@ def _make_again(state: SessionState, found: Deviation | None) -> None:
     if found is None or plan is None or plan.control != "charging_profile":
         return  # what the CPO plans by itself, or refuses, is not planned here again
     following.cause, following.why, following.taken_kw = found.cause, found.why, found.taken_kw
-    changed(state)
 
 
 def _is_asked_by_user(state: SessionState) -> bool:

@@ -4,7 +4,6 @@ A connection is ``invited`` (we gave out a TOKEN_A), ``registering`` (we are in 
 ``unregistered``. Its row is never deleted: sessions and CDRs point at it, and registering the name again revives it.
 """
 
-import base64
 import hashlib
 import hmac
 import logging
@@ -16,9 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 from pydantic import SecretStr
 from sqlalchemy import Row, Select, bindparam, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +25,7 @@ from charging.ocpi.versions import Dialect, dialect
 from charging.ocpi.wire import Party, TokenForm, fold
 from charging.store.engine import Database
 from charging.store.quick import QuickRead
+from charging.store.secrets import cipher
 from charging.store.tables import client_infos, connections
 
 logger = logging.getLogger(__name__)
@@ -171,10 +169,9 @@ class ConnectionStore:
 
     def __init__(self, database: Database, secret_keys: SecretStr) -> None:
         self._database = database
-        keys = [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
         self._callers: dict[str, tuple[float, Caller]] = {}
         self._recent: dict[str, tuple[float, Connection]] = {}
-        self._fernet = MultiFernet([Fernet(_derive(key)) for key in keys])
+        self._fernet = cipher(secret_keys, "charging/ocpi-client-token")
         self._by_id = QuickRead(database, select(connections).where(connections.c.id == bindparam("wanted")))
         self._clients_of = QuickRead(database, _CLIENTS)
 
@@ -456,11 +453,6 @@ _CLIENTS: Final = select(*(client_infos.c[name] for name in ("country_code", "pa
 def new_token() -> str:
     """A fresh credentials token, 256 bits, in characters that OCPI allows (2.2.1 §7.3.1)."""
     return secrets.token_urlsafe(32)
-
-
-def _derive(key: str) -> bytes:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"charging/ocpi-client-token").derive(key.encode())
-    return base64.urlsafe_b64encode(derived)
 
 
 def _hash(token: str) -> str:

@@ -16,6 +16,7 @@ from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold, parse_datetime
 from charging.session.model import Meter, SessionSpec
 from charging.session.profile import ChargingPlan
+from charging.store.meter_readers import METER_READ_UNTIL
 from charging.store.meter_row import METER_COLUMNS, meter_of
 from charging.store.tables import meter_points, ocpi_sessions, sessions
 from charging.store.upsert import upsert
@@ -66,6 +67,7 @@ class OwnSession:
     wake_kwh: Decimal | None
     wake_cost: Decimal | None
     plan: ChargingPlan | None
+    meter_read_until: datetime | None = None  # somebody reads this user's meter events until then
 
 
 @dataclass(frozen=True)
@@ -94,6 +96,7 @@ _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
     sessions.c.wake_kwh,
     sessions.c.wake_cost,
     sessions.c.profile,
+    METER_READ_UNTIL,
     *METER_COLUMNS,
 )
 
@@ -161,6 +164,7 @@ def _own(row: Row[Any]) -> OwnSession:
         wake_kwh=row.wake_kwh,
         wake_cost=row.wake_cost,
         plan=_departure_plan(row.profile),
+        meter_read_until=row.meter_read_until,
     )
 
 

@@ -143,7 +143,7 @@ def _decisions(publication: Publication, now: datetime) -> dict[str, Any]:
 def _event(publication: Publication, entry: TimelineEntry) -> dict[str, Any]:
     # The id follows from the entry's count, so a repeat is known.
     event_id = str(uuid.uuid5(uuid.UUID(publication.session_id), f"workflow/{entry.n}"))
-    values = {"id": event_id, "type": entry.type, "data": {"detail": entry.detail}, "at": entry.at}
+    values = {"id": event_id, "type": entry.type, "data": entry.data or {"detail": entry.detail}, "at": entry.at}
     return {"of": publication.session_id, **_prefixed(values.items())}
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -101,7 +102,8 @@ class _Step:
                 continue
             await cdrs.mark(self._connection, each.key, after.state, after.problem)
             if after.state is CdrState.QUARANTINED:
-                await self._event("cdr_quarantined", f"{each.id}: {after.problem}")
+                told = {"cdr_id": each.id, "problem": after.problem}
+                await self._event("cdr_quarantined", f"{each.id}: {after.problem}", **told)
 
     async def _write_receipt(self, bill: Bill, status: PaymentStatus) -> Receipt | None:
         """The next version when the set of CDRs has changed; else the same one with its payment status."""
@@ -118,11 +120,14 @@ class _Step:
             .values(payment_status=status, revision=sessions.c.revision + 1, updated_at=self._now)
         )
         if status is not PaymentStatus.PENDING:
-            await self._event(f"payment_{status}", f"{receipt.amount_due} {receipt.currency}, receipt {version}")
+            told = {"version": version, "payment_status": status, "amount_due": receipt.amount_due}
+            detail = f"{receipt.amount_due} {receipt.currency}, receipt {version}"
+            await self._event(f"payment_{status}", detail, **told, currency=receipt.currency)
         return receipt
 
-    async def _event(self, event_type: str, detail: str) -> None:
-        await add_event(self._connection, self._session.session_id, event_type, {"detail": detail}, self._now)
+    async def _event(self, event_type: str, detail: str, **data: Any) -> None:
+        told = {"detail": detail, **data}
+        await add_event(self._connection, self._session.session_id, event_type, told, self._now)
 
 
 def _judged(each: StoredCdr, bill: Bill, *, settled: bool) -> StoredCdr:

@@ -506,6 +506,56 @@ events = Table(
     Column("type", String(50), nullable=False),
     Column("data", Json, nullable=False),
     Column("at", UtcDateTime, nullable=False),
+    Column("position", BigInteger),  # among all events; null until the outbox has numbered it (charging.store.outbox)
+    Index("ix_events_position", "position", unique=True),
+    Index(
+        "ix_events_unnumbered",
+        "session_id",
+        "seq",
+        sqlite_where=text("position IS NULL"),
+        postgresql_where=text("position IS NULL"),
+    ),
+)
+
+meter_readers = Table(
+    "meter_readers",
+    metadata,
+    Column("user_id", String(255), primary_key=True),
+    Column("until", UtcDateTime, nullable=False),  # meter events are written for whoever reads events
+)
+
+webhooks = Table(
+    "webhooks",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("user_id", String(255), nullable=False, index=True),
+    Column("url", String(255), nullable=False),
+    Column("types", Json, nullable=False),  # of the events that it wants; empty: all
+    Column("secret", Text, nullable=False),  # encrypted, as the next one
+    Column("old_secret", Text),
+    Column("old_secret_until", UtcDateTime),  # both sign until then
+    Column("disabled_at", UtcDateTime),  # it answered 410
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+webhook_deliveries = Table(
+    "webhook_deliveries",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("webhook_id", ForeignKey("webhooks.id"), nullable=False),
+    Column("event_id", ForeignKey("events.id"), nullable=False),
+    Column("session_id", String(36), nullable=False),
+    Column("place", BigInteger, nullable=False),  # events.position
+    Column("state", String(10), nullable=False),  # waiting | delivered | failed
+    Column("attempts", Integer, nullable=False, default=0),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("http_status", Integer),  # of the last attempt; so the next
+    Column("problem", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    UniqueConstraint("webhook_id", "event_id", name="uq_webhook_deliveries_event"),
+    Index("ix_webhook_deliveries_waiting", "webhook_id", "state", "place"),
+    Index("ix_webhook_deliveries_due", "state", "due_at"),
 )
 
 leases = Table(

@@ -17,6 +17,8 @@ from tests.stack import EVSE, Stack, user_token
 from tests.waiting import eventually
 
 DEAR, CHEAP = 0.40, 0.10
+LOOKED = 11 * 5 / 60  # kWh of the five minutes in which it is seen what the car takes
+COST = LOOKED * DEAR + (20 - LOOKED) * CHEAP
 
 
 def departure(hours: float = 6) -> str:
@@ -49,10 +51,11 @@ async def test_a_plan_is_previewed_with_the_prices_that_hold_there(api: RunningA
     assert (told["evse_id"], told["network"], told["connector_type"]) == (EVSE, "Virta", "CCS")
     assert (plan["strategy"], plan["feasible"], plan["energy_kwh"]) == ("cheapest", True, 20)
     assert (plan["price_source"], plan["currency"], plan["provisional"]) == ("spot", "EUR", False)
-    assert plan["cost"] == pytest.approx(2, abs=0.01)
+    looked, paused, *_ = plan["periods"]  # it looks at the car for five minutes, then waits for the cheap hours
+    assert (looked["start_period"], looked["limit"], looked["reason"] != "") == (0, 11000, True)
+    assert (paused["start_period"], paused["limit"]) == (300, 0)
+    assert plan["cost"] == pytest.approx(COST, abs=0.01)
     assert plan["cost_if_asap"] > 4
-    first, *_ = plan["periods"]
-    assert (first["start_period"], first["limit"], first["reason"] != "") == (0, 0, True)
     assert (await api.http.get("/v1/sessions")).json()["sessions"] == []
 
 
@@ -138,7 +141,7 @@ async def test_a_plan_is_told_drawn_and_replaced_when_its_prices_change(
     wish = {"departure_time": departure(), "max_charge_rate_kw": 11, "strategy": "cheapest"}
     answer = (await send(stack, session_id, wish, "ACCEPTED")).json()
     assert (answer["profile_set"], answer["plan"]["revision"]) == (True, 1)
-    assert answer["plan"]["cost"] == pytest.approx(2, abs=0.01)
+    assert answer["plan"]["cost"] == pytest.approx(COST, abs=0.01)
     assert [period["limit"] for period in answer["periods"]] == [p["limit"] for p in answer["plan"]["periods"]]
 
     told = (await stack.api.get(f"/v1/sessions/{session_id}/plan")).json()

@@ -73,6 +73,26 @@ async def test_the_same_key_starts_the_same_session(charging: Command) -> None:
     assert "Session completed" in watched.out
 
 
+async def test_events_of_a_session_are_followed_to_its_end(charging: Command) -> None:
+    added = await charging("webhook", "add", "http://127.0.0.1:9/hook", "--type", "session.status", "--json")
+    webhook_id = added.json["webhook_id"]
+    assert added.json["secret"].startswith("whsec_")
+    session_id = (await charging("start", EVSE, "--target-kwh", "5", "--json")).json["session_id"]
+    followed = await charging("events", session_id, "--json")
+    events = [json.loads(line) for line in followed.out.splitlines()]
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    assert (events[-1]["type"], events[-1]["data"]["status"]) == ("session.status", "completed")
+    assert "receipt.issued" in (await charging("events", session_id)).out
+    owed = await charging("webhook", "deliveries", webhook_id, "--json")
+    assert {each["event_type"] for each in owed.json["deliveries"]} == {"session.status"}
+    delivery_id = owed.json["deliveries"][0]["delivery_id"]
+    assert (await charging("webhook", "replay", webhook_id, delivery_id, "--json")).json["state"] == "waiting"
+    assert (await charging("webhook", "rotate", webhook_id, "--json")).json["secret"] != added.json["secret"]
+    assert webhook_id in (await charging("webhook", "list")).out
+    assert (await charging("webhook", "remove", webhook_id)).code == 0
+    assert (await charging("webhook", "rotate", webhook_id)).err.startswith("webhook_not_found: ")
+
+
 async def test_a_problem_is_one_line_on_stderr_with_its_code(charging: Command) -> None:
     refused = await charging("status", ABSENT)
     assert refused.code == 1

@@ -37,6 +37,17 @@ def test_a_car_that_takes_less_is_noticed_by_what_it_takes() -> None:
     assert found.why == "The car takes 7.2 kW of the 11 kW that it may."
 
 
+def test_a_first_look_at_what_a_car_takes_needs_two_minutes_of_its_limit_and_no_drift() -> None:
+    assert deviation(plan_at(), read(31, "0.1", "7.2"), POLICY) is None
+    found = deviation(plan_at(), read(33, "0.3", "7.2"), POLICY)
+    assert found is not None
+    assert (found.cause, found.taken_kw) == (PlanCause.ACCEPTANCE, Decimal("7.2"))
+
+
+def test_what_a_car_takes_is_no_news_where_the_plan_counts_on_it() -> None:
+    assert deviation(plan_at(taken_kw=Decimal("7.2")), read(33, "0.3", "7.0"), POLICY) is None
+
+
 def test_five_minutes_of_the_planned_power_are_tolerated() -> None:
     assert deviation(plan_at(), read(60, "4.6"), POLICY) is None
     assert deviation(plan_at(), read(60, "4.5"), POLICY) is not None

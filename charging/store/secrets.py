@@ -1,0 +1,19 @@
+"""Encryption at rest of what must be sent in the clear again: outbound OCPI tokens, webhook secrets."""
+
+import base64
+
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import SecretStr
+
+
+def cipher(secret_keys: SecretStr, purpose: str) -> MultiFernet:
+    """``secret_keys``: comma separated, newest first; all decrypt, the first encrypts. Each purpose has its own."""
+    keys = [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
+    return MultiFernet([Fernet(_derive(key, purpose)) for key in keys])
+
+
+def _derive(key: str, purpose: str) -> bytes:
+    derived = HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(key.encode())
+    return base64.urlsafe_b64encode(derived)

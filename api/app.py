@@ -35,6 +35,7 @@ from api.health import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.services import Services, build_services
 from charging.inbox import Inbox
+from charging.neighbours.robot_jobs import job_reporter
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
 from charging.store.reservations import ReservationStore
@@ -103,6 +104,7 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
 
     The inbox delivers what CPOs have pushed, the sweeper finds what was lost, the timetable has everything pulled that
     CPOs have, the pusher tells them of our tokens, and they are asked again for reservations that they did not answer.
+    Robot Jobs, where it is our neighbour, hears of its sessions.
     """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
@@ -113,7 +115,9 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     timetable = Timetable(services.connections, states, curve_store, services.temporal, services.settings)
     reservations = ReservationStore(services.database)
     unanswered = UnansweredReservations(reservations, build_commander(services), services.settings.sweep_s)
-    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run]
+    reporter = job_reporter(services.settings, services.database)
+    reporting = [reporter.run] if reporter else []
+    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run, *reporting]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

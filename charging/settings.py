@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     payments_webhook_secret: SecretStr = SecretStr(DEVELOPMENT_WEBHOOK_SECRET)
     evpass_url: str | None = None
     evpass_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    robot_jobs_url: str | None = Field(None, description="Where sessions are reported to; nowhere if not set.")
+    robot_jobs_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     neighbour_timeout_s: float = Field(10, gt=0, description="Total time for one call to a neighbour.")
 
     # Patience, all in seconds.
@@ -95,7 +97,8 @@ class Settings(BaseSettings):
     def _chosen_neighbours(self) -> dict[str, list[SecretStr]]:
         """The neighbours that are used, and the secrets that we share with each."""
         chosen = {"payments": [self.payments_key, self.payments_webhook_secret], "evpass": [self.evpass_key]}
-        return {name: secrets for name, secrets in chosen.items() if name == self.payments}
+        jobs = {"robot_jobs": [self.robot_jobs_key]} if self.robot_jobs_url else {}
+        return {name: secrets for name, secrets in chosen.items() if name == self.payments} | jobs
 
     @model_validator(mode="after")
     def require_production_secrets(self) -> "Settings":

@@ -126,11 +126,10 @@ class SessionReader:
 
     async def newest(self, user_id: str, *, limit: int, skip: int) -> list[StatusRow]:
         """The user's sessions, newest first, without the first ``skip``."""
-        query = select(*_COLUMNS).where(_c.user_id == user_id, _READABLE)
+        query: Select[Any] = select(*_COLUMNS).where(_c.user_id == user_id, _READABLE)
         query = query.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit).offset(skip)
         async with self._database.read() as connection:
-            rows = [StatusRow(*row) for row in await connection.execute(query)]
-        return rows
+            return [StatusRow(*row) for row in await connection.execute(query)]
 
     async def history(self, user_id: str, wanted: Filter, *, limit: int, cursor: str | None) -> Page:
         """One page of the user's sessions. Raises ``BadCursor``."""

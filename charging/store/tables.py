@@ -558,6 +558,19 @@ webhook_deliveries = Table(
     Index("ix_webhook_deliveries_due", "state", "due_at"),
 )
 
+job_reports = Table(
+    "job_reports",
+    metadata,
+    Column("event_id", ForeignKey("events.id"), primary_key=True),  # a change of status; the key it is reported under
+    Column("session_id", String(36), nullable=False),
+    Column("place", BigInteger, nullable=False),  # events.position
+    Column("state", String(10), nullable=False),  # waiting | delivered | refused
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("problem", Text),  # of the last attempt
+    Index("ix_job_reports_waiting", "state", "session_id", "place"),
+)
+
 leases = Table(
     "leases",
     metadata,

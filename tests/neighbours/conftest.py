@@ -68,7 +68,11 @@ async def running_town(store_url: str) -> AsyncIterator[Town]:
         stack.push_async_callback(database.close)
         url = await stack.enter_async_context(serve(app))
         settings = Settings(
-            database_url=store_url, payments="payments", payments_url=url, neighbour_timeout_s=PATIENCE_S
+            database_url=store_url,
+            payments="payments",
+            payments_url=url,
+            robot_jobs_url=url,
+            neighbour_timeout_s=PATIENCE_S,
         )
         ours = await stack.enter_async_context(serve(create_app(settings), port))
         # A kept connection may be closed by the server just when it is used again.

@@ -15,6 +15,7 @@ from tests.stack import Stack, running_stack
 from tests.waiting import eventually
 
 OUR_PORT = free_port()
+LIFE = ("pending", "active", "stopping", "completed")
 
 
 @pytest.fixture
@@ -40,17 +41,31 @@ async def receipt(stack: Stack, session_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
-async def test_payments_takes_the_money_after_the_session(
+async def test_payments_takes_the_money_after_the_session_and_robot_jobs_hears_each_status_once(
     temporal: WorkflowEnvironment, store_url: str, neighbours: httpx.AsyncClient
 ) -> None:
-    settings = {"payments": "payments", "payments_url": str(neighbours.base_url)}
+    url = str(neighbours.base_url)
+    settings = {"payments": "payments", "payments_url": url, "robot_jobs_url": url, "neighbour_timeout_s": 0.5}
+    mishaps = [{"on": "/v1/charging-events", "kind": kind} for kind in ("hang_after", "error_before")]
+    await neighbours.post("/admin/mishaps", json=mishaps)
     async with running_stack(temporal, store_url, settings=settings) as stack:
-        session_id = await billed(stack)
+        session_id = await billed(stack, job_id="job/7", robot_id="R2")
         await stack.until(session_id, "completed")
         paid = await receipt(stack, session_id)
         assert (paid["cost"], paid["payment_status"]) == (4.2, "paid")
         (intent,) = (await neighbours.get("/admin/payments")).json()["movements"]
         assert (intent["booking_id"], intent["amount"], intent["currency"]) == (session_id, 4.2, "EUR")
+
+        heard: list[dict[str, Any]] = []
+
+        async def all_heard() -> bool:
+            heard[:] = (await neighbours.get("/admin/jobs?job_id=job/7")).json()
+            return bool(heard) and heard[-1]["data"]["status"] == "completed"
+
+        await eventually(all_heard)
+        assert list(dict.fromkeys(each["data"]["status"] for each in heard)) == list(LIFE)
+        assert [each["seq"] for each in heard] == sorted({each["seq"] for each in heard})
+        assert {(each["session_id"], each["robot_id"]) for each in heard} == {(session_id, "R2")}
 
 
 @pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)

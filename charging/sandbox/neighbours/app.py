@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import FastAPI, Request, Response
 
-from charging.sandbox.neighbours import evpass, payments
+from charging.sandbox.neighbours import evpass, payments, robot_jobs
 from charging.sandbox.neighbours.evpass import Issuer, Wallets
 from charging.sandbox.neighbours.mishaps import Mishap, Mishaps
 from charging.sandbox.neighbours.payments import Books
@@ -18,6 +18,7 @@ def create_app(settings: NeighbourSettings | None = None) -> FastAPI:
     forget_everything(app)
     app.middleware("http")(_with_mishaps)
     app.include_router(evpass.router)
+    app.include_router(robot_jobs.router)
     app.include_router(payments.router)
 
     @app.post("/admin/mishaps")
@@ -34,6 +35,7 @@ def forget_everything(app: FastAPI) -> None:
     app.state.payments = Books(app.state.settings)
     app.state.wallets = Wallets()
     app.state.issuer = Issuer()
+    app.state.jobs = {}
     app.state.mishaps = Mishaps()
 
 

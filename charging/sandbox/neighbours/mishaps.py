@@ -1,7 +1,7 @@
 """What goes wrong between two services: each mishap is for one path and happens so many times.
 
 ``error_before`` and ``error_after`` answer 503 without having done anything, and having done it; ``hang_before`` and
-``hang_after`` do the same with no answer within ``HANG_S``.
+``hang_after`` do the same with no answer within ``HANG_S``; ``refused`` is 422.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ class Mishap(BaseModel):
 
     on: str
     method: str = "POST"
-    kind: Literal["error_before", "error_after", "hang_before", "hang_after"]
+    kind: Literal["error_before", "error_after", "hang_before", "hang_after", "refused"]
     times: int = 1
 
 
@@ -44,7 +44,7 @@ class Mishaps:
             await call_next(request)
         if mishap.kind.startswith("hang"):
             await asyncio.sleep(HANG_S)
-        return Response(status_code=503)
+        return Response(status_code=422 if mishap.kind == "refused" else 503)
 
     def _next(self, request: Request) -> Mishap | None:
         for mishap in self._coming:

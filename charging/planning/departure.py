@@ -15,11 +15,13 @@ from charging.planning.caution import Caution
 from charging.planning.outlook import cost_of
 from charging.planning.plan import Plan
 from charging.planning.profile import PLANNING_FAILED, make_plan
+from charging.planning.reasons import GUARANTEED
 from charging.planning.request import Acceptance, PlanRequest, PriceSlot
 from charging.session.profile import ChargingPlan, PlanFigures, PlanWarning, ProfilePeriod, ProfileWish
 
 _TENTH: Final = Decimal("0.1")
 _NO_CAUTION: Final = Caution()
+_LOOKED: Final = "First it is seen what the car takes."
 _NO_TARGET: Final = PlanWarning(
     code="no_target", detail="How much energy is needed is not known: it charges at the cap until the departure."
 )
@@ -85,7 +87,7 @@ def departure_plan(wish: ProfileWish, facts: Facts, now: datetime) -> ChargingPl
         update={
             "strategy": made.strategy,
             "pause_kw": facts.pause_kw,
-            "periods": (_at_once(simple, made),) if _is_at_once(made) else _periods(made, request, facts),
+            "periods": (_at_once(simple, made),) if _is_at_once(made) else _periods(made, request, facts, wish),
             "figures": _figures(made, facts),
             "warnings": tuple(PlanWarning(code=w.code, detail=w.detail) for w in made.warnings),
         }
@@ -151,14 +153,21 @@ def _is_at_once(made: Plan) -> bool:
 
 def _at_once(simple: ChargingPlan, made: Plan) -> ProfilePeriod:
     """The cap and no end: the session stops itself when the energy is in."""
-    return simple.periods[0].model_copy(update={"reason": made.periods[0].reason})
+    reasons = [period.reason for period in made.periods if period.limit > 0]
+    return simple.periods[0].model_copy(update={"reason": reasons[-1]})
 
 
-def _periods(made: Plan, request: PlanRequest, facts: Facts) -> tuple[ProfilePeriod, ...]:
+def _periods(made: Plan, request: PlanRequest, facts: Facts, wish: ProfileWish) -> tuple[ProfilePeriod, ...]:
     return tuple(
-        ProfilePeriod(start_period=p.start_period, limit=_limit_w(p.limit, request, facts), reason=p.reason)
+        ProfilePeriod(
+            start_period=p.start_period, limit=_limit_w(p.limit, request, facts), reason=_words(p.reason, wish)
+        )
         for p in made.periods
     )
+
+
+def _words(reason: str, wish: ProfileWish) -> str:
+    return _LOOKED if reason == GUARANTEED and not wish.guaranteed_kwh else reason
 
 
 def _limit_w(flow_w: Decimal, request: PlanRequest, facts: Facts) -> Decimal:

@@ -3,11 +3,13 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from charging.planning.bill import Piece
 from charging.planning.plan import PlannedPeriod
 from charging.planning.slots import KW, SECOND, Slot
+
+GUARANTEED: Final = "The guaranteed energy first, at once."
 
 
 class Words(NamedTuple):
@@ -30,7 +32,7 @@ def periods(pieces: Sequence[Piece], slots: Sequence[Slot], words: Words, *, end
         if begin > at:
             said.append(_period(at, 0, f"{_prices(slots, begins, at, begin, words.unit)}{words.waiting}"))
         if begin < words.guaranteed_until:
-            reason = "The guaranteed energy first, at once."
+            reason = GUARANTEED
         else:
             why = words.waiting if words.waiting and power == words.pause else words.charging
             reason = f"{_prices(slots, begins, begin, end, words.unit)}{why}"

@@ -29,7 +29,8 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
-TO_THE_MINUTE = {"probe_s": 0, "ready_before_s": 0, "ready_before_share": 0}  # without caution hours are easy to tell
+# Without caution hours are easy to tell.
+TO_THE_MINUTE: dict[str, Any] = {"probe_s": 0, "ready_before_s": 0, "ready_before_share": 0}
 ACCEPTED = answer({"result": "ACCEPTED", "timeout": 30})
 
 

@@ -42,7 +42,7 @@ async def all_told(town: Town, *attempts: int) -> None:
 
 
 async def test_changes_of_a_job_are_told_once_and_in_order_whatever_is_lost(town: Town) -> None:
-    await town.mishaps("error_after", "hang_before", on=EVENTS)
+    await town.mishaps("error_after", "error_before", on=EVENTS)
     await job(town, None)
     await job(town, "J/1")
     await all_told(town, 3, 1)

@@ -45,7 +45,7 @@ async def test_payments_takes_the_money_after_the_session_and_robot_jobs_hears_e
     temporal: WorkflowEnvironment, store_url: str, neighbours: httpx.AsyncClient
 ) -> None:
     url = str(neighbours.base_url)
-    settings = {"payments": "payments", "payments_url": url, "robot_jobs_url": url, "neighbour_timeout_s": 0.5}
+    settings = {"payments": "payments", "payments_url": url, "robot_jobs_url": url, "neighbour_timeout_s": 1.5}
     mishaps = [{"on": "/v1/charging-events", "kind": kind} for kind in ("hang_after", "error_before")]
     await neighbours.post("/admin/mishaps", json=mishaps)
     async with running_stack(temporal, store_url, settings=settings) as stack:

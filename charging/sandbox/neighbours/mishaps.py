@@ -11,7 +11,7 @@ from typing import Final, Literal
 from fastapi import Request, Response
 from pydantic import BaseModel, ConfigDict
 
-HANG_S: Final = 1.0  # longer than a test's patience
+HANG_S: Final = 2.0  # longer than a test's patience
 
 
 class Mishap(BaseModel):

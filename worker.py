@@ -19,9 +19,9 @@ from activities.synchronisation import SynchronisationActivities
 from activities.webhooks import WebhookActivities
 from charging import names, temporal
 from charging.curve_refresher import CurveRefresher
+from charging.neighbours.purse import payments_port
 from charging.ocpi.peers import Peers
 from charging.ocpi.worker_metrics import WorkerMetrics
-from charging.payments.wallet import Wallet
 from charging.receiver import Receiver
 from charging.scheduler import Scheduler
 from charging.settings import Settings, get_settings
@@ -59,7 +59,7 @@ def build_worker(
     curves = CurveActivities(CurveRefresher(database, peers))
     plans = PlanActivities(Scheduler(database, CurveStore(database), settings.policy))
     records = RecordActivities(decisions)
-    payments = PaymentActivities(Wallet(database, settings.wallet_opening_balance), database)
+    payments = PaymentActivities(payments_port(settings, database), database)
     return Worker(
         client,
         task_queue=names.TASK_QUEUE,

@@ -17,7 +17,9 @@ from api import (
     events,
     evses,
     health,
+    history,
     invoices,
+    neighbours,
     ocpi,
     plans,
     problems,
@@ -35,6 +37,7 @@ from api.health import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.services import Services, build_services
 from charging.inbox import Inbox
+from charging.neighbours.robot_jobs import job_reporter
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
 from charging.store.reservations import ReservationStore
@@ -75,8 +78,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
     partners.include_router(disputes.router)
+    partners.include_router(neighbours.router)
     users = (sessions.router, receipts.router, plans.router, events.router, webhooks.router, evses.router)
-    for router in (*users, reservations.router, health.router, partners):
+    for router in (*users, reservations.router, history.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
@@ -103,6 +107,7 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
 
     The inbox delivers what CPOs have pushed, the sweeper finds what was lost, the timetable has everything pulled that
     CPOs have, the pusher tells them of our tokens, and they are asked again for reservations that they did not answer.
+    Robot Jobs, where it is our neighbour, hears of its sessions.
     """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
@@ -113,7 +118,9 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     timetable = Timetable(services.connections, states, curve_store, services.temporal, services.settings)
     reservations = ReservationStore(services.database)
     unanswered = UnansweredReservations(reservations, build_commander(services), services.settings.sweep_s)
-    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run]
+    reporter = job_reporter(services.settings, services.database)
+    reporting = [reporter.run] if reporter else []
+    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run, *reporting]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

@@ -34,12 +34,16 @@ _JWKS_TIMEOUT_S = 5
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An authenticated caller. ``sub`` owns sessions; ``scopes`` None means the token carries no ``scope``."""
+    """An authenticated caller. ``sub`` owns sessions; ``scopes`` None means the token carries no ``scope``.
+
+    ``contract_id``: of the user's contract at EV Pass, for the OCPI token of a session, where the token names one.
+    """
 
     sub: str
     scopes: frozenset[str] | None
     actor: str | None
     expires_at: float
+    contract_id: str | None = None
 
     def require(self, scope: str) -> None:
         """Raise ``Problem`` 403 when the token carries ``scope`` and this one is not in it."""
@@ -160,7 +164,14 @@ def _user(claims: dict[str, Any]) -> User:
         scopes=_scopes(claims.get("scope")),
         actor=actor.get("sub") if isinstance(actor, dict) else None,
         expires_at=float(claims["exp"]),
+        contract_id=_contract_id(claims.get("contract_id")),
     )
+
+
+def _contract_id(claim: Any) -> str | None:
+    """An OCPI CiString(36); anything else is as if there were none."""
+    fits = isinstance(claim, str) and claim.isascii() and claim.isprintable() and 0 < len(claim) <= 36
+    return claim if fits else None
 
 
 def _scopes(claim: Any) -> frozenset[str] | None:

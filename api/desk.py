@@ -66,7 +66,9 @@ def build_desk(services: Services) -> Desk:
         outbox=outbox,
         feed=feed,
         webhooks=webhooks,
-        relay=EventRelay(outbox, feed, webhooks, services.temporal),
+        relay=EventRelay(
+            outbox, feed, webhooks, services.temporal, reports_jobs=services.settings.robot_jobs_url is not None
+        ),
     )
 
 

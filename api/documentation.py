@@ -35,6 +35,7 @@ CODES: Final = {
     "malformed_json": 400,
     "idempotency_key_invalid": 400,
     "unauthorized": 401,
+    "signature_invalid": 401,
     "insufficient_scope": 403,
     "session_not_found": 404,
     "evse_not_found": 404,
@@ -156,7 +157,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _without_framework_errors(operation)
-            if path.startswith("/v1/") and not path.startswith("/v1/admin/"):
+            if path.startswith("/v1/") and not path.startswith(("/v1/admin/", "/v1/neighbours/")):
                 operation["security"] = [{"bearer": []}]
     for model in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(model, None)

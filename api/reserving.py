@@ -64,7 +64,7 @@ class Reserver:
     async def _token(self, user: User, match: EvseMatch) -> dict[str, Any]:
         is_own = match.connection.start_token == "user"  # noqa: S105 - which one, not the token
         own = await self._user_tokens.of_user(user.sub) if is_own else None
-        return own or one_time_token(self._services.settings, user.sub, datetime.now(UTC))
+        return own or one_time_token(self._services.settings, user.sub, datetime.now(UTC), user.contract_id)
 
     def _new(
         self, user: User, order: ReservationRequest, match: EvseMatch, digest: str, token: dict[str, Any]

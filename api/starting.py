@@ -74,16 +74,16 @@ class Starter:
         now = datetime.now(UTC)
         obstacles = await self._obstacles.of(match.connection.id, match.location_id, match.evse_uid, now)
         held = _of_user(user, obstacles.holder)
-        token = held.token if held else await self._own_token(user, match)
+        token = held.token if held else await self._token(user, match, now)
         new = new_session(order, user.sub, match, self._services.settings, now, token)
         _require_reachable(obstacles.left_alone_until, now)
         return await self._starts.begin(replace(new, reservation_id=held.reservation_id if held else None), key, digest)
 
-    async def _own_token(self, user: User, match: EvseMatch) -> dict[str, Any] | None:
-        """The user's stable token, where the CPO is to be shown that one and the user has one."""
-        if match.connection.start_token != "user":  # noqa: S105 - which one, not the token
-            return None
-        return await self._user_tokens.of_user(user.sub)
+    async def _token(self, user: User, match: EvseMatch, now: datetime) -> dict[str, Any]:
+        """The user's stable token, where the CPO is to be shown that one and the user has one; else one of its own."""
+        is_own = match.connection.start_token == "user"  # noqa: S105 - which one, not the token
+        own = await self._user_tokens.of_user(user.sub) if is_own else None
+        return own or one_time_token(self._services.settings, user.sub, now, user.contract_id)
 
     async def _ensure_workflow(self, started: Started) -> None:
         if started.admission != "accepted":
@@ -119,9 +119,9 @@ def new_session(
     match: EvseMatch,
     settings: Settings,
     now: datetime,
-    token: dict[str, Any] | None = None,
+    token: dict[str, Any],
 ) -> NewSession:
-    """The session that ``order`` makes at the EVSE that was found, started with ``token`` or with one of its own.
+    """The session that ``order`` makes at the EVSE that was found, started with ``token``.
 
     Raises ``Problem`` where it cannot be charged at.
     """
@@ -138,7 +138,7 @@ def new_session(
         target_kwh=order.battery_target_kwh,
         tariff=tariff,
         time_zone=match.time_zone,
-        token=token or one_time_token(settings, user_id, now),
+        token=token,
     )
 
 

@@ -8,6 +8,8 @@
     │   ├── PeerNotReached      the CPO has taken nothing: safe to send again
     │   ├── PeerOutcomeUnknown  something may have arrived: never send START again
     │   └── PeerRefused         the CPO answered, and the answer is no
+    ├── NeighbourUnavailable    a sibling service gave no answer: whether it did what we asked is not known
+    ├── NeighbourRefused        a sibling service answered, and will not have what we asked
     ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
     ├── NotUnique               a row of this key is there already
     └── StoreUnavailable        the database is locked, full or away
@@ -67,6 +69,18 @@ class PeerRefused(PeerError):
         super().__init__(detail)
         self.http_status = http_status
         self.status_code = status_code
+
+
+class NeighbourUnavailable(ChargingError):
+    """A sibling service gave no answer, 5xx, 429 or nothing readable: it may have done what we asked."""
+
+
+class NeighbourRefused(ChargingError):
+    """A sibling service will not have what we asked (HTTP ``http_status``): the same again is refused again."""
+
+    def __init__(self, detail: str, *, http_status: int) -> None:
+        super().__init__(detail)
+        self.http_status = http_status
 
 
 class UnusableMessage(ChargingError):

@@ -5,17 +5,19 @@ Each looks every ``LOOK_EVERY_S``: numbers what was committed since, whoever wro
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy.ext.asyncio import AsyncConnection
 from temporalio.client import Client
 from temporalio.service import RPCError
 
 from charging.errors import StoreUnavailable
 from charging.feed import Feed
-from charging.store.outbox import Outbox
-from charging.store.webhooks import WebhookStore, owe
+from charging.store import job_reports, webhooks
+from charging.store.outbox import Outbox, PlacedEvent
+from charging.store.webhooks import WebhookStore
 from charging.temporal import deliver
 
 logger = logging.getLogger(__name__)
@@ -27,9 +29,15 @@ METERS_ARE_READ_FOR: Final = timedelta(minutes=15)  # after a stream was opened,
 
 
 class EventRelay:
-    """Numbers events, hands them to those who listen, and wakes the deliveries to webhooks."""
+    """Numbers events, hands them to those who listen, and wakes the deliveries to webhooks.
 
-    def __init__(self, outbox: Outbox, feed: Feed, webhooks: WebhookStore, temporal: Client) -> None:
+    ``reports_jobs``: changes of status are owed to Robot Jobs, too.
+    """
+
+    def __init__(
+        self, outbox: Outbox, feed: Feed, webhooks: WebhookStore, temporal: Client, *, reports_jobs: bool
+    ) -> None:
+        self._reports_jobs = reports_jobs
         self._outbox = outbox
         self._feed = feed
         self._webhooks = webhooks
@@ -47,12 +55,17 @@ class EventRelay:
     async def look(self) -> None:
         """One round of numbers and listeners."""
         now = datetime.now(UTC)
-        self._to_wake |= await self._outbox.number(now, owe)
+        self._to_wake |= await self._outbox.number(now, self._owe)
         await self._feed.hand_out()
         if now - self._renewed_at > METERS_ARE_READ_FOR / 3:
             self._renewed_at = now
             for user_id in self._feed.readers:
                 await self._outbox.read_meters(user_id, now + METERS_ARE_READ_FOR)
+
+    async def _owe(self, store: AsyncConnection, placed: Sequence[PlacedEvent], now: datetime) -> set[str]:
+        if self._reports_jobs:
+            await job_reports.owe(store, placed, now)
+        return await webhooks.owe(store, placed, now)
 
     def wake_soon(self, webhook_id: str) -> None:
         """A webhook has something to deliver."""

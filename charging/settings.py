@@ -3,6 +3,7 @@
 Safe by default: ``environment=production`` refuses to start with a development secret (``require_production_secrets``).
 """
 
+from base64 import b64encode
 from decimal import Decimal
 from functools import lru_cache
 from typing import Literal
@@ -13,6 +14,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from charging.session.model import Policy
 
 DEVELOPMENT_SECRET = "development-only-secret-of-charging-sessions"  # noqa: S105 - refused in production
+# A Standard Webhooks secret is base64.
+DEVELOPMENT_WEBHOOK_SECRET = "whsec_" + b64encode(DEVELOPMENT_SECRET.encode()).decode()
 
 
 class Settings(BaseSettings):
@@ -50,6 +53,17 @@ class Settings(BaseSettings):
         Decimal("1000.00"), description="Embedded wallet: what every new user starts with, in each currency."
     )
 
+    # The neighbours (docs/neighbours.md).
+    payments: Literal["wallet", "evpass", "payments"] = Field("wallet", description="Who keeps the users' money.")
+    payments_url: str | None = None
+    payments_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    payments_webhook_secret: SecretStr = SecretStr(DEVELOPMENT_WEBHOOK_SECRET)
+    evpass_url: str | None = None
+    evpass_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    robot_jobs_url: str | None = Field(None, description="Where sessions are reported to; nowhere if not set.")
+    robot_jobs_key: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    neighbour_timeout_s: float = Field(10, gt=0, description="Total time for one call to a neighbour.")
+
     # Patience, all in seconds.
     policy: Policy = Policy()
     silence_s: float = Field(300, description="An open session without a push for so long is asked for by a list call.")
@@ -71,18 +85,39 @@ class Settings(BaseSettings):
     )
 
     @model_validator(mode="after")
+    def require_neighbours(self) -> "Settings":
+        """Whoever is chosen has an address, and in production no development secret."""
+        for name, secrets in self._chosen_neighbours().items():
+            if getattr(self, f"{name}_url") is None:
+                raise ValueError(f"CHARGING_{name.upper()}_URL is missing")
+            if self.environment == "production" and any(map(_is_for_development, secrets)):
+                raise ValueError(f"production needs secrets of its own for {name}: see docs/neighbours.md")
+        return self
+
+    def _chosen_neighbours(self) -> dict[str, list[SecretStr]]:
+        """The neighbours that are used, and the secrets that we share with each."""
+        chosen = {"payments": [self.payments_key, self.payments_webhook_secret], "evpass": [self.evpass_key]}
+        jobs = {"robot_jobs": [self.robot_jobs_key]} if self.robot_jobs_url else {}
+        return {name: secrets for name, secrets in chosen.items() if name == self.payments} | jobs
+
+    @model_validator(mode="after")
     def require_production_secrets(self) -> "Settings":
         """In production every secret is given, users are checked by JWKS, and the clock of power is not bent."""
         if self.environment != "production":
             return self
         secrets = (self.admin_key, self.secret_keys)
-        if any(DEVELOPMENT_SECRET in s.get_secret_value() for s in secrets):
+        if any(map(_is_for_development, secrets)):
             raise ValueError("production needs CHARGING_ADMIN_KEY and CHARGING_SECRET_KEYS")
         if self.jwks_url is None or any(a.startswith("HS") for a in self.jwt_algorithms):
             raise ValueError("production needs CHARGING_JWKS_URL and asymmetric CHARGING_JWT_ALGORITHMS")
         if self.max_power_factor != 1:
             raise ValueError("production takes no CHARGING_MAX_POWER_FACTOR but 1")
         return self
+
+
+def _is_for_development(secret: SecretStr) -> bool:
+    value = secret.get_secret_value()
+    return any(known in value for known in (DEVELOPMENT_SECRET, DEVELOPMENT_WEBHOOK_SECRET))
 
 
 @lru_cache

@@ -24,9 +24,13 @@ def new_uid() -> str:
     return "".join(secrets.choice(_UID_ALPHABET) for _ in range(_UID_LENGTH))
 
 
-def one_time_token(settings: Settings, user_id: str, now: datetime) -> dict[str, Any]:
-    """A Token for one session: the link that survives CPOs that drop ``authorization_reference``."""
-    return own_token(settings, user_id, now, uid=new_uid(), type=ONE_TIME, whitelist="NEVER")
+def one_time_token(settings: Settings, user_id: str, now: datetime, contract: str | None = None) -> dict[str, Any]:
+    """A Token for one session: the link that survives CPOs that drop ``authorization_reference``.
+
+    ``contract``: the user's contract id, where its issuer has told us; else one of our own.
+    """
+    given = {"contract_id": contract} if contract else {}
+    return own_token(settings, user_id, now, uid=new_uid(), type=ONE_TIME, whitelist="NEVER", **given)
 
 
 def own_token(settings: Settings, user_id: str, now: datetime, **fields: Any) -> dict[str, Any]:

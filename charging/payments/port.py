@@ -1,7 +1,8 @@
 """``PaymentsPort``: what the engine needs of whoever keeps the user's money.
 
 Every call carries a key; the same key again answers the first outcome and moves nothing. Adapters raise
-``PaymentsUnavailable`` when the outcome is unknown; the caller repeats with the same key.
+``PaymentsUnavailable`` when the outcome is unknown; the caller repeats with the same key. ``PaymentsRefused``: the
+partner will not have the call as it is, so people must look; repeating it meanwhile does no harm.
 """
 
 from decimal import Decimal
@@ -13,6 +14,10 @@ from charging.errors import ChargingError
 
 class PaymentsUnavailable(ChargingError):
     """No answer, or none that can be read: repeat with the same key."""
+
+
+class PaymentsRefused(ChargingError):
+    """Nothing was moved: the partner does not take the call (our API key, the currency, a key used otherwise)."""
 
 
 class PaymentOutcome(StrEnum):

@@ -119,6 +119,21 @@ def status_answer(row: StatusRow, now: datetime, *, stale_s: float) -> dict[str,
     }
 
 
+def history_item(row: StatusRow, now: datetime) -> dict[str, Any]:
+    """The session as EV Pass lists it, ready for JSON; ``end_time``: of the CPO's transaction, once it is over."""
+    return {
+        "type": "charging",
+        "session_id": row.id,
+        "status": row.status,
+        "energy_kwh": float(energy_kwh(row)),
+        "cost": _number(cost(row)),
+        "currency": row.currency,
+        "duration_minutes": duration_minutes(row, now),
+        "start_time": _text(_charging_since(row)),
+        "end_time": _text(row.cpo_ended_at or row.closed_at or row.ended_at),
+    }
+
+
 def energy_kwh(row: StatusRow) -> Decimal:
     """Energy delivered: the CDR's once there is one, else the meter's."""
     return Decimal(str(row.receipt["energy_kwh"])) if row.receipt else row.kwh

@@ -121,6 +121,13 @@ class SessionReader:
             row = (await connection.execute(query.order_by(receipts.c.version.desc()).limit(1))).first()
         return None if row is None else (row.body, row.payment_status)
 
+    async def newest(self, user_id: str, *, limit: int, skip: int) -> list[StatusRow]:
+        """The user's sessions, newest first, without the first ``skip``."""
+        query: Select[Any] = select(*_COLUMNS).where(_c.user_id == user_id, _READABLE)
+        query = query.order_by(_c.created_at.desc(), _c.id.desc()).limit(limit).offset(skip)
+        async with self._database.read() as connection:
+            return [StatusRow(*row) for row in await connection.execute(query)]
+
     async def history(self, user_id: str, wanted: Filter, *, limit: int, cursor: str | None) -> Page:
         """One page of the user's sessions. Raises ``BadCursor``."""
         query = _filtered(select(*_COLUMNS).where(_c.user_id == user_id, _READABLE), wanted)

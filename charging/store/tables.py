@@ -475,6 +475,20 @@ payments = Table(
     UniqueConstraint("session_id", "n", name="uq_payments_session_id_n"),
 )
 
+intents = Table(
+    "intents",
+    metadata,
+    Column("key", String(100), primary_key=True),  # payments.key: what the service Payments is called with
+    Column("kind", String(10), nullable=False),  # capture | refund
+    Column("booking_id", String(36), nullable=False),  # the session's id
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", String(3), nullable=False),
+    Column("partner_id", String(100)),  # Payments' id for it, once we know it
+    Column("outcome", String(10)),  # done | declined; null: not decided, or not heard of
+    Column("asked_at", UtcDateTime, nullable=False),  # before the first call
+    Column("answered_at", UtcDateTime),
+)
+
 ledger = Table(
     "ledger",
     metadata,
@@ -548,6 +562,19 @@ webhook_deliveries = Table(
     UniqueConstraint("webhook_id", "event_id", name="uq_webhook_deliveries_event"),
     Index("ix_webhook_deliveries_waiting", "webhook_id", "state", "place"),
     Index("ix_webhook_deliveries_due", "state", "due_at"),
+)
+
+job_reports = Table(
+    "job_reports",
+    metadata,
+    Column("event_id", ForeignKey("events.id"), primary_key=True),  # a change of status; the key it is reported under
+    Column("session_id", String(36), nullable=False),
+    Column("place", BigInteger, nullable=False),  # events.position
+    Column("state", String(10), nullable=False),  # waiting | delivered | refused
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("problem", Text),  # of the last attempt
+    Index("ix_job_reports_waiting", "state", "session_id", "place"),
 )
 
 leases = Table(

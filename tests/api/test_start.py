@@ -11,6 +11,7 @@ from temporalio.client import WorkflowExecutionStatus
 from api.schemas import StartRequest
 from api.starting import body_hash, new_session
 from charging import names
+from charging.ocpi.own_tokens import one_time_token
 from charging.session.model import SessionSpec
 from charging.store import tables
 from charging.store.connections import ConnectionStore
@@ -187,7 +188,8 @@ async def test_a_repeat_starts_the_workflow_that_a_killed_api_left_unstarted(lit
     index = EvseIndex(lite.database, ConnectionStore(lite.database, lite.settings.secret_keys))
     match = await index.find(EVSE)
     assert match is not None
-    new = new_session(order, USER, match, lite.settings, datetime.now(UTC))
+    now = datetime.now(UTC)
+    new = new_session(order, USER, match, lite.settings, now, one_time_token(lite.settings, USER, now))
     await StartStore(lite.database).begin(new, key, body_hash(order))  # and here the API was killed
     again = await lite.start(key=key)
     assert (again.status_code, again.json()["session_id"]) == (201, new.spec.session_id)

@@ -9,6 +9,7 @@ from api.services import Services
 from api.starting import Starter
 from charging.event_relay import EventRelay
 from charging.feed import Feed
+from charging.live_costs import LiveCosts
 from charging.ocpi.refresh import EvseRefresh
 from charging.plan_book import PlanBooks
 from charging.scheduler import Scheduler
@@ -39,6 +40,7 @@ class Desk:
     feed: Feed
     webhooks: WebhookStore
     relay: EventRelay
+    costs: LiveCosts
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -67,6 +69,7 @@ def build_desk(services: Services) -> Desk:
         feed=feed,
         webhooks=webhooks,
         relay=EventRelay(outbox, feed, webhooks, services.temporal),
+        costs=LiveCosts(database),
     )
 
 

@@ -98,7 +98,7 @@ async def read_status(request: Request) -> Response:
     if "no-cache" in request.headers.get("cache-control", ""):
         state = await ask_state(desk.services.temporal, row.id)
         row = _decided(row, state) if state else row
-    return _json(_status(desk, row, datetime.now(UTC)))
+    return _json(await _status(desk, row, datetime.now(UTC)))
 
 
 @router.post(
@@ -171,7 +171,7 @@ async def list_sessions(request: Request, user: Reader, query: Annotated[History
     except BadCursor:
         raise invalid_field("cursor", "cursor_unknown", "Not a cursor of this list.") from None
     now = datetime.now(UTC)
-    answers = [_status(desk, row, now) for row in page.rows]
+    answers = [await _status(desk, row, now) for row in page.rows]
     return _json({"sessions": answers, "next_cursor": page.next_cursor})
 
 
@@ -225,8 +225,9 @@ async def read_receipt(request: Request, session_id: str, user: Reader) -> Respo
     return _json({**plain(Receipt.model_validate(body).model_dump()), "payment_status": payment_status})
 
 
-def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
-    return status_answer(row, now, stale_s=desk.services.settings.stale_s)
+async def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
+    live = await desk.costs.of(row, now)
+    return status_answer(row, now, stale_s=desk.services.settings.stale_s, live=live)
 
 
 async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> StatusRow:

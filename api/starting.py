@@ -26,6 +26,7 @@ from charging.store.obstacles import Holder, ObstacleStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.store.user_tokens import UserTokenStore
 from charging.tariffs.estimate import hold_amount, tariff_currency
+from charging.tariffs.rules import rules_of_version
 
 STARTS_AT_ONCE = 8
 OUT_OF_SERVICE = frozenset({"INOPERATIVE", "OUTOFORDER", "PLANNED", "REMOVED"})
@@ -179,6 +180,7 @@ def _spec(
         max_power_kw=max_power_kw,
         now=now,
         time_zone=match.time_zone,
+        rules=rules_of_version(match.connection.version),
     )
     return SessionSpec(
         session_id=str(uuid.uuid4()),

@@ -41,3 +41,11 @@ class TariffRules(BaseModel):
 
 
 DEFAULT_RULES = TariffRules()
+
+
+def rules_of_version(version: str | None) -> TariffRules:
+    """How tariffs of an OCPI ``version`` are read: 2.1.1 §11.3.1 knows no other way than whole elements."""
+    return _WHOLE_ELEMENTS if version == "2.1.1" else DEFAULT_RULES
+
+
+_WHOLE_ELEMENTS = TariffRules(whole_elements=True)

@@ -20,6 +20,7 @@ from api import (
     ocpi,
     plans,
     problems,
+    quotes,
     reservations,
     sessions,
     synchronising,
@@ -72,7 +73,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(user_tokens.router)
     partners.include_router(unlocking.router)
     partners.include_router(curves.router)
-    users = (sessions.router, plans.router, events.router, webhooks.router, evses.router, reservations.router)
+    planning = (plans.router, quotes.router)
+    users = (sessions.router, *planning, events.router, webhooks.router, evses.router, reservations.router)
     for router in (*users, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)

@@ -12,6 +12,7 @@ from charging.feed import Feed
 from charging.live_costs import LiveCosts
 from charging.ocpi.refresh import EvseRefresh
 from charging.plan_book import PlanBooks
+from charging.quoting import Quoter
 from charging.scheduler import Scheduler
 from charging.store.curves import CurveStore
 from charging.store.evse_index import EvseIndex
@@ -41,6 +42,7 @@ class Desk:
     webhooks: WebhookStore
     relay: EventRelay
     costs: LiveCosts
+    quoter: Quoter
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -70,6 +72,7 @@ def build_desk(services: Services) -> Desk:
         webhooks=webhooks,
         relay=EventRelay(outbox, feed, webhooks, services.temporal),
         costs=LiveCosts(database),
+        quoter=Quoter(CurveStore(database)),
     )
 
 

@@ -15,6 +15,7 @@ from charging.cli import (
     ocpi_tokens,
     plan,
     price,
+    quote,
     reservations,
     sessions,
     tokens,
@@ -29,7 +30,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (up, demo, tokens, sessions, reservations, evses, plan, price, events):
+for module in (up, demo, tokens, sessions, reservations, evses, quote, plan, price, events):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
 app.add_typer(curves.app, name="curve")

@@ -26,7 +26,7 @@ _THIS: Final = sessions.c.id == bindparam("session_id")
 
 
 class _Known(NamedTuple):
-    """Of one session. ``told`` is its cost at (revision, second)."""
+    """Of one session. ``told`` is its cost at (revision, second); the second of the meter where time is free."""
 
     terms: Terms | None
     limit: Limit
@@ -45,10 +45,10 @@ class LiveCosts:
         """What the session costs, by the last whole second. None: its price is unknown, or it is not ours to tell."""
         if not is_unpriced(row) or row.started_at is None or row.meter_updated_at is None:
             return None
-        at = row.revision, now.replace(microsecond=0)
         known = await self._of(row.id)
         if known.terms is None:
             return None
+        at = row.revision, now.replace(microsecond=0) if known.terms.grow_with_time else row.meter_updated_at
         if known.told is None or known.told[0] != at:
             profile = row.profile
             reading = Reading(row.kwh, row.power_kw, row.started_at, row.meter_updated_at, row.kwh_changed_at, profile)

@@ -165,8 +165,8 @@ class Meter(_Frozen):
 class LiveMeter(Meter):
     """The stored meter with ``estimate`` as it is by now: prices of time grow while a CPO is silent.
 
-    ``look_at``: when the cost limit could be reached, should the car take all that the connector gives; None: not
-    within an hour, or by more energy only, which the CPO tells of.
+    ``look_at``: shortly before the cost limit could be reached, should the car take all that the connector gives;
+    None: not within an hour, or by more energy only, which the CPO tells of.
     """
 
     look_at: datetime | None = None

@@ -88,30 +88,32 @@ def live_cost(terms: Terms, reading: Reading, now: datetime) -> RunningCost | No
 
 
 def limit_look_at(terms: Terms, reading: Reading, limit: Limit, now: datetime) -> datetime | None:
-    """The earliest moment, to the second, at which ``limit`` could be reached; None where not within an hour.
+    """A moment shortly before ``limit`` could be reached, an eighth of the way at most; None: not within an hour.
 
     Only where time costs something: energy alone reaches no limit without a word of the CPO.
     """
     if not terms.grow_with_time or not _may_reach(terms, reading, limit, now, _AHEAD):
         return None
     early, late = timedelta(0), _AHEAD
-    while late - early > _SECOND:
+    while late - early > max(early / 8, _SECOND):
         middle = (early + late) / 2
         if _may_reach(terms, reading, limit, now, middle):
             late = middle
         else:
             early = middle
-    return now + late
+    return now + early
 
 
 def _may_reach(terms: Terms, reading: Reading, limit: Limit, now: datetime, ahead: timedelta) -> bool:
-    """Whether it could cost so much by then: as it stands now, or with all that the connector gives."""
+    """Whether it could cost so much by then: with all that the connector gives, or as it stands parked."""
     at = now + ahead
     kwh = reading.kwh + limit.kw * Decimal(str(ahead.total_seconds())) / 3600
     if limit.need_kwh is not None:
         kwh = max(min(kwh, limit.need_kwh), reading.kwh)
-    charging = reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at)
-    costs = (live_cost(terms, possible, at) for possible in (reading, charging))
+    possible = [reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at)]
+    if _parked_since(terms, reading, now) is not None:
+        possible.append(reading)
+    costs = (live_cost(terms, each, at) for each in possible)
     return any(cost is not None and cost.so_far >= limit.cost for cost in costs)
 
 

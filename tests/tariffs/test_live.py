@@ -77,31 +77,39 @@ def test_a_price_that_nobody_can_compute_is_unknown() -> None:
     assert costs(terms(element(ENERGY, max_current=16)), reading(), 30) is None
 
 
-def look(by: Terms, limit: str, *, kw: int = 0, need: int | None = None, meter: Reading | None = None) -> float | None:
-    """After how many minutes from the 30th on."""
+def look(
+    by: Terms, limit: str, *, kw: int = 0, need: int | None = None, meter: Reading | None = None
+) -> timedelta | None:
+    """How long after the 30th minute."""
     wanted = Limit(Decimal(limit), Decimal(kw), None if need is None else Decimal(need))
     found = limit_look_at(by, meter or reading(), wanted, after(30))
-    return None if found is None else round((found - after(30)).total_seconds() / 60, 1)
+    return None if found is None else found - after(30)
 
 
-def test_the_limit_is_looked_at_when_time_alone_could_reach_it() -> None:
+def is_shortly_before(minutes: float, told: timedelta | None) -> bool:
+    reached = timedelta(minutes=minutes)
+    return told is not None and reached * 8 / 9 - timedelta(seconds=1) <= told <= reached
+
+
+def test_the_limit_is_looked_at_shortly_before_time_alone_could_reach_it() -> None:
     by = terms(element(ENERGY, TIME))
-    assert look(by, "10.00") == 20  # 8.00 by now
-    assert look(by, "7.00") == 0
+    assert is_shortly_before(20, look(by, "10.00"))  # 8.00 by now
+    assert is_shortly_before(0.05, look(by, "8.01"))  # half a cent is one
+    assert is_shortly_before(0, look(by, "7.00"))
     assert look(by, "15.00") is None  # not within an hour
 
 
 def test_the_limit_is_looked_at_sooner_where_the_car_could_take_more() -> None:
     by = terms(element(ENERGY, TIME))
-    assert look(by, "10.00", kw=12) == 10  # 0.10 of energy and 0.10 of time a minute
-    assert look(by, "10.00", kw=12, need=11) == 15  # 0.50 of energy at most
+    assert is_shortly_before(10, look(by, "10.00", kw=12))  # 0.10 of energy and 0.10 of time a minute
+    assert is_shortly_before(15, look(by, "10.00", kw=12, need=11))  # 0.50 of energy at most
 
 
 def test_a_parked_car_is_looked_at_by_the_price_of_parking() -> None:
     full = reading(power_kw=Decimal(0))
-    assert look(terms(element(ENERGY, PARKING)), "10.00", meter=full) == 25
+    assert is_shortly_before(25, look(terms(element(ENERGY, PARKING)), "10.00", meter=full))
 
 
 def test_energy_alone_needs_no_look() -> None:
     assert look(terms(element(ENERGY, component("FLAT", 1))), "6.00", kw=150) is None
-    assert look(terms(element(ENERGY), element(component("FLAT", 9), min_duration=2400)), "6.00") == 10
+    assert is_shortly_before(10, look(terms(element(ENERGY), element(component("FLAT", 9), min_duration=2400)), "6.00"))

@@ -19,6 +19,7 @@ from activities.synchronisation import SynchronisationActivities
 from activities.webhooks import WebhookActivities
 from charging import names, temporal
 from charging.curve_refresher import CurveRefresher
+from charging.live_costs import LiveCosts
 from charging.neighbours.purse import payments_port
 from charging.ocpi.peers import Peers
 from charging.ocpi.worker_metrics import WorkerMetrics
@@ -58,7 +59,7 @@ def build_worker(
     synchronisation = SynchronisationActivities(synchroniser)
     curves = CurveActivities(CurveRefresher(database, peers))
     plans = PlanActivities(Scheduler(database, CurveStore(database), settings.policy))
-    records = RecordActivities(decisions)
+    records = RecordActivities(decisions, LiveCosts(database))
     payments = PaymentActivities(payments_port(settings, database), database)
     return Worker(
         client,

@@ -23,6 +23,7 @@ from api import (
     ocpi,
     plans,
     problems,
+    quotes,
     receipts,
     reservations,
     sessions,
@@ -79,8 +80,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     partners.include_router(curves.router)
     partners.include_router(disputes.router)
     partners.include_router(neighbours.router)
-    users = (sessions.router, receipts.router, plans.router, events.router, webhooks.router, evses.router)
-    for router in (*users, reservations.router, history.router, health.router, partners):
+    priced = (plans.router, quotes.router, receipts.router)
+    users = (sessions.router, *priced, events.router, webhooks.router, evses.router, reservations.router)
+    for router in (*users, history.router, health.router, partners):
         app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app

@@ -9,8 +9,10 @@ from api.services import Services
 from api.starting import Starter
 from charging.event_relay import EventRelay
 from charging.feed import Feed
+from charging.live_costs import LiveCosts
 from charging.ocpi.refresh import EvseRefresh
 from charging.plan_book import PlanBooks
+from charging.quoting import Quoter
 from charging.scheduler import Scheduler
 from charging.store.curves import CurveStore
 from charging.store.evse_index import EvseIndex
@@ -39,6 +41,8 @@ class Desk:
     feed: Feed
     webhooks: WebhookStore
     relay: EventRelay
+    costs: LiveCosts
+    quoter: Quoter
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -69,6 +73,8 @@ def build_desk(services: Services) -> Desk:
         relay=EventRelay(
             outbox, feed, webhooks, services.temporal, reports_jobs=services.settings.robot_jobs_url is not None
         ),
+        costs=LiveCosts(database),
+        quoter=Quoter(CurveStore(database)),
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import title
+from api.quote_schemas import QuoteRequest
 from api.schemas import (
     PlanRequestBody,
     ProblemAnswer,
@@ -27,6 +28,7 @@ _EXTRA_MODELS: tuple[type[BaseModel], ...] = (
     StopRequestBody,
     ProfileRequestBody,
     PlanRequestBody,
+    QuoteRequest,
     ReservationRequest,
     WebhookRequest,
 )

@@ -29,6 +29,7 @@ from pydantic_core import PydanticCustomError
 from api.plan_schemas import PlanAnswer
 from charging.ocpi.wire import MAX_ID
 from charging.planning.request import Strategy
+from charging.session.costs import CostSource
 from charging.session.model import Phase, Status
 from charging.session.profile import ProfilePeriod, ProfileWish
 from charging.session.reading import NextAction
@@ -347,6 +348,9 @@ _STATUS_EXAMPLE = {
     "status": "active",
     "energy_kwh": 12.4,
     "cost": 5.32,
+    "cost_so_far": 5.32,
+    "cost_if_stopped": 5.40,
+    "cost_source": "estimate",
     "currency": "EUR",
     "duration_minutes": 17,
     "start_time": "2026-03-30T12:00:00Z",
@@ -375,7 +379,10 @@ _STATUS_EXAMPLE = {
 class StatusAnswer(BaseModel):
     """Where a session stands. ``next_action`` is what a robot branches on.
 
-    ``cost`` is null while energy flows at a price that nobody has told us. ``stale``: the CPO has been silent.
+    ``cost`` (and ``cost_so_far``, the same) is null while energy flows at a price that nobody has told us.
+    ``cost_source``: `estimate`, ours by the tariff at the start, which grows with the time between the CPO's updates;
+    `cpo`, its running total; `cdr`, its bill. ``cost_if_stopped``: what a stop now would come to, with the blocks in
+    which the tariff counts; null where nothing runs. ``stale``: the CPO has been silent.
     """
 
     model_config = _answer_config(_STATUS_EXAMPLE)
@@ -384,6 +391,9 @@ class StatusAnswer(BaseModel):
     status: Status
     energy_kwh: float
     cost: float | None
+    cost_so_far: float | None
+    cost_if_stopped: float | None
+    cost_source: CostSource | None
     currency: str
     duration_minutes: int
     start_time: datetime | None

@@ -95,7 +95,7 @@ async def read_status(request: Request) -> Response:
     if "no-cache" in request.headers.get("cache-control", ""):
         state = await ask_state(desk.services.temporal, row.id)
         row = _decided(row, state) if state else row
-    return _json(_status(desk, row, datetime.now(UTC)))
+    return _json(await _status(desk, row, datetime.now(UTC)))
 
 
 @router.post(
@@ -168,7 +168,7 @@ async def list_sessions(request: Request, user: Reader, query: Annotated[History
     except BadCursor:
         raise invalid_field("cursor", "cursor_unknown", "Not a cursor of this list.") from None
     now = datetime.now(UTC)
-    answers = [_status(desk, row, now) for row in page.rows]
+    answers = [await _status(desk, row, now) for row in page.rows]
     return _json({"sessions": answers, "next_cursor": page.next_cursor})
 
 
@@ -205,8 +205,9 @@ async def delete_profile(request: Request, session_id: str, user: Writer) -> Res
     return _json({"session_id": canonical_id(session_id), "profile_cleared": is_cleared}, 200 if is_cleared else 202)
 
 
-def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
-    return status_answer(row, now, stale_s=desk.services.settings.stale_s)
+async def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
+    live = await desk.costs.of(row, now)
+    return status_answer(row, now, stale_s=desk.services.settings.stale_s, live=live)
 
 
 async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> StatusRow:

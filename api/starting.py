@@ -179,6 +179,7 @@ def _spec(
         max_power_kw=max_power_kw,
         now=now,
         time_zone=match.time_zone,
+        rules=match.connection.tariff_rules,
     )
     return SessionSpec(
         session_id=str(uuid.uuid4()),

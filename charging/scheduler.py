@@ -1,5 +1,6 @@
 """``Scheduler``: reads what planning needs from the store and has the plan made (docs/adr/0008)."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -82,7 +83,9 @@ class Scheduler:
             bridge_s=self._policy.bridge_s,
             caution=_caution(self._policy),
         )
-        return departure_plan(wish, await self._priced(facts, connection.id, match.location_id, wish, now), now)
+        facts = await self._priced(facts, connection.id, match.location_id, wish, now)
+        # A hard one takes up to 200 ms, in which others want their status.
+        return await asyncio.to_thread(departure_plan, wish, facts, now)
 
     async def _priced(
         self, facts: Facts, connection_id: str, location_id: str, wish: ProfileWish, now: datetime

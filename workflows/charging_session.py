@@ -302,7 +302,7 @@ class ChargingSessionWorkflow:
             )
         except FailureError:
             return  # the store is away; the next push or timer tries again
-        rules.session_updated(self._state, meter, workflow.now())
+        rules.meter_read(self._state, meter, workflow.now())
 
     def _history_is_long(self) -> bool:
         info = workflow.info()
@@ -342,7 +342,7 @@ class ChargingSessionWorkflow:
             return False
         self._published = changes
         self._confirmed(snapshot, changes)
-        rules.session_updated(self._state, meter, workflow.now())
+        rules.meter_read(self._state, meter, workflow.now())
         return self._published != self._state.changes
 
     def _snapshot(self) -> Publication:
@@ -382,7 +382,7 @@ class ChargingSessionWorkflow:
                 summary=f"Publish {snapshot.status}: the store was away",
             )
             self._confirmed(snapshot, changes)
-            rules.session_updated(self._state, meter, workflow.now())
+            rules.meter_read(self._state, meter, workflow.now())
         self._awake = True
 
     async def _all_published(self) -> None:

@@ -14,7 +14,7 @@ from charging.cli.failure import Failure
 from charging.cli.target import Target, target
 
 TIMEOUT_S = 30.0
-LONG_POLL_S = 20
+LONG_POLL_S = 5
 SILENCE_S = 40  # an event stream says something every 15 s
 AGAIN_S = 1
 NO_CONTENT = 204
@@ -39,7 +39,7 @@ class Api:
         return await self.call("POST", "/v1/sessions/stop", json={"session_id": session_id})
 
     async def status(self, session_id: str, *, after: int | str | None = None) -> Json:
-        """``GET …/status``; with ``after`` (a revision) it waits up to 20 s for something newer."""
+        """``GET …/status``; with ``after`` (a revision) it waits up to 5 s for something newer."""
         params = {} if after is None else {"wait": LONG_POLL_S, "after": after}
         return await self.call("GET", f"/v1/sessions/{session_id}/status", params=params)
 
@@ -55,6 +55,10 @@ class Api:
         """``GET …/plan``."""
         return await self.call("GET", f"/v1/sessions/{session_id}/plan")
 
+    async def quote(self, request: Json) -> Json:
+        """``POST /v1/quotes``."""
+        return await self.call("POST", "/v1/quotes", json=request)
+
     async def receipt(self, session_id: str) -> Json:
         """``GET …/receipt``."""
         return await self.call("GET", f"/v1/sessions/{session_id}/receipt")
@@ -68,13 +72,13 @@ class Api:
         return await self.call("GET", "/v1/evses", params=params)
 
     async def statuses(self, session_id: str) -> AsyncIterator[Json]:
-        """The session's status now, and again whenever it has changed, until it has ended."""
+        """The session's status now, and again whenever it, or what it costs by now, has changed, until it has ended."""
         status = await self.status(session_id)
         yield status
         while status["status"] not in ENDED:
-            before = status["revision"]
-            status = await self.status(session_id, after=before)
-            if status["revision"] != before:
+            before = status
+            status = await self.status(session_id, after=before["revision"])
+            if any(status[name] != before[name] for name in ("revision", "cost")):
                 yield status
 
     async def events(self, path: str) -> AsyncIterator[Json]:

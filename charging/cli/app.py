@@ -16,6 +16,7 @@ from charging.cli import (
     ocpi_tokens,
     plan,
     price,
+    quote,
     reconcile,
     reservations,
     sessions,
@@ -31,7 +32,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for module in (up, demo, tokens, sessions, reservations, evses, plan, price, reconcile, events):
+for module in (up, demo, tokens, sessions, reservations, evses, quote, plan, price, reconcile, events):
     module.add_to(app)
 app.add_typer(cpo.app, name="cpo")
 app.add_typer(curves.app, name="curve")

@@ -18,6 +18,7 @@ from charging.ocpi import session_object
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold
 from charging.receiver.cdr_matching import match_again
+from charging.receiver.estimating import estimate_after
 from charging.session.events import EventType, is_telling, meter_data
 from charging.session.meter_points import is_point
 from charging.session.metering import Reading, advance, has_missed_active
@@ -37,7 +38,6 @@ from charging.store.cpo_sessions import (
 )
 from charging.store.events import add_event
 from charging.store.inbox import Kind, add_message, add_wakes
-from charging.tariffs.estimate import estimate_cost
 
 logger = logging.getLogger(__name__)
 
@@ -144,7 +144,7 @@ class _Batch:
         reading = session_object.reading(session.body)
         meter, anomalies = advance(own.meter, reading, own.spec, now)
         meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.spelled_id})
-        meter = meter.model_copy(update={"estimate": _estimate(own, meter)})
+        meter = meter.model_copy(update={"estimate": estimate_after(own, meter, now)})
         known = advance(own.meter, previous, own.spec, now)[1] if previous else set()
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
             detail = {"anomaly": anomaly.value, "kwh": _text(reading.kwh), "kept_kwh": _text(meter.kwh)}
@@ -251,21 +251,6 @@ async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> No
         await add_event(connection, session_id, event_type, data, now)
     for connection_id in batch.unseen:
         await ask_for_unseen(connection, connection_id, now)
-
-
-def _estimate(own: OwnSession, meter: Meter) -> Decimal | None:
-    """Our estimate, where the CPO names no cost and charging has begun. It never falls either."""
-    if meter.cost is not None or meter.started_at is None or meter.updated_at is None:
-        return own.meter.estimate
-    cost = estimate_cost(
-        own.tariff,
-        kwh=meter.kwh,
-        started_at=meter.started_at,
-        now=meter.ended_at or meter.updated_at,
-        time_zone=own.time_zone,
-    )
-    before = own.meter.estimate
-    return before if cost is None else max(cost, before or cost)
 
 
 def _text(number: Decimal | None) -> str | None:

@@ -162,6 +162,16 @@ class Meter(_Frozen):
         return self.cost if self.cost is not None else self.estimate
 
 
+class LiveMeter(Meter):
+    """The stored meter with ``estimate`` as it is by now: prices of time grow while a CPO is silent.
+
+    ``look_at``: shortly before the cost limit could be reached, should the car take all that the connector gives;
+    None: not within an hour, or by more energy only, which the CPO tells of.
+    """
+
+    look_at: datetime | None = None
+
+
 class StartOutcome(StrEnum):
     """What is known of the one START_SESSION (ocpi.md §15.3)."""
 
@@ -270,6 +280,7 @@ class SessionState(BaseModel):
     stop: StopProgress = StopProgress()
     profile: ProfileProgress = ProfileProgress()
     following: Following = Following()
+    cost_look_at: datetime | None = None  # when the price of time could reach the cost limit
     plans_made: int = 0  # the revision of the newest plan
     asked_at_deadline: bool = False  # the CPO's sessions were listed before giving up
     closed_at: datetime | None = None

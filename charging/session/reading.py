@@ -24,6 +24,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+from charging.session.costs import CostSource, RunningCost
 from charging.session.profile import ChargingPlan
 
 UNCHANGED_S = 60  # energy that has not risen for so long has stopped flowing
@@ -86,14 +87,21 @@ class StatusRow:
     receipt: Mapping[str, Any] | None
 
 
-def status_answer(row: StatusRow, now: datetime, *, stale_s: float) -> dict[str, Any]:
-    """The answer of ``GET /v1/sessions/{id}/status``, ready for JSON: numbers, strings, booleans, null."""
+def status_answer(row: StatusRow, now: datetime, *, stale_s: float, live: RunningCost | None = None) -> dict[str, Any]:
+    """The answer of ``GET /v1/sessions/{id}/status``, ready for JSON: numbers, strings, booleans, null.
+
+    ``live`` is our estimate at ``now`` of a session that ``is_unpriced``; None: there is none.
+    """
     safe = safe_to_unplug(row, now)
+    so_far = cost_so_far(row, live)
     return {
         "session_id": row.id,
         "status": row.status,
         "energy_kwh": float(energy_kwh(row)),
-        "cost": _number(cost(row)),
+        "cost": _number(so_far),
+        "cost_so_far": _number(so_far),
+        "cost_if_stopped": _number(cost_if_stopped(row, live)),
+        "cost_source": None if so_far is None else cost_source(row).value,
         "currency": row.currency,
         "duration_minutes": duration_minutes(row, now),
         "start_time": _text(_charging_since(row)),
@@ -126,7 +134,7 @@ def history_item(row: StatusRow, now: datetime) -> dict[str, Any]:
         "session_id": row.id,
         "status": row.status,
         "energy_kwh": float(energy_kwh(row)),
-        "cost": _number(cost(row)),
+        "cost": _number(cost_so_far(row, None)),
         "currency": row.currency,
         "duration_minutes": duration_minutes(row, now),
         "start_time": _text(_charging_since(row)),
@@ -139,15 +147,44 @@ def energy_kwh(row: StatusRow) -> Decimal:
     return Decimal(str(row.receipt["energy_kwh"])) if row.receipt else row.kwh
 
 
-def cost(row: StatusRow) -> Decimal | None:
-    """The CDR's total, else the CPO's running total, else our estimate. None: energy flows at an unknown price."""
+def is_unpriced(row: StatusRow) -> bool:
+    """Whether the CPO's transaction runs without a running total, so that the cost is ours to tell at each moment."""
+    return row.cost is None and _runs(row)
+
+
+def cost_so_far(row: StatusRow, live: RunningCost | None) -> Decimal | None:
+    """The CDR's total, else the CPO's running total, else our estimate. None: energy flows at an unknown price.
+
+    Never falls while it runs: what was estimated at a push is the least that is told after it.
+    """
     if row.receipt:
         return Decimal(str(row.receipt["cost"]))
     if row.cost is not None:
         return row.cost
+    if live is not None:
+        return max(live.so_far, row.estimate or live.so_far)
     if row.estimate is None and row.kwh == 0:
         return Decimal(0)
     return row.estimate
+
+
+def cost_if_stopped(row: StatusRow, live: RunningCost | None) -> Decimal | None:
+    """What it would come to if it stopped now: the CPO's total holds all that is owed, our estimate adds step sizes.
+
+    None where nothing runs, or where the price is not known.
+    """
+    if not _runs(row):
+        return None
+    if row.cost is not None or live is None:
+        return row.cost
+    return max(live.if_stopped, row.estimate or live.if_stopped)
+
+
+def cost_source(row: StatusRow) -> CostSource:
+    """Whose word the cost is."""
+    if row.receipt:
+        return CostSource.CDR
+    return CostSource.CPO if row.cost is not None else CostSource.ESTIMATE
 
 
 def duration_minutes(row: StatusRow, now: datetime) -> int:
@@ -229,6 +266,10 @@ def next_action(row: StatusRow, now: datetime, *, safe: bool) -> NextAction:
 
 def _is_over(row: StatusRow) -> bool:
     return row.cpo_status in ("COMPLETED", "INVALID") or row.status == "completed" or row.receipt is not None
+
+
+def _runs(row: StatusRow) -> bool:
+    return row.cpo_status == "ACTIVE" and row.status in ("active", "stopping") and row.receipt is None
 
 
 def _charging_since(row: StatusRow) -> datetime | None:

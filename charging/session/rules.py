@@ -19,6 +19,7 @@ from charging.session.messages import (
 )
 from charging.session.model import (
     CpoStatus,
+    LiveMeter,
     Meter,
     Phase,
     Reason,
@@ -165,6 +166,16 @@ def session_updated(state: SessionState, meter: Meter, now: datetime) -> None:
     _rest_or_go_on(state)
     _check_limits(state, now)
     plan_rules.metered(state)
+
+
+def meter_read(state: SessionState, live: LiveMeter, now: datetime) -> None:
+    """The stored meter, asked for by us: it may be the same as before, and cost more by now."""
+    session_updated(state, Meter.model_validate(live.model_dump(include=set(Meter.model_fields))), now)
+    if live.seq < state.meter.seq:
+        return
+    state.cost_look_at = live.look_at
+    state.meter = state.meter.model_copy(update={"estimate": live.estimate})
+    _check_limits(state, now)
 
 
 def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> None:

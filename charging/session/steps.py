@@ -123,14 +123,17 @@ def _release_is_due(state: SessionState, now: datetime) -> bool:
 def _limit_check_at(state: SessionState, now: datetime) -> datetime | None:
     """The earliest moment at which a limit could be crossed at maximum power; 1 min to 1 h from ``now``.
 
-    Pushes cross limits sooner or later by themselves; this is the watch for pushes that were lost on the way.
+    Pushes cross limits sooner or later by themselves; this is the watch for pushes that were lost on the way, and for
+    prices of time, which grow without any.
     A sandbox car that takes ``power_factor`` times the power shortens the lower bound as well.
     """
     spec = state.spec
     if state.status is not Status.ACTIVE:
         return None
-    hours = Decimal(1)
+    seconds: float = _TICK_MAX_S
     if spec.need_kwh is not None:
         hours = max(spec.need_kwh - state.meter.kwh, Decimal(0)) / (spec.max_power_kw * spec.power_factor)
-    seconds = min(max(float(hours) * 3600, _TICK_MIN_S / spec.power_factor, 1), _TICK_MAX_S)
-    return now + timedelta(seconds=seconds)
+        seconds = min(seconds, float(hours) * 3600)
+    if state.cost_look_at is not None:
+        seconds = min(seconds, (state.cost_look_at - now).total_seconds())
+    return now + timedelta(seconds=max(seconds, _TICK_MIN_S / spec.power_factor, 1))

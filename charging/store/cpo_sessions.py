@@ -19,6 +19,7 @@ from charging.session.profile import ChargingPlan
 from charging.store.meter_readers import METER_READ_UNTIL
 from charging.store.meter_row import METER_COLUMNS, meter_of
 from charging.store.tables import meter_points, ocpi_sessions, sessions
+from charging.store.terms import TERMS_COLUMNS
 from charging.store.upsert import upsert
 
 
@@ -52,7 +53,10 @@ class StoredSession:
 
 @dataclass(frozen=True)
 class OwnSession:
-    """Of a session of ours, what a push needs. ``plan``: the one in force, where it is for a departure."""
+    """Of a session of ours, what a push needs. ``plan``: the one in force, where it is for a departure.
+
+    ``terms``: the values of ``TERMS_COLUMNS``. ``profile``: the charging profile in force, as stored.
+    """
 
     id: str
     connection_id: str
@@ -61,12 +65,12 @@ class OwnSession:
     token_type: str
     token_contract: str | None
     spec: SessionSpec
-    tariff: dict[str, Any] | None
-    time_zone: str | None
+    terms: tuple[Any, ...]
     meter: Meter
     wake_kwh: Decimal | None
     wake_cost: Decimal | None
     plan: ChargingPlan | None
+    profile: dict[str, Any] | None
     meter_read_until: datetime | None = None  # somebody reads this user's meter events until then
 
 
@@ -91,8 +95,7 @@ _OWN_COLUMNS: tuple[ColumnElement[Any], ...] = (
     sessions.c.token_type,
     sessions.c.token_contract,
     sessions.c.spec,
-    sessions.c.tariff,
-    sessions.c.time_zone,
+    *TERMS_COLUMNS,
     sessions.c.wake_kwh,
     sessions.c.wake_cost,
     sessions.c.profile,
@@ -158,13 +161,13 @@ def _own(row: Row[Any]) -> OwnSession:
         token_type=row.token_type,
         token_contract=row.token_contract,
         spec=SessionSpec.model_validate(row.spec),
-        tariff=row.tariff,
-        time_zone=row.time_zone,
+        terms=tuple(row._mapping[column] for column in TERMS_COLUMNS),
         meter=meter_of(row),
         wake_kwh=row.wake_kwh,
         wake_cost=row.wake_cost,
         plan=_departure_plan(row.profile),
         meter_read_until=row.meter_read_until,
+        profile=row.profile,
     )
 
 

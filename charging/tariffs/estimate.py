@@ -1,52 +1,31 @@
-"""What a session costs so far, and if it stopped now, by an OCPI Tariff (2.2.1 §11): estimates, not the bill. Pure.
+"""What a session is likely to cost by an OCPI Tariff (2.2.1 §11): estimates, not the bill. Pure.
 
-Energy is taken to flow evenly from the start, and ``PARKING_TIME`` to count from ``parked_since`` on. ``step_size`` is
-applied to what a stop would cost only: nobody owes a block before it is begun and the session over.
+``step_size`` is applied to what a stop would cost only: nobody owes a block before it is begun and the session over.
 """
 
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from charging.money import round_money
+from charging.session.costs import RunningCost
 from charging.tariffs.numbers import microseconds
 from charging.tariffs.rating import rate
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
-from charging.tariffs.tariff import read_tariff
+from charging.tariffs.tariff import Tariff, read_tariff
 from charging.tariffs.usage import CHARGING, MICROSECONDS_PER_HOUR, PARKED, Stretch, Usage
 
-HOLD_MARGIN = Decimal("1.2")
+HOLD_MARGIN: Final = Decimal("1.2")
+_NOTHING: Final = Decimal(0)
 
 TariffBody = dict[str, Any]
-
-
-class RunningCost(NamedTuple):
-    """Incl. all VAT that is known, rounded to the currency's minor unit: ``so_far`` <= ``if_stopped``, as a rule."""
-
-    so_far: Decimal
-    if_stopped: Decimal
 
 
 def tariff_currency(tariff: TariffBody | None) -> str | None:
     """The tariff's currency (ISO 4217, upper case); None where there is no tariff."""
     currency = (tariff or {}).get("currency")
     return currency.upper() if isinstance(currency, str) and currency else None
-
-
-def estimate_cost(
-    tariff: TariffBody | None,
-    *,
-    kwh: Decimal,
-    started_at: datetime,
-    now: datetime,
-    time_zone: str | None,
-    parked_since: datetime | None = None,
-    rules: TariffRules = DEFAULT_RULES,
-) -> Decimal | None:
-    """The cost so far, as in ``running_cost``, and without the price of a stop."""
-    session = _Running(tariff, kwh, started_at, now, time_zone, parked_since, rules)
-    return session.cost(ended=False)
 
 
 def running_cost(
@@ -59,14 +38,45 @@ def running_cost(
     parked_since: datetime | None = None,
     rules: TariffRules = DEFAULT_RULES,
 ) -> RunningCost | None:
-    """The cost of ``kwh`` between ``started_at`` and ``now``.
+    """The cost of ``kwh`` between ``started_at`` and ``now``, the energy flowing evenly until ``parked_since``.
 
     ``time_zone`` is the Location's (UTC where unknown); ``parked_since`` is when the car stopped taking energy.
     None is an unknown price: no tariff, one without elements, one by current (A), or one that cannot be read.
     """
-    session = _Running(tariff, kwh, started_at, now, time_zone, parked_since, rules)
-    so_far, stopped = session.cost(ended=False), session.cost(ended=True)
-    return None if so_far is None or stopped is None else RunningCost(so_far, stopped)
+    try:
+        usage = even_usage(kwh, started_at, parked_since or now, now, is_parked=parked_since is not None)
+        return cost_of(usage, read_tariff(tariff), ZoneInfo(time_zone or "UTC"), rules)
+    except (LookupError, OSError, ValueError):
+        return None  # a CPO's broken tariff is an unknown price, never a broken session
+
+
+def cost_of(usage: Usage, tariff: Tariff, zone: ZoneInfo, rules: TariffRules) -> RunningCost:
+    """What ``usage`` costs, rounded to the currency's minor unit. Raises ``Unpriceable``."""
+    so_far, stopped = (rate(usage, [tariff], zone, rules, ended=ended).rounded.due for ended in (False, True))
+    return RunningCost(so_far, stopped)
+
+
+def even_usage(
+    kwh: Decimal,
+    started_at: datetime,
+    fed_until: datetime,
+    end: datetime,
+    *,
+    is_parked: bool,
+    kw: Decimal | None = None,
+) -> Usage:
+    """``kwh`` in a straight line from ``started_at`` until ``fed_until``, and from then to ``end`` none.
+
+    That rest is parking where ``is_parked``, else charging at ``kw`` of which the energy is not told yet.
+    """
+    finish = max(end, started_at)
+    middle = min(max(fed_until, started_at), finish)
+    begin, fed, done = (microseconds(at) for at in (started_at, middle, finish))
+    stretches = [_stretch(begin, fed, CHARGING, kwh, None)]
+    if done > fed:
+        rest = _stretch(fed, done, PARKED if is_parked else CHARGING, _NOTHING, None if is_parked else kw)
+        stretches.append(rest)
+    return Usage(tuple(stretches), begin)
 
 
 def hold_amount(
@@ -78,6 +88,7 @@ def hold_amount(
     max_power_kw: Decimal,
     now: datetime,
     time_zone: str | None,
+    rules: TariffRules = DEFAULT_RULES,
 ) -> Decimal:
     """What to set aside before the start: ``max_cost``, else the estimate for the need and a fifth, else the default.
 
@@ -89,45 +100,14 @@ def hold_amount(
     if need_kwh is None or max_power_kw <= 0:
         return default_hold
     done = now + timedelta(hours=float(need_kwh / max_power_kw))
-    cost = running_cost(tariff, kwh=need_kwh, started_at=now, now=done, time_zone=time_zone)
+    cost = running_cost(tariff, kwh=need_kwh, started_at=now, now=done, time_zone=time_zone, rules=rules)
     return round_money(cost.if_stopped * HOLD_MARGIN, currency) if cost and cost.if_stopped else default_hold
 
 
-class _Running(NamedTuple):
-    """A session that runs."""
-
-    tariff: TariffBody | None
-    kwh: Decimal
-    started_at: datetime
-    now: datetime
-    time_zone: str | None
-    parked_since: datetime | None
-    rules: TariffRules
-
-    def cost(self, *, ended: bool) -> Decimal | None:
-        """What it costs, None where the price is unknown."""
-        if tariff_currency(self.tariff) is None:
-            return None
-        try:
-            usage = _even(self.kwh, self.started_at, max(self.now, self.started_at), self.parked_since)
-            zone = ZoneInfo(self.time_zone or "UTC")
-            return rate(usage, [read_tariff(self.tariff)], zone, self.rules, ended=ended).rounded.due
-        except (LookupError, OSError, ValueError):
-            return None  # a CPO's broken tariff is an unknown price, never a broken session
-
-
-def _even(kwh: Decimal, started_at: datetime, end: datetime, parked_since: datetime | None) -> Usage:
-    """A straight line of energy until the car is full, then parked."""
-    fed_until = min(max(parked_since or end, started_at), end)
-    begin, middle, finish = (microseconds(at) for at in (started_at, fed_until, end))
-    stretches = [_stretch(begin, middle, CHARGING, kwh)]
-    if finish > middle:
-        stretches.append(_stretch(middle, finish, PARKED, Decimal(0)))
-    return Usage(tuple(stretches), begin)
-
-
-def _stretch(start: int, end: int, phase: str, kwh: Decimal) -> Stretch:
+def _stretch(start: int, end: int, phase: str, kwh: Decimal, kw: Decimal | None) -> Stretch:
+    """One stretch, at ``kw`` or else at the mean power. Amperes are known only where nothing flows."""
     hours = Decimal(end - start) / MICROSECONDS_PER_HOUR
     seconds = Decimal(end - start) / 1_000_000
-    mean_kw = kwh / hours if hours else Decimal(0)
-    return Stretch(start, end, phase, hours, seconds, kwh, mean_kw, None if kwh else Decimal(0), None)
+    if kw is None:
+        kw = kwh / hours if hours else _NOTHING
+    return Stretch(start, end, phase, hours, seconds, kwh, kw, None if kwh or kw else _NOTHING, None)

@@ -16,7 +16,7 @@ from tests.stack import Stack
 CONTRACT = {
     "session_id", "status", "energy_kwh", "cost", "currency", "duration_minutes", "start_time", "evse_id", "network",
     "phase", "reason", "next_action", "power_kw", "state_of_charge", "target_kwh", "limit_kw", "estimated_end_time",
-    "safe_to_unplug", "stale", "revision", "updated_at",
+    "safe_to_unplug", "stale", "revision", "updated_at", "cost_so_far", "cost_if_stopped", "cost_source",
 }  # fmt: skip
 
 
@@ -58,6 +58,23 @@ async def test_the_meter_and_the_decisions_are_told_as_json_numbers(api: Running
     assert answer["reason"]["party"] == "cpo"
 
 
+async def test_between_the_cpos_updates_the_cost_grows_with_the_time_and_says_whose_word_it_is(api: RunningApi) -> None:
+    session_id = await api.started()
+    time = {"type": "TIME", "price": 60, "step_size": 3600}
+    begun = datetime.now(UTC) - timedelta(minutes=20)
+    running = {"status": "active", "cpo_status": "ACTIVE", "started_at": begun, "meter_updated_at": begun}
+    tariff = {"id": "T", "currency": "EUR", "elements": [{"price_components": [time]}]}
+    await api.set(session_id, tariff=tariff, kwh=Decimal(5), estimate=Decimal(1), **running)
+    told = await api.status(session_id)
+    assert 19 < told["cost"] == told["cost_so_far"] < 22
+    assert (told["cost_if_stopped"], told["cost_source"]) == (60, "estimate")
+    listed = (await api.http.get("/v1/sessions")).json()["sessions"][0]
+    assert (listed["cost"] > 19, listed["cost_if_stopped"]) == (True, 60)
+    await api.set(session_id, cost=Decimal("3.50"))
+    told = await api.status(session_id)
+    assert (told["cost"], told["cost_if_stopped"], told["cost_source"]) == (3.5, 3.5, "cpo")
+
+
 async def test_the_newest_receipt_is_the_last_word(api: RunningApi) -> None:
     session_id = await api.started()
     await api.set(session_id, status="completed", phase=None, cpo_status="COMPLETED", kwh=Decimal(40))
@@ -66,6 +83,7 @@ async def test_the_newest_receipt_is_the_last_word(api: RunningApi) -> None:
     answer = await api.status(session_id)
     assert (answer["energy_kwh"], answer["cost"], answer["duration_minutes"]) == (41.5, 16.0, 52)
     assert (answer["safe_to_unplug"], answer["next_action"]) == (True, "unplug")
+    assert (answer["cost_source"], answer["cost_if_stopped"]) == ("cdr", None)
 
 
 async def add_receipt(api: RunningApi, session_id: str, **fields: Any) -> None:

@@ -65,6 +65,17 @@ async def test_a_charger_is_shown_by_its_id_and_those_nearby_one_a_line(charging
     assert (unknown.code, unknown.err.partition(":")[0]) == (1, "evse_not_found")
 
 
+async def test_a_charge_is_priced_before_it_starts(charging: Command) -> None:
+    at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    wishes = ("--kwh", "10", "--hours", "2", "--at", at, "--max-kw", "11")
+    told = (await charging("quote", EVSE, *wishes, "--json")).json
+    assert (told["energy_kwh"], told["currency"], told["total_cost"]["incl_vat"] > 0) == (10, "EUR", True)
+    shown = await charging("quote", EVSE, *wishes)
+    assert (shown.code, f"{told['total_cost']['incl_vat']:.2f} EUR" in shown.out) == (0, True)
+    refused = await charging("quote", EVSE, "--kwh", "0")
+    assert (refused.code, "energy_kwh" in refused.err) == (1, True)
+
+
 async def test_the_same_key_starts_the_same_session(charging: Command) -> None:
     one, other = [await charging("start", EVSE, "--target-kwh", "5", "--key", "k1", "--json") for _ in range(2)]
     assert one.json["session_id"] == other.json["session_id"]

@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 from charging.cli.view.drawing import battery, curve
 from charging.cli.view.news import PHASES, news_between
 from charging.cli.view.plan import plan_panel
+from charging.cli.view.quote import quote_panel
 from charging.cli.view.receipt import receipt_panel
 from charging.cli.view.session import STEPS, SessionView, step_of
 from charging.cli.view.stack import stack_panel
@@ -113,6 +114,54 @@ def test_the_live_picture_shows_steps_battery_meter_and_news() -> None:
         assert words in picture
     assert "12:00:00  The operator's meter runs" in picture
     assert "12:00:00  a note" in picture
+
+
+@pytest.mark.parametrize(
+    ("costs", "shown"),
+    [
+        ({"cost_source": "estimate", "cost_if_stopped": 4.5}, "4.38 EUR  our estimate, 4.50 if it stops now"),
+        ({"cost_source": "cpo", "cost_if_stopped": 4.375}, "4.38 EUR  by the operator's meter"),
+        ({"cost_source": "cdr", "cost_if_stopped": None}, "4.38 EUR  by the operator's bill"),
+        ({"cost": None, "cost_source": None, "cost_if_stopped": None}, "not known"),
+    ],
+)
+def test_the_live_picture_says_whose_word_the_cost_is(costs: dict[str, Any], shown: str) -> None:
+    view = SessionView("s")
+    view.update({**ACTIVE, **costs}, NOW)
+    assert shown in drawn(view)
+
+
+def test_a_quote_shows_the_total_its_lines_and_what_it_rests_on() -> None:
+    line = {
+        "dimension": "PARKING_TIME",
+        "billed_volume": 1.5,
+        "price": 6.0,
+        "vat": 24.0,
+        "cost": 9.0,
+        "why": "element 2",
+    }
+    quote: dict[str, Any] = {
+        **{name: ACTIVE[name] for name in ("network", "evse_id", "currency")},
+        "connector_type": "CCS",
+        "total_cost": {"excl_vat": 9.0, "incl_vat": 11.16},
+        "lines": [line],
+        "assumptions": ["Charges evenly."],
+        "warnings": [{"code": "too_short", "detail": "5 kWh do not fit."}],
+    }
+    picture = drawn(quote_panel(quote))
+    shown = (
+        "11.16 EUR",
+        "9.00 without VAT",
+        "Parking time",
+        "24 %",
+        "9.0000",
+        "Charges evenly.",
+        "! 5 kWh do not fit.",
+    )
+    assert all(words in picture for words in shown)
+    assert "The price is not known" in drawn(quote_panel({**quote, "total_cost": None, "lines": []}))
+    no_vat = {"excl_vat": 9.0, "incl_vat": None}
+    assert "9.00 EUR  without VAT, which is not told" in drawn(quote_panel({**quote, "total_cost": no_vat}))
 
 
 def test_a_failed_session_is_crossed_where_it_failed() -> None:

@@ -1,12 +1,13 @@
 """Session pushes over OCPI: stored first, acknowledged after, and never believed beyond reason."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from charging.ocpi import wire
 from charging.receiver import Outcome, Receiver
 from charging.session.model import CpoStatus
 from charging.store import tables
@@ -219,6 +220,21 @@ async def test_our_estimate_stands_in_where_the_cpo_names_no_cost(desk: Desk) ->
     await desk.put(session_body(authorization_reference=spec.authorization_reference, kwh=10, last_updated=at(60)))
     row = await desk.row(spec)
     assert (row.cost, row.estimate) == (None, Decimal("6.2"))
+
+
+async def test_our_estimate_keeps_what_was_told_in_a_silence_when_the_car_turns_out_to_be_parked(desk: Desk) -> None:
+    time = {"type": "TIME", "price": 60, "step_size": 1}
+    tariff = {"id": "T", "currency": "EUR", "elements": [{"price_components": [time]}]}
+    spec = await desk.start(tariff=tariff)
+    reference = {"authorization_reference": spec.authorization_reference}
+    begun = wire.format_datetime(datetime.now(UTC) - timedelta(minutes=30))
+    fed = {"start_date_time": begun, "last_updated": begun, "charging_periods": []}
+    await desk.put(session_body(**reference, kwh=10, **fed))
+    assert (await desk.row(spec)).estimate == 0
+    later = wire.format_datetime(datetime.now(UTC) - timedelta(minutes=20))
+    await desk.patch("S1", kwh=10, last_updated=later)  # no power for ten minutes: parked from the beginning
+    row = await desk.row(spec)
+    assert (row.power_kw, row.estimate >= 30) == (0, True)
 
 
 async def test_a_second_session_for_one_start_is_parked_and_stopped(desk: Desk) -> None:

@@ -1,5 +1,6 @@
 """The end of a session: stops, limits, CDRs and deadlines (trust items 23-28, 33, 36, 41, 47, 48)."""
 
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from charging.session import rules
 from charging.session.answers import StopAnswer
 from charging.session.messages import CdrReceived, CommandResultMessage, StopRequest
-from charging.session.model import CpoStatus, Meter, Phase, SessionState, Status
+from charging.session.model import CpoStatus, LiveMeter, Meter, Phase, SessionState, Status
 from charging.session.steps import Step, next_step, wake_at
 from tests.session.factory import T0, active, at, meter
 
@@ -140,6 +141,38 @@ def test_the_cost_limit_stops_the_session_by_the_cpos_total_or_by_our_estimate(f
     assert state.status is Status.STOPPING
     assert state.reason
     assert state.reason.code == "cost_limit_reached"
+
+
+def read_again(state: SessionState, estimate: str, look_at: datetime | None = None) -> LiveMeter:
+    """The same meter, asked for by us, with the cost of by now."""
+    return LiveMeter(**{**dict(state.meter), "estimate": Decimal(estimate)}, look_at=look_at)
+
+
+def test_the_cost_limit_is_reached_by_time_alone_without_a_push() -> None:
+    state = active(need_kwh=None, cost_limit=Decimal("5.00"))
+    rules.meter_read(state, read_again(state, "4.99"), at(60))
+    assert state.status is Status.ACTIVE
+    rules.meter_read(state, read_again(state, "5.00"), at(61))
+    assert state.status is Status.STOPPING
+    assert state.reason
+    assert state.reason.code == "cost_limit_reached"
+
+
+def test_where_time_costs_something_the_timer_rings_when_the_cost_limit_could_be_reached() -> None:
+    state = active(need_kwh=None)
+    rules.meter_read(state, read_again(state, "1", look_at=at(700)), T0)
+    assert wake_at(state, at(10)) == (at(700), "limit check")
+    assert wake_at(state, at(690)) == (at(750), "limit check")  # not sooner than after a minute
+    rules.meter_read(state, read_again(state, "2"), at(750))
+    assert wake_at(state, at(750)) == (at(750 + 3600), "limit check")
+
+
+def test_an_answer_that_a_push_has_overtaken_is_dropped() -> None:
+    state = active()
+    old = read_again(state, "49", look_at=at(100))
+    rules.session_updated(state, meter(state, kwh="5"), at(10))
+    rules.meter_read(state, old, at(11))
+    assert (state.meter.estimate, state.cost_look_at) == (None, None)
 
 
 def test_an_older_snapshot_of_the_meter_is_dropped() -> None:

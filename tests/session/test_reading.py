@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from charging.session.costs import RunningCost
 from charging.session.profile import ChargingPlan, ProfilePeriod
-from charging.session.reading import StatusRow, status_answer
+from charging.session.reading import StatusRow, is_unpriced, status_answer
 
 NOW = datetime(2026, 3, 30, 12, 0, tzinfo=UTC)
 PENDING = StatusRow(
@@ -67,8 +68,14 @@ FAILED = replace(PENDING, status="failed", phase=None, ended_at=NOW)
 RECEIPT = {"energy_kwh": "41.5", "cost": "17.85", "duration_minutes": 52}
 
 
-def told(row: StatusRow, *, now: datetime = NOW, **changes: Any) -> dict[str, Any]:
-    return status_answer(replace(row, **changes), now, stale_s=300)
+def told(row: StatusRow, *, now: datetime = NOW, live: RunningCost | None = None, **changes: Any) -> dict[str, Any]:
+    return status_answer(replace(row, **changes), now, stale_s=300, live=live)
+
+
+def costs(row: StatusRow, **changes: Any) -> tuple[Any, ...]:
+    answer = told(row, **changes)
+    assert answer["cost"] == answer["cost_so_far"]
+    return answer["cost"], answer["cost_if_stopped"], answer["cost_source"]
 
 
 def minutes(n: float) -> timedelta:
@@ -100,8 +107,36 @@ def test_the_cost_is_the_cpos_running_total_else_our_estimate() -> None:
     assert told(ACTIVE, cost=None, estimate=Decimal("9.10"))["cost"] == 9.1
 
 
+LIVE = RunningCost(Decimal("9.50"), Decimal("10.00"))
+
+
+def test_between_updates_the_cost_is_estimated_as_it_stands_now_and_for_a_stop_now() -> None:
+    assert costs(ACTIVE, cost=None, estimate=Decimal(9), live=LIVE) == (9.5, 10, "estimate")
+    assert costs(STOPPING, cost=None, estimate=Decimal(9), live=LIVE) == (9.5, 10, "estimate")
+
+
+def test_what_was_estimated_before_is_the_least_that_is_told() -> None:
+    assert costs(ACTIVE, cost=None, estimate=Decimal(12), live=LIVE) == (12, 12, "estimate")
+
+
+def test_the_cpos_running_total_holds_all_that_is_owed() -> None:
+    assert costs(ACTIVE) == (2.5, 2.5, "cpo")
+
+
+def test_what_has_not_begun_or_is_over_has_no_cost_of_a_stop() -> None:
+    assert costs(PENDING) == (0, None, "estimate")
+    assert costs(OVER) == (2.5, None, "cpo")
+    assert costs(OVER, status="completed", receipt=RECEIPT) == (17.85, None, "cdr")
+
+
+def test_only_a_running_session_without_the_cpos_total_is_ours_to_price() -> None:
+    assert is_unpriced(replace(ACTIVE, cost=None))
+    others = (ACTIVE, replace(PENDING, cost=None), replace(OVER, cost=None), replace(FAILED, cpo_status="ACTIVE"))
+    assert not any(is_unpriced(row) for row in others)
+
+
 def test_an_unknown_price_is_null_once_energy_flows() -> None:
-    assert told(ACTIVE, cost=None)["cost"] is None
+    assert costs(ACTIVE, cost=None) == (None, None, None)
 
 
 def test_the_receipt_is_the_last_word_on_energy_cost_and_duration() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from charging.tariffs.estimate import estimate_cost, hold_amount, running_cost, tariff_currency
+from charging.tariffs.estimate import hold_amount, running_cost, tariff_currency
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday, 14:00 in Helsinki
 
@@ -33,8 +33,8 @@ def cost(
 ) -> str | None:
     """The estimate as text, so that rounding shows."""
     now = start + timedelta(minutes=minutes)
-    estimate = estimate_cost(of, kwh=Decimal(kwh), started_at=start, now=now, time_zone=zone, **more)
-    return None if estimate is None else str(estimate)
+    estimate = running_cost(of, kwh=Decimal(kwh), started_at=start, now=now, time_zone=zone, **more)
+    return None if estimate is None else str(estimate.so_far)
 
 
 ENERGY = component("ENERGY", 0.40)

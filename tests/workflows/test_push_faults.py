@@ -2,6 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy import update
+
+from charging.ocpi import wire
+from charging.store import tables
+from tests.peer import tariff
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -20,6 +25,23 @@ async def test_33_the_users_max_cost_stops_the_session(stack: Stack) -> None:
     await eventually(lambda: stack.cpo.stops)
     limit = await stack.until(session_id, "stopping")
     assert limit["reason"]["code"] == "cost_limit_reached"
+
+
+async def test_33_the_users_max_cost_stops_the_session_by_time_alone_while_the_cpo_is_silent(stack: Stack) -> None:
+    faster = update(tables.connections).values(power_factor=60)  # the limit check then ticks every second
+    async with stack.database.write() as store:
+        await store.execute(faster)
+    a_second = {"type": "TIME", "price": 3600, "step_size": 1}  # is 1 EUR
+    now = wire.format_datetime(datetime.now(UTC))
+    dear = tariff(elements=[{"price_components": [a_second]}], last_updated=now)
+    assert (await stack.cpo.call("PUT", "tariffs/FI/VRT/T1", dear)).is_success
+    session_id, _ = await stack.charging(max_cost=4)
+    told = await stack.status(session_id)
+    assert (told["cost"] < 4, told["cost_source"]) == (True, "estimate")
+    await eventually(lambda: stack.cpo.stops)
+    limit = await stack.until(session_id, "stopping", phase="limit_reached")
+    assert limit["reason"]["code"] == "cost_limit_reached"
+    assert 3 < limit["cost"] < 12  # read by the second
 
 
 async def test_34_an_older_push_is_ignored_but_acknowledged(stack: Stack) -> None:

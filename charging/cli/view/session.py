@@ -30,6 +30,7 @@ STATUS_STYLES = {
     "completed": "bold green",
     "failed": "bold red",
 }
+COST_SOURCES = {"estimate": "our estimate", "cpo": "by the operator's meter", "cdr": "by the operator's bill"}
 LOG_LINES = 12
 CURVE_WIDTH = 32
 
@@ -112,8 +113,9 @@ class SessionView:
             table.add_row(Text("Battery", style="dim"), battery(float(charge) / 100, CURVE_WIDTH))
         power = Text.assemble(curve(self._powers, CURVE_WIDTH), "  ", (self._power(), "bold"))
         table.add_row(Text("Power", style="dim"), Text.assemble(" ", power))
-        for title, value in (("Energy", self._energy()), ("Cost", self._cost()), ("Next", self._next())):
-            table.add_row(Text(title, style="dim"), Text(f" {value}", style="bold"))
+        table.add_row(Text("Energy", style="dim"), Text(f" {self._energy()}", style="bold"))
+        table.add_row(Text("Cost", style="dim"), Text.assemble((f" {self._cost()}", "bold"), (self._whose(), "dim")))
+        table.add_row(Text("Next", style="dim"), Text(f" {self._next()}", style="bold"))
         return table
 
     def _happened(self) -> RenderableType:
@@ -130,7 +132,15 @@ class SessionView:
         return "" if power is None else f"{float(power) / self.speed:.1f} kW"
 
     def _cost(self) -> str:
-        return f"{float(self.status.get('cost') or 0):.2f} {self.status.get('currency') or ''}"
+        cost = self.status.get("cost", 0)
+        return "not known" if cost is None else f"{float(cost):.2f} {self.status.get('currency') or ''}"
+
+    def _whose(self) -> str:
+        """Who says what it costs, and what a stop now would come to where that is more."""
+        cost, stopped = self.status.get("cost"), self.status.get("cost_if_stopped")
+        words = COST_SOURCES.get(str(self.status.get("cost_source")), "") if cost else ""
+        more = f", {stopped:.2f} if it stops now" if cost and stopped and stopped > cost else ""
+        return f"  {words}{more}" if words else ""
 
     def _next(self) -> str:
         return str(self.status.get("next_action") or "").replace("_", " ")

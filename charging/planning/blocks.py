@@ -22,7 +22,7 @@ from charging.planning.slots import HOUR, KWH, Slot
 from charging.planning.task import Task
 
 MOST_BLOCKS: Final = 40
-_KEPT: Final = (8, 48)  # paths at an edge: at first to know some good way, then to find the best
+_KEPT: Final = (8, 64)  # paths at an edge: at first to know some good way, then to find the best
 _TIE: Final = 1e-9  # money: for so much no block more
 
 

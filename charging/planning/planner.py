@@ -59,7 +59,7 @@ def _way(request: PlanRequest, task: Task, prices: Prices, at_once: _Way) -> _Wa
     if request.strategy == "greenest":
         return _optimal(task, carbon_of(request), prices, at_once, "the greenest time.", "greener time comes.")
     way = _optimal(task, prices, prices, at_once, "the cheapest time.", "cheaper time comes.")
-    saving = (at_once.cost or 0) - (way.cost or 0)
+    saving = (at_once.cost or Decimal(0)) - (way.cost or Decimal(0))
     if way.cost is None or saving <= 0:
         return at_once._replace(charging="at once, because waiting saves nothing.", warnings=way.warnings)
     if saving < request.min_saving:

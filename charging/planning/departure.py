@@ -44,9 +44,10 @@ class Facts:
     """What planning needs to know of a session and its charger.
 
     ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already, since ``started_at`` (None:
-    it has not begun). ``max_power_kw``: of the connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
-    ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
-    ``bridge_s``: a shorter gap between two blocks is bridged. ``caution``: what is allowed for cars that take less.
+    it has not begun). ``max_power_kw``: of the connector. ``taken_kw``: what the car was seen to take at most.
+    ``pause_kw``: what it is given while paused, and ``pauses_are_parking``: what such a pause costs, as ``PlanRequest``
+    has them. ``at_once_kwh``: come first, at once. ``bridge_s``: a shorter gap between two blocks is bridged.
+    ``caution``: what is allowed for cars that take less.
     """
 
     max_power_kw: Decimal

@@ -44,6 +44,7 @@ class Scheduler:
             max_power_kw=spec.max_power_kw,
             need_kwh=spec.need_kwh,
             kwh=row.kwh,
+            started_at=row.started_at,
             power_factor=spec.power_factor,
             taken_kw=order.taken_kw,
             prices=_of_tariff(row.tariff, row.time_zone),
@@ -104,7 +105,7 @@ def _caution(policy: Policy) -> Caution:
 
 
 _SESSION: Final = select(
-    *(sessions.c[name] for name in ("spec", "tariff", "time_zone", "kwh")),
+    *(sessions.c[name] for name in ("spec", "tariff", "time_zone", "kwh", "started_at")),
     connections.c.hold_minimum,
     connections.c.pauses_are_parking,
 ).join(connections, connections.c.id == sessions.c.connection_id)

@@ -3,6 +3,6 @@
 It speaks HTTP to the API and never imports it, so that what it shows is what any client would see.
 """
 
-from charging.cli.app import main
+from charging.cli.run import main
 
 __all__ = ["main"]

@@ -1,5 +1,5 @@
 """``python -m charging.cli``: the command where it is not on the PATH."""
 
-from charging.cli.app import main
+from charging.cli.run import main
 
 main()

@@ -1,10 +1,7 @@
-"""All commands, and the one place where a failure becomes words on stderr and an exit code."""
-
-import sys
+"""All commands."""
 
 import typer
 
-from charging.bootstrap.errors import StackError
 from charging.cli import (
     cpo,
     curves,
@@ -24,7 +21,6 @@ from charging.cli import (
     up,
     webhooks,
 )
-from charging.cli.failure import Failure
 
 app = typer.Typer(
     name="charging",
@@ -40,15 +36,3 @@ app.add_typer(disputes.app, name="disputes")
 app.add_typer(ocpi_tokens.app, name="ocpi-token")
 app.add_typer(webhooks.app, name="webhook")
 app.add_typer(database.app, name="db")
-
-
-def main() -> None:
-    """Run the command given on the command line."""
-    try:
-        app()
-    except (Failure, StackError) as failure:
-        typer.echo(str(failure), err=True)
-        sys.exit(failure.exit_code if isinstance(failure, Failure) else 1)
-    except BrokenPipeError:  # the reader of our output has left: nothing to say, and nobody to say it to
-        sys.stderr.close()
-        sys.exit(1)

@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from charging.planning.bill import Piece
+from charging.planning.blocks import fewest
 from charging.planning.exact import search
 from charging.planning.greedy import fill
 from charging.planning.plan import PlanWarning
@@ -31,7 +32,9 @@ def cheapest(task: Task, slots: Sequence[Slot]) -> Choice:
         filled = fill(slots, left, minimum=task.minimum, limit=task.car.limit)
         if task.max_blocks is None or _blocks([*task.first, *filled.pieces]) <= task.max_blocks:
             return Choice(filled.pieces, filled.marginal)
-    found = search(task, slots, task.max_blocks)
+        found = fewest(task, slots, task.max_blocks)
+    else:
+        found = search(task, slots, task.max_blocks)
     return Choice(found.pieces, warnings=() if found.is_optimal else (NOT_OPTIMAL,))
 
 

@@ -43,15 +43,17 @@ class Prices:
 class Facts:
     """What planning needs to know of a session and its charger.
 
-    ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already. ``max_power_kw``: of the
-    connector. ``taken_kw``: what the car was seen to take at most. ``pause_kw``: what it is given while paused, and
-    ``pauses_are_parking``: what such a pause costs, as ``PlanRequest`` has them. ``at_once_kwh``: come first, at once.
-    ``bridge_s``: a shorter gap between two blocks is bridged. ``caution``: what is allowed for cars that take less.
+    ``need_kwh``: of the whole session, None where unknown; ``kwh`` are delivered already, since ``started_at`` (None:
+    it has not begun). ``max_power_kw``: of the connector. ``taken_kw``: what the car was seen to take at most.
+    ``pause_kw``: what it is given while paused, and ``pauses_are_parking``: what such a pause costs, as ``PlanRequest``
+    has them. ``at_once_kwh``: come first, at once. ``bridge_s``: a shorter gap between two blocks is bridged.
+    ``caution``: what is allowed for cars that take less.
     """
 
     max_power_kw: Decimal
     need_kwh: Decimal | None
     kwh: Decimal = Decimal(0)
+    started_at: datetime | None = None
     power_factor: int = 1
     taken_kw: Decimal | None = None
     at_once_kwh: Decimal = Decimal(0)
@@ -107,13 +109,15 @@ def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
         "departure_time": _ready_by(wish.departure_time, need, limit_kw, facts, now),
         "energy_kwh": need,
         "max_charge_rate_kw": limit_kw * facts.power_factor,
-        "min_charge_rate_kw": (wish.min_charge_rate_kw or Decimal(0)) * facts.power_factor,
+        "min_charge_rate_kw": min(wish.min_charge_rate_kw or Decimal(0), limit_kw) * facts.power_factor,
         "guaranteed_kwh": max(min(guaranteed, need), Decimal(0)),
         "pause_kw": facts.pause_kw * facts.power_factor,
         "pauses_are_parking": facts.pauses_are_parking,
         "prices": prices.curve,
         "tariff": prices.tariff,
         "time_zone": prices.time_zone,
+        "started_at": facts.started_at and min(facts.started_at, now),
+        "kwh_so_far": facts.kwh,
         "currency": prices.currency,
         "carbon": facts.carbon,
         "strategy": wish.strategy or "cheapest",

@@ -7,13 +7,12 @@ the cost is thus linear between corners, and some optimum has no free part: each
 slots that are wholly on or off contains the start, the end or a corner. All such h are sums of slot lengths counted
 from one of these (``states``), so dynamic programming over them is exact. A slot takes sliding-window minima.
 
-Blocks are counted by a state of their own: on or off at the edge, blocks so far. In a slot power is 0 or full or, with
-a minimum and a car that always takes the same, anything from that to full: then the sums take the minimum's share of
-slots too, and a slot that is wholly on costs its whole time.
+Blocks are counted by a state of their own: on or off at the edge, blocks so far. (A car that always takes the same, at
+prices by the clock only, is planned in few blocks by ``blocks``.)
 
-Not exact, and said so: more states than ``BUDGET`` allows (then slots are rounded to a coarser clock, power is full,
-and blocks may be fewer than allowed); prices that depend on power; and with a car that takes less as it fills, idle
-time that costs more than charging, or few blocks with a minimum.
+Not exact, and said so: more states than ``BUDGET`` allows (then slots are rounded to a coarser clock, and blocks may
+be fewer than allowed); prices that depend on power; idle time that costs more than charging, or few blocks, where
+power could be lower than full.
 """
 
 from bisect import bisect_left, bisect_right
@@ -24,6 +23,7 @@ from operator import add, sub
 from typing import Literal, NamedTuple
 
 from charging.planning.bill import Piece, band_at
+from charging.planning.blocks import Found
 from charging.planning.slots import HOUR, KWH, Slot
 from charging.planning.states import coarse, states_of
 from charging.planning.task import Task
@@ -31,17 +31,11 @@ from charging.planning.windows import Windows
 
 BUDGET = 450_000
 _FEWEST = 64
+_PER_BLOCK = 6  # as much work as the states alone
 _SLACK = 2  # what rounding states to microseconds takes
 _TIE = 1e-9
 
 Values = list[float]
-
-
-class Found(NamedTuple):
-    """What to draw, and whether nothing can be cheaper."""
-
-    pieces: list[Piece]
-    is_optimal: bool
 
 
 class _Key(NamedTuple):
@@ -52,20 +46,10 @@ class _Key(NamedTuple):
 
 
 class _Move(NamedTuple):
-    """How a slot passes: ``span`` of full power, at a ``share`` of it for longer, at the slot's start or end."""
+    """How a slot passes: ``span`` of full power, at the slot's start or end."""
 
     span: int
-    share: float = 1.0
-    at_end: bool = False
-
-
-class _Terms(NamedTuple):
-    """What a slot costs: C by state, and what a span at the minimum costs more for taking longer."""
-
-    length: int
-    energy: Values
-    part: Values
-    per_time: float
+    at_end: bool
 
 
 Kind = Literal["off", "part", "whole"]
@@ -80,22 +64,18 @@ def search(task: Task, slots: Sequence[Slot], max_blocks: int | None) -> Found:
 class _Search:
     def __init__(self, task: Task, slots: Sequence[Slot], max_blocks: int | None) -> None:
         self.task, self.slots, self.max_blocks = task, slots, max_blocks
-        is_even = len(task.car.steps) == 1 and all(len(slot.bands) == 1 for slot in slots)
-        slows = max_blocks is not None and is_even and 0 < task.minimum < task.car.limit
-        self.share = task.minimum / task.car.limit if slows else 1.0
         if max_blocks:
-            self.max_blocks = min(max_blocks, max(BUDGET // (len(slots) * _FEWEST * 2), 1))
-        most = BUDGET // (len(slots) * (2 * self.max_blocks + 1 if self.max_blocks else 1))
-        states = states_of(task, slots, self.share, most)
+            self.max_blocks = min(max_blocks, max(BUDGET // (len(slots) * _FEWEST * _PER_BLOCK), 1))
+        most = BUDGET // (len(slots) * (_PER_BLOCK * self.max_blocks + 1 if self.max_blocks else 1))
+        states = states_of(task, slots, most)
         self.is_complete = states is not None and self.max_blocks == max_blocks
         if states is None:
-            self.share = 1.0
             self.slots = coarse(task, slots, most)
-            states = states_of(task, self.slots, self.share, most * 4)
+            states = states_of(task, self.slots, most * 4)
         assert states is not None  # noqa: S101 the clock is coarse enough
         self.states = states
         self.windows = cache(self._windows)
-        self.terms = cache(self._terms)
+        self.costs = cache(self._costs)
 
     def found(self) -> Found:
         """Forward through the slots, and back along what was best."""
@@ -123,56 +103,40 @@ class _Search:
         begun: list[tuple[_Key, Kind]] = [(off, "part"), (on, "part")] if key.blocks else []
         if not key.is_on:
             return [(key, "off"), (key._replace(is_on=True), "part"), *begun[:1]]
-        return [(key, "whole"), *begun, *([(off, "whole")] if begun and self.share < 1 else [])]  # type: ignore[list-item]
+        return [(key, "whole"), *begun]
 
     def _after(self, layer: Layer, slot: Slot) -> Layer:
-        terms = self.terms(slot)
-        reach = cache(lambda key, kind: self._reach(layer[key], kind, terms))
+        reach = cache(lambda key, kind: self._reach(layer[key], kind, slot))
         after: Layer = {}
         for key in layer:
             ways = [reach(*source) for source in self._sources(key)]
             after[key] = list(map(min, *ways)) if ways[1:] else ways[0]
         return after
 
-    def _reach(self, values: Values, kind: Kind, terms: _Terms) -> Values:
+    def _reach(self, values: Values, kind: Kind, slot: Slot) -> Values:
         if kind == "off":
             return values
-        costs = terms.part if kind == "part" else terms.energy
-        windows = self.windows(kind, terms.length, terms.per_time < 0)
-        reached = map(add, windows.least(list(map(sub, values, costs))), costs)
-        if kind == "part" or self.share == 1:
-            return list(reached)
-        whole = terms.per_time * terms.length
-        return [value + whole for value in reached]
+        costs = self.costs(slot)
+        windows = self.windows(kind, slot.end - slot.begin)
+        return list(map(add, windows.least(list(map(sub, values, costs))), costs))
 
-    def _windows(self, kind: Kind, length: int, idle_is_dear: bool) -> Windows:
+    def _windows(self, kind: Kind, length: int) -> Windows:
         """From which states each state is reached in a slot."""
         at = self.states.at
+        first = [bisect_left(at, h - length - _SLACK) for h in at]
         if kind == "part":
-            most = round(length * self.share) if idle_is_dear else length
-            return Windows([bisect_left(at, h - most - _SLACK) for h in at], range(1, len(at) + 1))
-        fewest = round(length * self.share)
-        return Windows(
-            [bisect_left(at, h - length - _SLACK) for h in at], [bisect_right(at, h - fewest + _SLACK) for h in at]
-        )
+            return Windows(first, range(1, len(at) + 1))
+        return Windows(first, [bisect_right(at, h - length + _SLACK) for h in at])
 
-    def _terms(self, slot: Slot) -> _Terms:
-        length = slot.end - slot.begin
-        if len(slot.bands) == 1:
-            band = slot.bands[0]
-            price = float(band.price) / KWH
-            per_time = float(band.time_price - slot.idle_price) / HOUR
-            energy = [price * drawn for drawn in self.states.energy]
-            if not per_time:
-                return _Terms(length, energy, energy, 0.0)
-            if self.share == 1:
-                energy = [cost + per_time * h for cost, h in zip(energy, self.states.at, strict=True)]
-                return _Terms(length, energy, energy, per_time)
-            slowly = per_time / self.share if per_time < 0 else per_time
-            part = [cost + slowly * h for cost, h in zip(energy, self.states.at, strict=True)]
-            return _Terms(length, energy, part, per_time)
-        costs = list(self._banded(slot))
-        return _Terms(length, costs, costs, 0.0)
+    def _costs(self, slot: Slot) -> Values:
+        """C of a slot, by state."""
+        if len(slot.bands) > 1:
+            return list(self._banded(slot))
+        band = slot.bands[0]
+        price = float(band.price) / KWH
+        per_time = float(band.time_price - slot.idle_price) / HOUR
+        costs = [price * drawn for drawn in self.states.energy]
+        return [cost + per_time * h for cost, h in zip(costs, self.states.at, strict=True)] if per_time else costs
 
     def _banded(self, slot: Slot) -> Iterator[float]:
         """C of a slot whose price depends on the energy so far."""
@@ -203,29 +167,23 @@ class _Search:
 
     def _back(self, layer: Layer, slot: Slot, key: _Key, h: int) -> tuple[_Key, int, _Move]:
         """From where the state ``h`` with ``key`` after ``slot`` was reached at the least cost."""
-        terms = self.terms(slot)
-        at = self.states.at
-        best: tuple[float, _Key, int, Kind] | None = None
+        costs, at = self.costs(slot), self.states.at
+        best: tuple[float, _Key, int] | None = None
         for source, kind in self._sources(key):
             values = layer[source]
-            costs = terms.part if kind == "part" else terms.energy
-            first, beyond = self._window(kind, terms, h)
+            first, beyond = self._window(kind, slot, h)
             for before in range(beyond - 1, first - 1, -1):
                 value = values[before] + costs[h] - costs[before]
-                value += terms.per_time * terms.length if kind == "whole" and self.share < 1 else 0.0
                 if best is None or value < best[0] - _TIE:
-                    best = value, source, before, kind
+                    best = value, source, before
         assert best is not None  # noqa: S101 the state was reached, so from somewhere
-        _, source, before, kind = best
-        span = at[h] - at[before]
-        slowed = kind == "part" and terms.per_time < 0
-        share = span / terms.length if kind == "whole" else self.share if slowed else 1.0
-        return source, before, _Move(span, share, key.is_on)
+        _, source, before = best
+        return source, before, _Move(at[h] - at[before], key.is_on)
 
-    def _window(self, kind: Kind, terms: _Terms, h: int) -> tuple[int, int]:
+    def _window(self, kind: Kind, slot: Slot, h: int) -> tuple[int, int]:
         if kind == "off":
             return h, h + 1
-        windows = self.windows(kind, terms.length, terms.per_time < 0)
+        windows = self.windows(kind, slot.end - slot.begin)
         return windows.first[h], windows.beyond[h]
 
     def _pieces(self, moves: Sequence[_Move]) -> list[Piece]:
@@ -235,18 +193,18 @@ class _Search:
         for number, (slot, move) in enumerate(zip(self.slots, moves, strict=True)):
             if not move.span:
                 continue
-            span = min(-int(-move.span / move.share // 1), slot.end - slot.begin)
+            span = min(move.span, slot.end - slot.begin)
             goes_on = number + 1 < len(moves) and moves[number + 1].span > 0 and end < slot.begin
             at_end = move.at_end or (self.max_blocks is None and goes_on)
             begin = slot.end - span if at_end else slot.begin
-            pieces.append(Piece(begin, begin + span, round(limit * move.share)))
+            pieces.append(Piece(begin, begin + span, limit))
             end = begin + span
         return pieces
 
     def _is_exact(self) -> bool:
         by_power = any(band.below is not None for slot in self.slots for band in slot.bands)
         idle_is_dear = any(band.time_price < slot.idle_price for slot in self.slots for band in slot.bands)
-        could_slow = self.task.minimum < self.task.car.limit and self.share == 1
+        could_slow = self.task.minimum < self.task.car.limit
         if self.max_blocks is not None:
             could_slow = could_slow and self.task.minimum > 0
             return self.is_complete and not by_power and not could_slow

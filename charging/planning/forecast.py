@@ -10,11 +10,9 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Final
 
-from charging.planning.request import PriceSlot
+from charging.planning.request import LONGEST, PriceSlot
 
-LONGEST: Final = timedelta(days=400)
 _HOUR = timedelta(hours=1)
 _LOOKS_BACK = timedelta(days=8)  # so that each hour of the day is in it seven times
 _MOST_DAYS = 7
@@ -59,7 +57,7 @@ class _Forecast:
     def __init__(self, known: Sequence[PriceSlot], now: datetime) -> None:
         self.days: defaultdict[int, dict[datetime, Decimal]] = defaultdict(dict)
         since = min(now, known[-1].end) - _LOOKS_BACK
-        for hour, price in _by_hour(known, since).items():
+        for hour, price in _by_hour(known, since, now + LONGEST).items():
             self.days[hour.hour][hour] = price
         everything = [price for days in self.days.values() for price in days.values()]
         self.mean = _mean(everything)
@@ -78,15 +76,16 @@ class _Forecast:
         return _mean([days[known] for known in nearest]) if nearest else self.mean
 
 
-def _by_hour(known: Sequence[PriceSlot], since: datetime) -> dict[datetime, Decimal]:
+def _by_hour(known: Sequence[PriceSlot], since: datetime, until: datetime) -> dict[datetime, Decimal]:
     """What a kWh costs on average in each hour of which a part is known, weighted by how long each price holds."""
     weighted: defaultdict[datetime, Decimal] = defaultdict(Decimal)
     weights: defaultdict[datetime, Decimal] = defaultdict(Decimal)
     for slot in known:
         start = max(slot.start, since)
-        while start < slot.end:
+        end = min(slot.end, until)
+        while start < end:
             hour = start.replace(minute=0, second=0, microsecond=0)
-            upto = min(hour + _HOUR, slot.end)
+            upto = min(hour + _HOUR, end)
             weight = Decimal((upto - start) // timedelta(microseconds=1))
             weighted[hour] += weight * slot.price
             weights[hour] += weight

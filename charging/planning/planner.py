@@ -19,6 +19,7 @@ from charging.planning.task import Task, task_of
 
 _PUBLISHED = Decimal("0.000000001")
 _ENERGY = Decimal("0.000001")
+_SHOWN = Decimal("0.0001")
 
 
 def plan(request: PlanRequest) -> Plan:
@@ -58,10 +59,18 @@ def _way(request: PlanRequest, task: Task, prices: Prices, at_once: _Way) -> _Wa
     if request.strategy == "greenest":
         return _optimal(task, carbon_of(request), prices, at_once, "the greenest time.", "greener time comes.")
     way = _optimal(task, prices, prices, at_once, "the cheapest time.", "cheaper time comes.")
-    saving = (at_once.cost or 0) - (way.cost or 0)
-    if way.cost is None or saving <= 0 or saving < request.min_saving:
-        return at_once._replace(charging="at once, because waiting saves too little.")
+    saving = (at_once.cost or Decimal(0)) - (way.cost or Decimal(0))
+    if way.cost is None or saving <= 0:
+        return at_once._replace(charging="at once, because waiting saves nothing.", warnings=way.warnings)
+    if saving < request.min_saving:
+        warnings = (*way.warnings, _saves_too_little(request, saving))
+        return at_once._replace(charging="at once, because waiting saves too little.", warnings=warnings)
     return way
+
+
+def _saves_too_little(request: PlanRequest, saving: Decimal) -> PlanWarning:
+    money = f"{_tidy(saving, _SHOWN):f} {request.currency or ''}".strip()
+    return PlanWarning(code="saves_too_little", detail=f"Waiting would save only {money}, so charging begins at once.")
 
 
 def _optimal(task: Task, objective: Prices, prices: Prices, at_once: _Way, charging: str, waiting: str) -> _Way:

@@ -18,6 +18,8 @@ from charging.session.profile import ChargingPlan, ProfilePeriod
 AHEAD: Final = timedelta(minutes=5)  # so long before it is needed the rest is sent: a CPO may be away for a while
 AT_MOST_EVERY: Final = timedelta(minutes=1)
 
+_SECOND: Final = timedelta(seconds=1)
+_SAME_W: Final = 1  # a lesser change of a limit is not worth a period
 LEAST_AMPS: Final = 6  # per phase: IEC 61851-1 has no smaller current for AC
 LEAST_DC_W: Final = Decimal(2000)  # about 5 A at 400 V: the smallest current that CCS charge points commonly give
 
@@ -89,12 +91,12 @@ def sending(plan: ChargingPlan, station: Station, now: datetime) -> Sending:
     steps = _ahead(_steps(plan.starts_at, plan.periods), now)
     if plan.strategy != "custom":
         steps = _paused_at(steps, _pause_w(plan, station))
-    steps = _merged(steps, station.conversion)
+    steps = _merged(_in_seconds(steps), station.conversion)
     safe = safe_start(plan, station, now)
     kept, left_out = _kept(steps, _tail(steps, safe, _cap_w(plan, station)), station)
     minimum = plan.wish.min_charge_rate_kw
     return Sending(
-        start_date_time=_whole_second(kept[0].at),
+        start_date_time=kept[0].at,
         limit_w=kept[0].watts,
         periods=_relative(kept, station.conversion),
         min_charging_rate=station.conversion.least(minimum * 1000) if minimum else None,
@@ -149,7 +151,7 @@ def _cap_w(plan: ChargingPlan, station: Station) -> Decimal:
 
 def _tail(steps: list[_Step], safe: datetime | None, cap_w: Decimal) -> _Step | None:
     """The cap from ``safe`` on; None where the plan has no such moment."""
-    return None if safe is None else _Step(at=max(safe, steps[0].at), watts=cap_w)
+    return None if safe is None else _Step(at=_whole_second(max(safe, steps[0].at)), watts=cap_w)
 
 
 def _kept(steps: list[_Step], tail: _Step | None, station: Station) -> tuple[list[_Step], datetime | None]:
@@ -160,29 +162,37 @@ def _kept(steps: list[_Step], tail: _Step | None, station: Station) -> tuple[lis
     near = [step for step in steps if step.at < tail.at]
     kept = near[: station.max_periods - 1]
     # The pause after the last block is no plan to go on with: by then the energy is in and the session ends.
-    goes_on = [step for step in steps[:-1] if step.at >= tail.at and step.watts < tail.watts]
+    goes_on = [step for step in steps[:-1] if step.at >= tail.at and tail.watts - step.watts >= _SAME_W]
     left_out = [*near[len(kept) :], *goes_on]
     return _merged([*kept, tail], station.conversion), left_out[0].at if left_out else None
 
 
 def _merged(steps: list[_Step], conversion: Conversion) -> list[_Step]:
-    """Without periods that the CPO could not tell from the one before."""
-    kept = steps[:1]
-    for step in steps[1:]:
-        if conversion.limit(step.watts) != conversion.limit(kept[-1].watts):
-            kept.append(step)
-    return kept
+    """Without periods that hardly differ from the one before; of such limits the lowest holds."""
+    runs: list[list[_Step]] = []
+    for step in steps:
+        if runs and _is_same(step.watts, runs[-1][0].watts, conversion):
+            runs[-1].append(step)
+        else:
+            runs.append([step])
+    return [run[0].model_copy(update={"watts": min(step.watts for step in run)}) for run in runs]
+
+
+def _is_same(one: Decimal, other: Decimal, conversion: Conversion) -> bool:
+    return abs(one - other) < _SAME_W or conversion.limit(one) == conversion.limit(other)
+
+
+def _in_seconds(steps: list[_Step]) -> list[_Step]:
+    """Each at its whole second, of two in the same second the later one: CPOs refuse periods that do not ascend."""
+    whole = {_whole_second(step.at): step.watts for step in steps}
+    return [_Step(at=at, watts=watts) for at, watts in whole.items()]
 
 
 def _relative(steps: list[_Step], conversion: Conversion) -> tuple[SentPeriod, ...]:
-    start = _whole_second(steps[0].at)
     return tuple(
-        SentPeriod(start_period=int(_seconds(step.at - start)), limit=conversion.limit(step.watts)) for step in steps
+        SentPeriod(start_period=(step.at - steps[0].at) // _SECOND, limit=conversion.limit(step.watts))
+        for step in steps
     )
-
-
-def _seconds(span: timedelta) -> Decimal:
-    return Decimal(str(span.total_seconds()))
 
 
 def _whole_second(at: datetime) -> datetime:

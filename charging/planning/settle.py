@@ -31,10 +31,21 @@ def settle(task: Task, pieces: Sequence[Piece], slots: Sequence[Slot], trim: int
             del whole[at]
             at = len(whole) - 1
         elif too_long:
-            whole[at] = _shorter(whole, at, too_long)
+            whole = _closed([*whole[:at], _shorter(whole, at, too_long), *whole[at + 1 :]], at, too_long)
         else:
             return _lowered(whole, at, need, car, _room(task, piece, slots))
     return whole
+
+
+def _closed(pieces: list[Piece], at: int, gap: int) -> list[Piece]:
+    """``pieces`` without a ``gap`` that shortening the one at ``at`` has left in a block: what follows there comes
+    earlier, by seconds that cost next to nothing. A block stays one."""
+    for after in range(at + 1, len(pieces)):
+        before, piece = pieces[after - 1], pieces[after]
+        if piece.begin != before.end + gap:
+            break
+        pieces[after] = Piece(piece.begin - gap, piece.end - gap, piece.power)
+    return pieces
 
 
 class _Room(NamedTuple):
@@ -97,7 +108,9 @@ def _lowered(whole: list[Piece], at: int, need: int, car: Car, room: _Room) -> l
     power, more = divmod(min(left, room.high * seconds), seconds)
     end = head.end + seconds * SECOND
     middle = head.end + more * SECOND
-    return [*before, head, Piece(head.end, middle, power + 1), Piece(middle, end, power), *after]
+    lowered = [head, Piece(head.end, middle, power + 1), Piece(middle, end, power)]
+    pieces = [*before, *lowered, *after]
+    return _closed(pieces, len(before) + 2, piece.end - end) if end < piece.end else pieces
 
 
 def _steady(piece: Piece, energy: Number, car: Car) -> int:

@@ -109,16 +109,23 @@ def _of_tiers(request: PlanRequest, tiers: Sequence[PriceTier]) -> tuple[Slot, .
 
 def _of_tariff(request: PlanRequest, tariff: dict[str, Any], zone: str) -> Prices:
     slots = []
-    for slot in tariff_slots(tariff, start=request.now, end=request.departure_time, time_zone=zone):
+    for slot in tariff_slots(
+        tariff,
+        start=request.now,
+        end=request.departure_time,
+        time_zone=zone,
+        kwh_so_far=request.kwh_so_far,
+        started_at=request.started_at,
+    ):
         time_price = slot.time_price + request.time_price_per_hour
-        bands = tuple(_band(point, time_price) for point in slot.points)
+        bands = tuple(_band(point, time_price, request.kwh_so_far) for point in slot.points)
         idle_price = (slot.parking_price if request.pauses_are_parking else 0) + request.idle_price_per_hour
         slots.append(Slot(micros(slot.start - request.now), micros(slot.end - request.now), bands, idle_price))
-    return Prices(_merged(slots), flat=flat_price(tariff, at=request.now, time_zone=zone))
+    return Prices(_merged(slots), flat=flat_price(tariff, at=request.started_at or request.now, time_zone=zone))
 
 
-def _band(point: PricedBand, time_price: Decimal) -> Band:
-    upto = None if point.upto_kwh is None else int(point.upto_kwh * KWH)
+def _band(point: PricedBand, time_price: Decimal, kwh_so_far: Decimal) -> Band:
+    upto = None if point.upto_kwh is None else int((point.upto_kwh - kwh_so_far) * KWH)
     return Band(point.price, time_price + point.time_price, _below(point.below_kw), upto)
 
 

@@ -28,8 +28,8 @@ class States(NamedTuple):
     corners: list[Corner]
 
 
-def states_of(task: Task, slots: Sequence[Slot], share: float, most: int) -> States | None:
-    """The states, None if there are more than ``most``; ``share``: how much full power slows at the minimum."""
+def states_of(task: Task, slots: Sequence[Slot], most: int) -> States | None:
+    """The states, None if there are more than ``most``."""
     corners = _corners(task, slots)
     start, end = corners[0].at, -int(-task.taken // 1)
     found = {start, end, *(corner.at for corner in corners)}
@@ -40,7 +40,7 @@ def states_of(task: Task, slots: Sequence[Slot], share: float, most: int) -> Sta
         ([corner.at for corner in corners[1:]], 1, slots[1:-1]),
         ([corner.at for corner in corners[1:]], -1, slots[1:-1]),
     ):
-        sums = _sums(passed, share, end - start, most) if anchors else set()
+        sums = _sums(passed, end - start, most) if anchors else set()
         if sums is None:
             return None
         found.update(h for anchor in anchors for step in sums if start <= (h := anchor + sign * step) <= end)
@@ -58,15 +58,14 @@ def _corners(task: Task, slots: Sequence[Slot]) -> list[Corner]:
     ]
 
 
-def _sums(slots: Sequence[Slot], share: float, span: int, most: int) -> set[int] | None:
-    """All sums up to ``span`` of the slots' lengths and shares of lengths; None if there are more than ``most``."""
+def _sums(slots: Sequence[Slot], span: int, most: int) -> set[int] | None:
+    """All sums up to ``span`` of the slots' lengths; None if there are more than ``most``."""
     lengths = Counter(slot.end - slot.begin for slot in slots)
     sums = {0}
     for length, count in lengths.items():
-        for step in {length, round(length * share)}:
-            sums = {before + n * step for before in sums for n in range(min(count, (span - before) // step) + 1)}
-            if len(sums) > most:
-                return None
+        sums = {before + n * length for before in sums for n in range(min(count, (span - before) // length) + 1)}
+        if len(sums) > most:
+            return None
     return sums
 
 

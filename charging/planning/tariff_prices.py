@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby, pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from charging.planning.request import LONGEST
 from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
 
-LONGEST: Final = timedelta(days=400)
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_BANDS = 500
 _BEYOND_PLANNING = ("min_current", "max_current")

@@ -14,7 +14,7 @@ from tests.planning.oracle.integrate import Run, at_once, hours_at_full_power, r
 from tests.planning.oracle.world import HOUR, World
 
 FAMILIES = instances.families()
-FEW, MANY = 25, 400
+FEW, MANY = 16, 400
 PERIODS_EXACT_TO = 2  # s: plans switch at whole seconds, at both ends of a block
 KWH_EXACT_TO = Fraction(1, 1000)  # by the 0.1 W of a limit, in the longest block
 SAME = Fraction(1, 10**6)

@@ -60,7 +60,9 @@ def test_a_flat_price_is_charged_at_once() -> None:
 def test_a_saving_below_the_threshold_is_not_worth_the_wait() -> None:
     curve = hourly(0.21, 0.20)
     assert shape(planned(2, 10, prices=curve, min_saving="0.1")) == [(0, 0), (3600, 10_000), (7200, 0)]
-    assert shape(planned(2, 10, prices=curve, min_saving="0.11")) == [(0, 10_000), (3600, 0)]
+    at_once = planned(2, 10, prices=curve, min_saving="0.11", currency="EUR")
+    assert (shape(at_once), codes(at_once)) == ([(0, 10_000), (3600, 0)], ["saves_too_little"])
+    assert "only 0.1 EUR" in at_once.warnings[0].detail
 
 
 def test_of_hours_that_cost_the_same_those_that_make_fewer_blocks_are_taken() -> None:
@@ -205,4 +207,48 @@ def test_a_week_of_quarter_hours_in_three_blocks_has_three_blocks() -> None:
     made = planned(168, 60, kw=11, prices=curve, max_blocks=3)
     limits = [0, *(limit for _, limit in shape(made))]
     assert sum(before == 0 < after for before, after in pairwise(limits)) <= 3
-    assert (made.energy_kwh, codes(made)) == (60, [])
+    assert made.energy_kwh == 60
+    assert float(made.cost or 0) == pytest.approx(2.27005, abs=1e-4)
+
+
+def test_a_block_has_no_gap_of_a_second_where_its_power_changes() -> None:
+    tiers = [{"below_kw": 10, "price": 0.3}, {"price": 0.2}]
+    made = planned(4.5, 36, kw=20, price_tiers=tiers, time_price_per_hour=1.13, idle_price_per_hour=1.29, max_blocks=1)
+    assert 0 not in [limit for _, limit in shape(made)[:-1]]
+
+
+def test_a_price_by_power_and_energy_is_not_called_optimal() -> None:
+    def element(price: float, **restrictions: Any) -> dict[str, Any]:
+        return {"price_components": [{"type": "ENERGY", "price": price}], "restrictions": restrictions}
+
+    tariff = {"currency": "EUR", "elements": [element(0.2, max_kwh=12, max_power=5), element(0.5)]}
+    assert codes(planned(4, 6, tariff=tariff)) == ["not_optimal"]
+
+
+def test_a_session_that_goes_on_has_used_up_its_cheap_energy_and_time() -> None:
+    def element(price: float, **restrictions: Any) -> dict[str, Any]:
+        return {"price_components": [{"type": "ENERGY", "price": price}], "restrictions": restrictions}
+
+    by_energy = {"currency": "EUR", "elements": [element(0.1, max_kwh=10), element(0.4)]}
+    assert planned(4, 15, tariff=by_energy, kwh_so_far=4).cost == Decimal("4.2")
+    by_time = {"currency": "EUR", "elements": [element(0.1, max_duration=7200), element(0.4)]}
+    assert planned(4, 15, tariff=by_time, started_at=EVENING - timedelta(hours=1)).cost == 3
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"hours": 401 * 24}, "more than 400 days"),
+        ({"now": datetime(1, 1, 1, tzinfo=UTC)}, "from the year 2000"),
+        ({"kw": 0.00005}, "0.001"),
+        ({"min_charge_rate_kw": 11}, "more than max_charge_rate_kw"),
+        ({"started_at": EVENING + timedelta(hours=1)}, "after now"),
+    ],
+)
+def test_what_cannot_be_planned_is_refused_in_words(wrong: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        planned(**{"hours": 4, "kwh": 10, **wrong})
+
+
+def test_more_than_all_cannot_be_guaranteed() -> None:
+    assert shape(planned(2, 5, prices=hourly(0.3, 0.1), guaranteed_kwh=50)) == [(0, 10_000), (1800, 0)]

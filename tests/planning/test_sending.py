@@ -56,6 +56,21 @@ def test_periods_that_the_cpo_could_not_tell_apart_are_one() -> None:
     assert sent(own) == [(0, 7400), (1, 7401), (2, 3000)]
 
 
+def test_a_change_of_less_than_a_watt_is_no_period_and_the_lower_limit_holds() -> None:
+    settled = plan((0, 7400), (1, 7400), (2, 3000), strategy="custom")
+    tenth = settled.periods[1].model_copy(update={"limit": Decimal("7399.9")})
+    own = settled.model_copy(update={"periods": (settled.periods[0], tenth, settled.periods[2])})
+    assert sent(own) == [(0, 7399.9), (2, 3000)]
+
+
+def test_of_two_limits_in_the_same_second_the_later_one_is_sent() -> None:
+    a_little = 0.4 / HOUR
+    late = plan((0, 0), (2, 9000), safe=2 + a_little)
+    assert sent(late) == [(0, 0), (2, 10_000)]  # a CPO refuses periods that do not ascend
+    between = plan((0, 0), (2, 9000), (3, 0)).model_copy(update={"starts_at": T0 + timedelta(seconds=0.8)})
+    assert sent(between, now=2 + 0.5 / HOUR) == [(2, 9000), (3, 0)]
+
+
 def test_only_what_lies_ahead_is_sent_and_what_holds_now_begins_now() -> None:
     own = plan((0, 1000), (1, 2000), (2, 3000), (3, 1000), strategy="custom")
     assert sent(own, now=2.5) == [(2.5, 3000), (3, 1000)]

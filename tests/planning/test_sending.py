@@ -68,7 +68,7 @@ def test_of_two_limits_in_the_same_second_the_later_one_is_sent() -> None:
     late = plan((0, 0), (2, 9000), safe=2 + a_little)
     assert sent(late) == [(0, 0), (2, 10_000)]  # a CPO refuses periods that do not ascend
     between = plan((0, 0), (2, 9000), (3, 0)).model_copy(update={"starts_at": T0 + timedelta(seconds=0.8)})
-    assert sent(between, now=2 + 0.5 / HOUR) == [(2, 9000), (3, 0)]
+    assert sent(between, now=3 + 0.5 / HOUR) == [(3, 0)]
 
 
 def test_only_what_lies_ahead_is_sent_and_what_holds_now_begins_now() -> None:

@@ -31,10 +31,10 @@ run: setup ## run the whole stack on this machine until Ctrl-C
 	$(BIN)/charging up
 
 test: setup ## all tests but the slow ones
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak"
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak"
 
 cover: setup ## the same, with the branches of the rules and of the protocol that it reaches
-	$(PYTEST) -n $(WORKERS) --dist loadfile -m "not soak" --cov --cov-report=term
+	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak" --cov --cov-report=term
 
 again: setup ## what failed last time, once more, one after the other
 	$(PYTEST) -m "not soak" --last-failed --last-failed-no-failures none

@@ -27,7 +27,23 @@ hypothesis.settings.register_profile("ci", derandomize=True, deadline=None)
 hypothesis.settings.register_profile("default", deadline=None)
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
+# Files go to workers one by one in this order: the longest first, so that none is left for the end.
+LONGEST = (
+    "kill/test_kills.py",
+    "workflows/test_command_faults.py",
+    "workflows/",
+    "receive/",
+    "walk/",
+    "cli/",
+    "sandbox/",
+)
+
 SQLITE_PRAGMAS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "synchronous=NORMAL")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first; otherwise the order stays."""
+    items.sort(key=lambda item: next((at for at, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -26,10 +26,10 @@ async def neighbours() -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def billed(stack: Stack, **order: Any) -> str:
-    """A session whose CDR says 4.20 EUR; its id."""
+    """A session whose CDR says 2.60 EUR; its id."""
     session_id, session = await stack.charging(minutes=30, **order)
     await stack.cpo.push_session({**session, "status": "COMPLETED", "kwh": 10.5, "end_date_time": now()})
-    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 10.5, "end_date_time": now()}, total_cost=4.2))
+    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 10.5, "end_date_time": now()}, total_cost=2.6))
     return session_id
 
 
@@ -52,9 +52,9 @@ async def test_payments_takes_the_money_after_the_session_and_robot_jobs_hears_e
         session_id = await billed(stack, job_id="job/7", robot_id="R2")
         await stack.until(session_id, "completed")
         paid = await receipt(stack, session_id)
-        assert (paid["cost"], paid["payment_status"]) == (4.2, "paid")
+        assert (paid["cost"], paid["payment_status"]) == (2.6, "paid")
         (intent,) = (await neighbours.get("/admin/payments")).json()["movements"]
-        assert (intent["booking_id"], intent["amount"], intent["currency"]) == (session_id, 4.2, "EUR")
+        assert (intent["booking_id"], intent["amount"], intent["currency"]) == (session_id, 2.6, "EUR")
 
         heard: list[dict[str, Any]] = []
 
@@ -95,7 +95,7 @@ async def test_ev_pass_says_who_it_is_pays_from_the_wallet_and_lists_the_session
 
         async def released() -> bool:
             wallet = (await neighbours.get("/v1/wallet/balance", params=query, headers=headers)).json()
-            return bool(wallet["available"] == 995.8)
+            return bool(wallet["available"] == 997.4)
 
         await eventually(released)
 
@@ -108,7 +108,7 @@ async def test_ev_pass_says_who_it_is_pays_from_the_wallet_and_lists_the_session
             "session_id": session_id,
             "status": "completed",
             "energy_kwh": 10.5,
-            "cost": 4.2,
+            "cost": 2.6,
             "currency": "EUR",
             "duration_minutes": 30,
         }

@@ -128,11 +128,11 @@ def ended(receiver: Receiver, session_id: str) -> Callable[[], bool]:
 async def test_a_session_is_told_from_start_to_receipt_in_order_and_once(stack: Stack) -> None:
     async with receiving() as receiver:
         await added(stack, receiver)
-        session_id, session = await stack.charging(id="S-hook")
+        session_id, session = await stack.charging(id="S-hook", minutes=30)
         later = wire.format_datetime(datetime.now(UTC))
         over = {**session, "kwh": 3, "last_updated": later, "end_date_time": later, "status": "COMPLETED"}
         await stack.cpo.push_session(over)
-        await stack.cpo.post_cdr(stack.cpo.cdr(over, total_cost=1.25))
+        await stack.cpo.post_cdr(stack.cpo.cdr(over, total_cost=0.7))
         await stack.until(session_id, "completed")
         await eventually(ended(receiver, session_id))
         told = receiver.of(session_id)

@@ -76,6 +76,7 @@ async def killable(data: Path) -> AsyncIterator[tuple[Emsp, Process]]:
             await process.kill()
 
 
+@pytest.mark.soak
 async def test_a_sandbox_that_is_killed_again_and_again_loses_nothing(tmp_path: Path) -> None:
     """Killed after ACCEPTED, while it charges, before the CDR: each time it goes on where it would have been."""
     async with killable(tmp_path / "cpo") as (emsp, process):

@@ -196,7 +196,7 @@ class CpoActivities:
 
     @activity.defn
     async def clear_charging_profile(self, command: CpoCommand) -> ProfileSent:
-        """DELETE the ChargingProfile (OCPI 2.2.1 §11.2.1.3): full speed again."""
+        """DELETE the ChargingProfile (OCPI 2.2.1 §14.2.1): full speed again."""
 
         async def delete(client: CpoClient, response_url: str) -> ChargingProfileResponse:
             return await client.clear_charging_profile(command.ocpi_session_id, response_url)
@@ -205,7 +205,7 @@ class CpoActivities:
 
     @activity.defn
     async def ask_active_profile(self, command: CpoCommand) -> ProfileSent:
-        """GET the ActiveChargingProfile (OCPI 2.2.1 §11.2.1.1); it comes as an asynchronous result."""
+        """GET the ActiveChargingProfile (OCPI 2.2.1 §14.2.1); it comes as an asynchronous result."""
 
         async def get(client: CpoClient, response_url: str) -> ChargingProfileResponse:
             return await client.active_charging_profile(command.ocpi_session_id, ASK_AHEAD_S, response_url)

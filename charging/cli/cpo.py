@@ -10,7 +10,7 @@ from rich.table import Table
 from charging.cli.api import Json, call_admin
 from charging.cli.check import check
 from charging.cli.failure import Failure
-from charging.cli.options import AsJson, Data
+from charging.cli.options import AsJson, Data, given
 from charging.cli.output import console, notes, print_fields, print_json
 from charging.cli.view.findings import findings_table
 
@@ -77,7 +77,7 @@ def change(
         "tariff_rules": None if tariff_rules is None else _json(tariff_rules),
     }
     path = f"/ocpi/connections/{quote(connection, safe='')}"
-    changed = call_admin(data, "PATCH", path, json={k: v for k, v in settings.items() if v is not None})
+    changed = call_admin(data, "PATCH", path, json=given(settings))
     (print_json if as_json else print_fields)(changed)
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from charging.cli.api import Json, call_admin
 from charging.cli.failure import Failure
-from charging.cli.options import AsJson, Data
+from charging.cli.options import AsJson, Data, given
 from charging.cli.output import console, print_fields, print_json
 from charging.cli.view.drawing import BLOCKS
 
@@ -36,7 +36,7 @@ def add(
     if (file is None) == (url is None):
         raise Failure("invalid_option", "Give --file or --url.", exit_code=2)
     wishes = {"kind": kind, "connection": cpo, "location": location, "currency": currency, "url": url}
-    terms = {name: wish for name, wish in wishes.items() if wish is not None}
+    terms = given(wishes)
     if file is not None:
         media_type = "text/csv" if file.suffix.lower() == ".csv" else "application/json"
         request: Json = {"params": terms, "content": file.read_bytes(), "headers": {"Content-Type": media_type}}

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from charging.cli.api import Json, call_admin
-from charging.cli.options import AsJson, Data
+from charging.cli.options import AsJson, Data, given
 from charging.cli.output import console, print_fields, print_json
 
 app = typer.Typer(help="Stable tokens of users (app or card), known to every operator.", no_args_is_help=True)
@@ -97,7 +97,7 @@ def _path(uid: str) -> str:
 
 
 def _given(wishes: Json) -> Json:
-    return {name: wish for name, wish in wishes.items() if wish is not None}
+    return given(wishes)
 
 
 def _show(answer: Json, as_json: bool) -> None:

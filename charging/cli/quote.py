@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from charging.cli.api import Json, connect
-from charging.cli.options import AsJson, Data
+from charging.cli.options import AsJson, Data, given
 from charging.cli.output import console, print_json
 from charging.cli.target import target
 from charging.cli.view.quote import quote_panel
@@ -36,7 +36,7 @@ def quote(
         "start_time": at,
         "max_charge_rate_kw": max_kw,
     }
-    request = {name: wish for name, wish in wishes.items() if wish is not None}
+    request = given(wishes)
 
     async def ask() -> Json:
         async with connect(target(data)) as api:

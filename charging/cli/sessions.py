@@ -10,7 +10,7 @@ import typer
 
 from charging.cli.api import Api, Json, connect
 from charging.cli.failure import Failure
-from charging.cli.options import AsJson, Data, SessionId
+from charging.cli.options import AsJson, Data, SessionId, given
 from charging.cli.output import console, print_fields, print_json
 from charging.cli.target import target
 from charging.cli.view.plan import plan_panel
@@ -47,7 +47,7 @@ def start(
         "robot_id": robot,
         "job_id": job,
     }
-    request = {name: wish for name, wish in wishes.items() if wish is not None}
+    request = given(wishes)
     _show(_ask(data, lambda api: api.start(request, key)), as_json)
 
 
@@ -100,7 +100,7 @@ def profile(
         "min_charge_rate_kw": min_kw,
         "periods": _periods(periods) if periods else None,
     }
-    request = {name: wish for name, wish in wishes.items() if wish is not None}
+    request = given(wishes)
     if clear and request:
         raise Failure("invalid_option", "--clear takes no other wish", exit_code=2)
     _show(

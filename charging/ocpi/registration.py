@@ -29,7 +29,6 @@ T = TypeVar("T")
 
 # Without these no session can be started, let alone found again.
 REQUIRED: Final = (("locations", "SENDER"), ("commands", "RECEIVER"))
-BATCH: Final = 100
 
 
 class Failure(Enum):

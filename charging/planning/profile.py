@@ -1,6 +1,6 @@
-"""From a wish to a plan, and from a plan to the periods of an OCPI ChargingProfile. Pure.
+"""The plan where there is nothing to plan: a schedule of the user's own, a cap, or full power. Pure.
 
-Source: OCPI 2.2.1 §11.3.2 (ChargingProfile), §11.3.3 (ChargingProfilePeriod).
+Powers in kW, limits in W of the whole connector. What is planned for a departure is in ``departure``.
 """
 
 from datetime import datetime
@@ -18,7 +18,7 @@ PLANNING_FAILED: Final = PlanWarning(
 def make_plan(wish: ProfileWish, *, max_power_kw: Decimal, now: datetime) -> ChargingPlan:
     """The plan for ``wish`` on a connector of ``max_power_kw``, starting at ``now``.
 
-    A custom schedule is taken whole; a cap, with or without departure, is charged at once; neither: full power.
+    A custom schedule is taken whole; else it charges at once, at the cap or at full power, whatever the departure.
     """
     if wish.periods:
         return ChargingPlan(starts_at=now, strategy="custom", wish=wish, periods=wish.periods)

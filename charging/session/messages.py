@@ -35,7 +35,7 @@ class ClearProfileRequest(_Message):
 
 
 class CommandResultMessage(_Message):
-    """``command_result``: the asynchronous result of a command or a charging profile (OCPI 2.2.1 §13.2, §11.2).
+    """``command_result``: the asynchronous result of a command or a charging profile (OCPI 2.2.1 §13.2, §14.2).
 
     ``command`` is ``START_SESSION``, ``STOP_SESSION``, ``SET_PROFILE``, ``CLEAR_PROFILE`` or ``ACTIVE_PROFILE``;
     ``result`` is the CommandResultType or ChargingProfileResultType as received. ``active_limit`` (W, or A per phase,

@@ -140,7 +140,7 @@ def settled_at_once(state: SessionState, sent: ProfileSent, now: datetime) -> No
 
 
 def profile_asked(state: SessionState, command_id: str, now: datetime) -> None:
-    """No result came in time: the CPO is asked under ``command_id`` which profile is active (§11.2.1.1)."""
+    """No result came in time: the CPO is asked under ``command_id`` which profile is active (§14.2.1)."""
     profile = state.profile
     profile.asked, profile.ask_id = True, command_id
     profile.next_at = now + timedelta(seconds=state.spec.policy.profile_result_s)
@@ -154,7 +154,7 @@ def profile_ask_answered(state: SessionState, sent: ProfileSent, now: datetime) 
 
 
 def profile_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
-    """The ChargingProfileResult or ClearProfileResult (§11.3.4, §11.3.6) of what was sent last."""
+    """The ChargingProfileResult or ClearProfileResult (§14.3.2 to §14.3.4) of what was sent last."""
     if message.command_id != state.profile.command_id or state.profile.request_id is None:
         return
     # A charge point that finds no profile to clear has none in force, which was the wish.

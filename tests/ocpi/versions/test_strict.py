@@ -11,10 +11,10 @@ from charging.ocpi.models import ChargingProfile, ChargingProfilePeriod, SetChar
 from charging.ocpi.registration import our_credentials
 from charging.ocpi.versions import DIALECTS, Kind, dialect
 from charging.ocpi.versions.fields import OBJECTS, TABLES
-from charging.ocpi.versions.strict import check_outbound
 from charging.settings import Settings
 from tests.ocpi.conftest import on_sqlite
 from tests.ocpi.versions.examples import CDR, LOCATION, NOW, SESSION, TARIFF, TOKEN, Body, without
+from tests.ocpi.versions.strict import check_outbound
 from tests.stack import running_stack
 from tests.waiting import eventually
 

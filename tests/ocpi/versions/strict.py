@@ -1,4 +1,4 @@
-"""Whether a body is to the letter what a version of OCPI says: for what we send, and for linting peers. Pure."""
+"""Whether a body is to the letter what a version of OCPI says: what the tests hold all that we send to. Pure."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,0 +1,13 @@
+"""What the payment side says, for the reconciliation
+
+Revision: 0015; revises: 0014
+"""
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Apply."""

@@ -146,5 +146,5 @@ def _json(answer: httpx.Response) -> Json:
 def _failure(answer: httpx.Response) -> Failure:
     problem = _json(answer)
     detail = str(problem.get("detail") or problem.get("title") or answer.reason_phrase)
-    places = [f"{'.'.join(map(str, e.get('loc', [])))}: {e.get('msg')}" for e in problem.get("errors", [])]
+    places = [f"{error.get('field')}: {error.get('detail')}" for error in problem.get("errors", [])]
     return Failure(str(problem.get("code") or f"http_{answer.status_code}"), "; ".join([detail, *places]))

@@ -1,9 +1,9 @@
 """A curve of prices, or of grams of CO2, read from text: CSV or JSON. Pure.
 
 CSV: a header ``start,end,price``, or ``start,price`` where each slot lasts until the next one, all equally long.
-JSON: ``{"currency": "EUR", "points": [{"start": ..., "end": ..., "price": ...}]}``; ``currency`` and, as above,
-``end`` may be left out. Times are ISO 8601 with an offset, prices per kWh incl. VAT with a decimal point. The order of
-the rows does not matter, but together they must cover one span of time, each instant once.
+JSON: ``{"currency": "EUR", "points": [{"start": ..., "end": ..., "price": ...}]}``, or the points alone; ``currency``
+and, as above, ``end`` may be left out. Times are ISO 8601 with an offset, prices per kWh incl. VAT with a decimal
+point. The order of the rows does not matter, but together they must cover one span of time, each instant once.
 """
 
 import csv
@@ -61,10 +61,10 @@ def curve_from_json(text: str) -> Curve:
         raise ValueError("the JSON is nested too deeply") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: this is no JSON: {error.msg}") from error
-    points = told.get("points") if isinstance(told, dict) else None
+    whole = told if isinstance(told, dict) else {"points": told}
+    points, currency = whole.get("points"), whole.get("currency")
     if not isinstance(points, list):
-        raise ValueError('the JSON must be an object with a list of "points"')
-    currency = told.get("currency")
+        raise ValueError('the JSON must be a list of points, or an object with a list of "points"')
     if currency is not None and not _is_currency(currency):
         raise ValueError("the currency must be three letters (ISO 4217)")
     slots = _slots(_read_point(f"point {number}", point) for number, point in enumerate(points, 1))

@@ -57,6 +57,10 @@ def test_a_json_curve_tells_its_currency_and_loses_no_digit() -> None:
     assert curve_from_json(points(point(0, 1))).currency is None
 
 
+def test_a_json_curve_may_be_its_points_alone() -> None:
+    assert curve_from_json(json.dumps([point(0, 1)])) == curve_from_json(points(point(0, 1)))
+
+
 def test_a_local_day_of_23_hours_has_no_gap() -> None:
     local = ["00", "01", "02", "04", "05"]  # in Helsinki, 2026-03-29
     offsets = ["02", "02", "02", "03", "03"]
@@ -117,8 +121,8 @@ def test_a_csv_that_does_not_tell_its_slots_is_refused(text: str, why: str) -> N
     [
         ("{", r"^line 1: this is no JSON"),
         ("[" * 200_000, "nested too deeply"),
-        ("[]", "object with a list"),
-        ('{"points": {}}', "object with a list"),
+        ("3", "list of points"),
+        ('{"points": {}}', "list of points"),
         (points(), "empty"),
         (points(1), r"^point 1: this must be an object"),
         (points(point(0, 1), currency="euros"), "three letters"),

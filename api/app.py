@@ -6,36 +6,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
-from api import (
-    connections,
-    curves,
-    diagnosis,
-    disputes,
-    documentation,
-    events,
-    evses,
-    health,
-    history,
-    invoices,
-    neighbours,
-    ocpi,
-    plans,
-    problems,
-    quotes,
-    receipts,
-    reservations,
-    sessions,
-    synchronising,
-    unlocking,
-    user_tokens,
-    webhooks,
-)
+from api import documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
 from api.reserving import build_commander
+from api.routes import ROUTES
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
@@ -48,8 +26,6 @@ from charging.timetable import Timetable
 from charging.token_pusher import TokenPusher
 from charging.unanswered import UnansweredReservations
 
-# A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
-MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
 _RESTART_S = 1
 
 log = logging.getLogger(__name__)
@@ -64,26 +40,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description="Charge this car: durable charging sessions at OCPI networks, for robots.",
         lifespan=_lifespan,
         redirect_slashes=False,
+        routes=ROUTES,
     )
     app.state.settings = settings
     app.state.authenticator = Authenticator(settings)
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
-    partners = APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
-    partners.include_router(ocpi.router)
-    for router in (connections.router, diagnosis.router, synchronising.router):
-        partners.include_router(router)
-    partners.include_router(invoices.router)
-    partners.include_router(user_tokens.router)
-    partners.include_router(unlocking.router)
-    partners.include_router(curves.router)
-    partners.include_router(disputes.router)
-    partners.include_router(neighbours.router)
-    priced = (plans.router, quotes.router, receipts.router)
-    users = (sessions.router, *priced, events.router, webhooks.router, evses.router, reservations.router)
-    for router in (*users, history.router, health.router, partners):
-        app.include_router(router)
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
 

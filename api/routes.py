@@ -1,0 +1,59 @@
+"""All routes of the API, put together once for every application of a process: this takes longer than a request."""
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.routing import BaseRoute
+
+from api import (
+    connections,
+    curves,
+    diagnosis,
+    disputes,
+    events,
+    evses,
+    health,
+    history,
+    invoices,
+    neighbours,
+    ocpi,
+    plans,
+    quotes,
+    receipts,
+    reservations,
+    sessions,
+    synchronising,
+    unlocking,
+    user_tokens,
+    webhooks,
+)
+
+# A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
+MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
+
+_USERS = (sessions, plans, quotes, receipts, events, webhooks, evses, reservations, history, health)
+_PARTNERS = (
+    ocpi,
+    connections,
+    diagnosis,
+    synchronising,
+    invoices,
+    user_tokens,
+    unlocking,
+    curves,
+    disputes,
+    neighbours,
+)
+
+
+def _put_together() -> list[BaseRoute]:
+    whole, partners = APIRouter(), APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
+    for module in _USERS:
+        whole.include_router(module.router)
+    for module in _PARTNERS:
+        partners.include_router(module.router)
+    whole.include_router(partners)
+    return whole.routes
+
+
+ROUTES: Final = _put_together()

@@ -70,7 +70,8 @@ def postgres_server() -> Iterator[str]:
         uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as admin:
         if server is not None:  # ours, and gone after the tests: nothing of it has to survive a power cut
-            admin.execute("ALTER SYSTEM SET fsync = off")
+            for setting in ("fsync", "full_page_writes", "autovacuum"):
+                admin.execute(f"ALTER SYSTEM SET {setting} = off")
             admin.execute("SELECT pg_reload_conf()")
         admin.execute("DROP DATABASE IF EXISTS template_charging")
         admin.execute("CREATE DATABASE template_charging")
@@ -98,7 +99,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     server = request.getfixturevalue("postgres_server")
     name = f"test_{uuid.uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_charging')
+        admin.execute(f'CREATE DATABASE "{name}" TEMPLATE template_charging STRATEGY FILE_COPY')  # a third of the time
     yield database_url(server, name)
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from charging.planning.request import LONGEST
-from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
+from charging.tariffs.calendar import Calendar, Restrictions, calendar_switches, read_calendar
 
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_BANDS = 500
@@ -103,6 +103,7 @@ class _Element(NamedTuple):
     """One TariffElement: what it asks, and its prices incl. VAT by dimension."""
 
     restrictions: Restrictions
+    calendar: Calendar
     prices: dict[str, Decimal]
 
 
@@ -124,7 +125,8 @@ class _Rules:
         all_restrictions = [element.restrictions for element in self.elements]
         durations = _bounds(all_restrictions, "duration", above=Decimal(0))
         switches = {self.started_at + timedelta(seconds=float(seconds)) for seconds in durations}
-        switches |= calendar_switches(all_restrictions, start=start, end=end, zone=self.zone)
+        calendars = [element.calendar for element in self.elements]
+        switches |= calendar_switches(calendars, start=start, end=end, zone=self.zone)
         return sorted({start, end} | {at for at in switches if start < at < end})
 
     def slot(self, start: datetime, end: datetime) -> TariffSlot:
@@ -146,7 +148,7 @@ class _Rules:
     def price(self, dimension: str, here: _Circumstances) -> Decimal:
         """The price incl. VAT of ``dimension``: of the first element that holds and has it, else 0."""
         for element in self.elements:
-            if dimension in element.prices and self._holds(element.restrictions, here):
+            if dimension in element.prices and self._holds(element, here):
                 return element.prices[dimension]
         return Decimal(0)
 
@@ -157,10 +159,11 @@ class _Rules:
                 here = _Circumstances(at, kw, kwh)
                 yield PricedBand(below_kw, upto_kwh, self.price("ENERGY", here), self.price("TIME", here))
 
-    def _holds(self, restrictions: Restrictions, here: _Circumstances) -> bool:
+    def _holds(self, element: _Element, here: _Circumstances) -> bool:
+        restrictions = element.restrictions
         elapsed = Decimal((here.at - self.started_at) // _MICROSECOND) / 1_000_000
         return (
-            in_calendar(restrictions, here.at.astimezone(self.zone))
+            element.calendar.holds(here.at.astimezone(self.zone))
             and _between(restrictions, "kwh", here.kwh)
             and _between(restrictions, "duration", elapsed)
             and _between(restrictions, "power", here.kw)
@@ -181,7 +184,7 @@ def _elements(tariff: dict[str, Any]) -> Iterator[_Element]:
         for component in element["price_components"]:
             vat = Decimal(0) if taxed else _number(component.get("vat") or 0)
             prices.setdefault(component["type"], _number(component["price"]) * (1 + vat / 100))
-        yield _Element(restrictions, prices)
+        yield _Element(restrictions, read_calendar(restrictions), prices)
 
 
 def _without_needless_bounds(bands: Sequence[PricedBand]) -> Iterator[PricedBand]:

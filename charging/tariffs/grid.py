@@ -7,25 +7,24 @@ count from the start of the session, times and days are the Location's.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import pairwise
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
-from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
-from charging.tariffs.numbers import instant, microseconds, number
+from charging.tariffs.calendar import Calendar, calendar_switches
+from charging.tariffs.conditions import Span
+from charging.tariffs.numbers import instant, microseconds
 from charging.tariffs.rules import TariffRules
 from charging.tariffs.tariff import Component, Element, Tariff, Unpriceable, UnreadableTariff
 from charging.tariffs.usage import RESERVED, Stretch, Usage
 
 RESERVATION: Final = "RESERVATION"
 EXPIRES: Final = "RESERVATION_EXPIRES"
-_CALENDAR: Final = ("start_time", "end_time", "start_date", "end_date", "day_of_week")
 SESSION: Final = "SESSION"
 _DAY: Final = timedelta(days=1)
 _WHOLE: Final = Decimal(1)
-_BROKEN = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
 
 Priced = tuple[Element, Component]
 
@@ -46,12 +45,15 @@ class Grid:
         self.tariff, self.zone, self.rules = tariff, zone, rules
         self.session_start, self.reservation_start = usage.started, usage.stretches[0].start
         self._cells: dict[tuple[int, int, int, int], Cell] = {}
+        self._timely: dict[tuple[int, str], list[Element]] = {}
+        conditions = [element.conditions for element in tariff.elements]
+        self.kwh_bounds = _bounds(each.kwh for each in conditions)
+        self.kw_bounds = _bounds(each.power for each in conditions)
+        self.ampere_bounds = _bounds(each.current for each in conditions)
         try:
-            bounds = {name: self._bounds(name) for name in ("kwh", "power", "current", "duration")}
-            self.instants = self._instants(bounds["duration"], usage.stretches[-1].end)
-        except _BROKEN:
+            self.instants = self._instants(_bounds(each.duration for each in conditions), usage.stretches[-1].end)
+        except (ArithmeticError, ValueError):
             raise UnreadableTariff("a restriction of the tariff cannot be read") from None
-        self.kwh_bounds, self.kw_bounds, self.ampere_bounds = bounds["kwh"], bounds["power"], bounds["current"]
 
     def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterable[tuple["Cell", Decimal]]:
         """``stretch``, which begins with ``kwh`` delivered, cut wherever a price could change: cells and shares."""
@@ -91,60 +93,48 @@ class Grid:
 
     def first(self, dimension: str, point: Point, kind: str) -> Priced | None:
         """What prices ``dimension`` at ``point``, looked for in the order of the elements."""
-        try:
-            return self._first(dimension, point, kind)
-        except Unpriceable:
-            raise
-        except _BROKEN:
-            raise UnreadableTariff("a restriction of the tariff cannot be read") from None
-
-    def _first(self, dimension: str, point: Point, kind: str) -> Priced | None:
-        for element in self.tariff.elements:
-            if (element.reservation or SESSION) != kind:
-                continue
+        for element in self._timely_elements(point.at, kind):
             if not self.rules.whole_elements and dimension not in element.components:
                 continue
-            if self._holds(element.restrictions, point, kind):
+            asked = element.conditions
+            if (
+                (asked.kwh is None or asked.kwh.holds(point.kwh))
+                and (asked.power is None or asked.power.holds(_known(point.kw, "power")))
+                and (asked.current is None or asked.current.holds(_known(point.amperes, "current")))
+            ):
                 component = element.components.get(dimension)
                 return None if component is None else (element, component)
         return None
 
-    def _holds(self, restrictions: Restrictions, point: Point, kind: str) -> bool:
-        since = self.session_start if kind == SESSION else self.reservation_start
-        return (
-            self._in_calendar(restrictions, point.at)
-            and _between(restrictions, "kwh", point.kwh)
-            and _between(restrictions, "duration", Decimal(point.at - since) / 1_000_000)
-            and _between(restrictions, "power", point.kw)
-            and _between(restrictions, "current", point.amperes)
-        )
+    def _timely_elements(self, at: int, kind: str) -> list[Element]:
+        """The elements of a ``kind`` whose calendar and duration hold: the same ones between two instants."""
+        key = (bisect_right(self.instants, at), kind)
+        found = self._timely.get(key)
+        if found is None:
+            since = self.session_start if kind == SESSION else self.reservation_start
+            seconds, local = Decimal(at - since) / 1_000_000, instant(at).astimezone(self.zone)
+            found = self._timely[key] = [
+                element
+                for element in self.tariff.elements
+                if (element.reservation or SESSION) == kind
+                and (element.conditions.duration is None or element.conditions.duration.holds(seconds))
+                and self._in_calendar(element.conditions.calendar, local)
+            ]
+        return found
 
-    def _in_calendar(self, restrictions: Restrictions, at: int) -> bool:
-        begin, end = restrictions.get("start_time"), restrictions.get("end_time")
-        if begin and begin == end and self.rules.equal_times == "never":
+    def _in_calendar(self, calendar: Calendar, local: datetime) -> bool:
+        begin = calendar.start_time
+        if begin is not None and begin == calendar.end_time and self.rules.equal_times == "never":
             return False
-        local = instant(at).astimezone(self.zone)
-        if (
-            self.rules.night_belongs_to == "evening"
-            and begin
-            and end
-            and f"{local:%H:%M}" < end.zfill(5) < begin.zfill(5)
-        ):
-            days = restrictions.get("day_of_week")
-            evening = (local - _DAY).strftime("%A").upper()
-            return (not days or evening in days) and in_calendar({**restrictions, "day_of_week": None}, local)
-        return in_calendar(restrictions, local)
-
-    def _bounds(self, name: str) -> list[Decimal]:
-        keys = (f"min_{name}", f"max_{name}")
-        all_restrictions = [element.restrictions for element in self.tariff.elements]
-        return sorted({number(r[key]) for r in all_restrictions for key in keys if r.get(key) is not None})
+        if self.rules.night_belongs_to == "evening" and calendar.in_small_hours(local):
+            return calendar.has_day(local - _DAY) and calendar.holds_but_for_days(local)
+        return calendar.holds(local)
 
     def _instants(self, durations: list[Decimal], end: int) -> list[int]:
         """When calendar and duration switch, in µs since 1970."""
         starts = {self.session_start, self.reservation_start}
         found = {start + int(seconds * 1_000_000) for seconds in durations for start in starts}
-        if timed := [e.restrictions for e in self.tariff.elements if _is_timed(e)]:
+        if timed := [calendar for e in self.tariff.elements if (calendar := e.conditions.calendar).restricts]:
             begin = instant(min(starts))
             switches = calendar_switches(timed, start=begin, end=instant(end), zone=self.zone)
             found |= {microseconds(at) for at in switches}
@@ -177,17 +167,14 @@ class Cell:
 
 def depends_on_calendar(tariff: Tariff) -> bool:
     """Whether the time zone of the Location matters."""
-    return any(_is_timed(element) for element in tariff.elements)
+    return any(element.conditions.calendar.restricts for element in tariff.elements)
 
 
-def _is_timed(element: Element) -> bool:
-    return any(element.restrictions.get(name) for name in _CALENDAR)
+def _bounds(spans: Iterable[Span | None]) -> list[Decimal]:
+    return sorted({bound for span in spans if span is not None for bound in span if bound is not None})
 
 
-def _between(restrictions: Restrictions, name: str, value: Decimal | None) -> bool:
-    low, high = restrictions.get(f"min_{name}"), restrictions.get(f"max_{name}")
-    if low is None and high is None:
-        return True
+def _known(value: Decimal | None, name: str) -> Decimal:
     if value is None:
         raise Unpriceable(f"the price depends on {name}, which is not known")
-    return (low is None or value >= number(low)) and (high is None or value < number(high))
+    return value

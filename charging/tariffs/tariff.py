@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from charging.tariffs.calendar import Restrictions
+from charging.tariffs.conditions import Conditions, read_conditions
 from charging.tariffs.numbers import number
 
 DIMENSIONS: Final = frozenset(("ENERGY", "FLAT", "PARKING_TIME", "TIME"))
@@ -42,10 +43,11 @@ class Component:
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """A TariffElement; ``number`` is its place in the list, from 1."""
+    """A TariffElement; ``number`` is its place in the list, from 1; ``conditions`` are its ``restrictions``, read."""
 
     number: int
     restrictions: Restrictions
+    conditions: Conditions
     components: dict[str, Component]
 
     @property
@@ -98,7 +100,7 @@ def _elements(bodies: Iterable[dict[str, Any]]) -> Iterable[Element]:
         for each in body["price_components"]:
             component = _component(each)
             components.setdefault(component.dimension, component)
-        yield Element(place, restrictions, components)
+        yield Element(place, restrictions, read_conditions(restrictions), components)
 
 
 def _component(body: dict[str, Any]) -> Component:

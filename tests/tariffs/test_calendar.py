@@ -4,15 +4,16 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from charging.tariffs.calendar import Restrictions, calendar_switches, in_calendar
+from charging.tariffs.calendar import Restrictions, calendar_switches, read_calendar
 
 HELSINKI = ZoneInfo("Europe/Helsinki")
 
 
 def hours_that_hold(restrictions: Restrictions, start: datetime, end: datetime) -> float:
     """How long ``restrictions`` hold between two instants, in hours, cut at the switches alone."""
-    cuts = sorted({start, end} | calendar_switches([restrictions], start=start, end=end, zone=HELSINKI))
-    held = [b - a for a, b in pairwise(cuts) if in_calendar(restrictions, a.astimezone(HELSINKI))]
+    calendar = read_calendar(restrictions)
+    cuts = sorted({start, end} | calendar_switches([calendar], start=start, end=end, zone=HELSINKI))
+    held = [b - a for a, b in pairwise(cuts) if calendar.holds(a.astimezone(HELSINKI))]
     return sum(held, timedelta()) / timedelta(hours=1)
 
 

@@ -105,9 +105,7 @@ def hold_amount(
 
 
 def _stretch(start: int, end: int, phase: str, kwh: Decimal, kw: Decimal | None) -> Stretch:
-    """One stretch, at ``kw`` or else at the mean power. Amperes are known only where nothing flows."""
+    """One stretch, at ``kw`` or else at the mean power."""
     hours = Decimal(end - start) / MICROSECONDS_PER_HOUR
     seconds = Decimal(end - start) / 1_000_000
-    if kw is None:
-        kw = kwh / hours if hours else _NOTHING
-    return Stretch(start, end, phase, hours, seconds, kwh, kw, None if kwh or kw else _NOTHING, None)
+    return Stretch(start, end, phase, hours, seconds, kwh, {} if kw is None else {"POWER": kw}, None)

@@ -17,6 +17,7 @@ from charging.tariffs.calendar import Calendar, calendar_switches
 from charging.tariffs.conditions import Span
 from charging.tariffs.numbers import instant, microseconds
 from charging.tariffs.rules import TariffRules
+from charging.tariffs.steps import Tally
 from charging.tariffs.tariff import Component, Element, Tariff, Unpriceable, UnreadableTariff
 from charging.tariffs.usage import RESERVED, Stretch, Usage
 
@@ -30,12 +31,11 @@ Priced = tuple[Element, Component]
 
 
 class Point(NamedTuple):
-    """Where a session stands: ``at`` in µs since 1970, energy so far, momentary power and current."""
+    """Where a session stands: ``at`` in µs since 1970, energy so far, and the stretch with its power and current."""
 
     at: int
     kwh: Decimal
-    kw: Decimal | None
-    amperes: Decimal | None
+    stretch: Stretch
 
 
 class Grid:
@@ -57,15 +57,16 @@ class Grid:
 
     def pieces(self, stretch: Stretch, kwh: Decimal) -> Iterable[tuple["Cell", Decimal]]:
         """``stretch``, which begins with ``kwh`` delivered, cut wherever a price could change: cells and shares."""
-        begin, end = stretch.start, stretch.end
-        after = kwh + stretch.kwh
         # Strictly inside: a stretch that begins or ends at a bound is not cut there.
-        first, last = bisect_right(self.instants, begin), bisect_left(self.instants, end)
-        low, high = (kwh, after) if stretch.kwh >= 0 else (after, kwh)
-        energies = self.kwh_bounds[bisect_right(self.kwh_bounds, low) : bisect_left(self.kwh_bounds, high)]
+        first, last = bisect_right(self.instants, stretch.start), bisect_left(self.instants, stretch.end)
+        energies = self._bounds_passed(kwh, kwh + stretch.kwh) if self.kwh_bounds else ()
         if not self.rules.cut_periods or (first >= last and not energies):
-            return ((self.cell(Point(begin, kwh, stretch.kw, stretch.amperes)), _WHOLE),)
+            return ((self._cell(stretch.start, kwh, stretch), _WHOLE),)
         return self._cut(stretch, kwh, self.instants[first:last], energies)
+
+    def _bounds_passed(self, before: Decimal, after: Decimal) -> Sequence[Decimal]:
+        low, high = (before, after) if before <= after else (after, before)
+        return self.kwh_bounds[bisect_right(self.kwh_bounds, low) : bisect_left(self.kwh_bounds, high)]
 
     def _cut(
         self, stretch: Stretch, kwh: Decimal, instants: Sequence[int], energies: Sequence[Decimal]
@@ -75,20 +76,18 @@ class Grid:
         shares |= {(bound - kwh) / stretch.kwh for bound in energies}
         for share, following in pairwise(sorted(shares)):
             middle = (share + following) / 2  # not the edge: there a division decides on which side it is
-            inside = Point(begin + int(length * middle), kwh + stretch.kwh * middle, stretch.kw, stretch.amperes)
-            yield self.cell(inside), following - share
+            yield self._cell(begin + int(length * middle), kwh + stretch.kwh * middle, stretch), following - share
 
-    def cell(self, point: Point) -> "Cell":
-        """The cell that ``point`` lies in."""
+    def _cell(self, at: int, kwh: Decimal, stretch: Stretch) -> "Cell":
         key = (
-            bisect_right(self.instants, point.at),
-            bisect_right(self.kwh_bounds, point.kwh),
-            -1 if point.kw is None else bisect_right(self.kw_bounds, point.kw),
-            -1 if point.amperes is None else bisect_right(self.ampere_bounds, point.amperes),
+            bisect_right(self.instants, at),
+            bisect_right(self.kwh_bounds, kwh),
+            _place(self.kw_bounds, stretch.kw) if self.kw_bounds else 0,
+            _place(self.ampere_bounds, stretch.amperes) if self.ampere_bounds else 0,
         )
         found = self._cells.get(key)
         if found is None:
-            found = self._cells[key] = Cell(self, point)
+            found = self._cells[key] = Cell(self, Point(at, kwh, stretch))
         return found
 
     def first(self, dimension: str, point: Point, kind: str) -> Priced | None:
@@ -99,8 +98,8 @@ class Grid:
             asked = element.conditions
             if (
                 (asked.kwh is None or asked.kwh.holds(point.kwh))
-                and (asked.power is None or asked.power.holds(_known(point.kw, "power")))
-                and (asked.current is None or asked.current.holds(_known(point.amperes, "current")))
+                and (asked.power is None or asked.power.holds(_known(point.stretch.kw, "power")))
+                and (asked.current is None or asked.current.holds(_known(point.stretch.amperes, "current")))
             ):
                 component = element.components.get(dimension)
                 return None if component is None else (element, component)
@@ -142,20 +141,27 @@ class Grid:
 
 
 class Cell:
-    """A part of a session in which no price changes; ``inside`` is a point of it. Prices are worked out when asked."""
+    """A part of a session in which no price changes; ``inside`` is a point of it. Prices are worked out when asked.
 
-    __slots__ = ("_found", "_grid", "inside")
+    ``entered`` are the phases that a session had in it so far, ``tallies`` what its use is counted in, by dimension;
+    None is free.
+    """
+
+    __slots__ = ("_grid", "entered", "inside", "tallies")
 
     def __init__(self, grid: Grid, inside: Point) -> None:
         self._grid, self.inside = grid, inside
-        self._found: dict[tuple[str, str], Priced | None] = {}
+        self.entered: set[str] = set()
+        self.tallies: dict[str, Tally | None] = {}
+
+    @property
+    def tariff(self) -> Tariff:
+        """The Tariff whose prices they are."""
+        return self._grid.tariff
 
     def component(self, dimension: str, kind: str = SESSION) -> Priced | None:
         """What prices ``dimension``, None where it is free; ``kind`` tells the elements for reservations."""
-        key = (dimension, kind)
-        if key not in self._found:
-            self._found[key] = self._grid.first(dimension, self.inside, kind)
-        return self._found[key]
+        return self._grid.first(dimension, self.inside, kind)
 
     def time(self, phase: str, *, expired: bool) -> Priced | None:
         """What prices time of this kind; a reservation that expired by RESERVATION_EXPIRES, if that has a TIME."""
@@ -172,6 +178,10 @@ def depends_on_calendar(tariff: Tariff) -> bool:
 
 def _bounds(spans: Iterable[Span | None]) -> list[Decimal]:
     return sorted({bound for span in spans if span is not None for bound in span if bound is not None})
+
+
+def _place(bounds: Sequence[Decimal], value: Decimal | None) -> int:
+    return -1 if value is None else bisect_right(bounds, value)
 
 
 def _known(value: Decimal | None, name: str) -> Decimal:

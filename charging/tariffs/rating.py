@@ -17,7 +17,6 @@ from charging.tariffs.tariff import Price, Tariff, Unpriceable
 from charging.tariffs.usage import RESERVED, Stretch, Usage
 from charging.tariffs.wording import reason
 
-_WH_PER_KWH: Final = 1000
 _ONE: Final = Decimal(1)
 _LARGEST: Final = Decimal(10) ** 12  # what costs more is nonsense, and has more digits than are calculated with
 
@@ -126,7 +125,7 @@ class _Run:
                 self.in_force = grid.tariff
                 for cell, share in grid.pieces(stretch, kwh):
                     self.turn += 1
-                    self._add(grid.tariff, stretch, cell, share)
+                    self._count(stretch, cell, share)
             kwh += stretch.kwh
 
     def fees(self) -> Iterator[Tally]:
@@ -147,35 +146,44 @@ class _Run:
             raise Unpriceable("a charging period names a tariff that is not there")
         return found
 
-    def _add(self, tariff: Tariff, stretch: Stretch, cell: Cell, share: Decimal) -> None:
+    def _count(self, stretch: Stretch, cell: Cell, share: Decimal) -> None:
         phase = stretch.phase
-        if stretch.kwh and (priced := cell.component("ENERGY")):
-            kwh = stretch.kwh * share
-            self._tally(tariff, priced, "ENERGY", kwh, kwh * _WH_PER_KWH)
-        if stretch.hours and (priced := cell.time(phase, expired=self.expired)):
-            self._tally(tariff, priced, phase, stretch.hours * share, stretch.seconds * share)
-        if phase != RESERVED:
-            self._flat(tariff, SESSION, cell)
-            return
-        self._flat(tariff, RESERVATION, cell)
-        if self.expired:
-            self._flat(tariff, EXPIRES, cell)
+        if phase not in cell.entered:
+            cell.entered.add(phase)
+            self._enter(cell, phase)
+        if stretch.kwh and (tally := self._tally(cell, "ENERGY")):
+            tally.volume += stretch.kwh * share
+            tally.last = self.turn
+        if stretch.hours and (tally := self._tally(cell, phase)):
+            tally.volume += stretch.hours * share
+            tally.seconds += stretch.seconds * share
+            tally.last = self.turn
 
-    def _tally(self, tariff: Tariff, priced: Priced, dimension: str, volume: Decimal, used: Decimal) -> None:
+    def _tally(self, cell: Cell, dimension: str) -> Tally | None:
+        """What use of this kind is counted in, None where it is free."""
+        try:
+            return cell.tallies[dimension]
+        except KeyError:
+            is_energy = dimension == "ENERGY"
+            priced = cell.component(dimension) if is_energy else cell.time(dimension, expired=self.expired)
+            tally = cell.tallies[dimension] = None if priced is None else self._tally_of(cell.tariff, priced, dimension)
+            return tally
+
+    def _tally_of(self, tariff: Tariff, priced: Priced, dimension: str) -> Tally:
         element, component = priced
         key = (tariff.id, element.number, dimension)
-        tally = self.tallies.get(key)
-        if tally is None:
-            tally = self.tallies[key] = Tally(tariff, element, component, dimension)
-        tally.volume += volume
-        tally.used += used
-        tally.last = self.turn
+        if key not in self.tallies:
+            self.tallies[key] = Tally(tariff, element, component, dimension)
+        return self.tallies[key]
 
-    def _flat(self, tariff: Tariff, kind: str, cell: Cell) -> None:
-        if priced := cell.component("FLAT", kind):
-            active, key = self.flats.setdefault(kind, {}), (tariff.id, priced[0].number)
-            if key not in active:
-                active[key] = Tally(tariff, *priced, "FLAT", volume=_ONE)
+    def _enter(self, cell: Cell, phase: str) -> None:
+        """The fees that become active in a cell."""
+        kinds = (SESSION,) if phase != RESERVED else (RESERVATION, EXPIRES) if self.expired else (RESERVATION,)
+        for kind in kinds:
+            if priced := cell.component("FLAT", kind):
+                active, key = self.flats.setdefault(kind, {}), (cell.tariff.id, priced[0].number)
+                if key not in active:
+                    active[key] = Tally(cell.tariff, *priced, "FLAT", volume=_ONE)
 
 
 def _line(tally: Tally, rules: TariffRules) -> Line:

@@ -12,8 +12,8 @@ from typing import Final
 from charging.tariffs.rules import TariffRules
 from charging.tariffs.tariff import Component, Element, Tariff
 
-_UNITS: Final = {"ENERGY": 1000}  # Wh in a kWh
-_SECONDS: Final = 3600  # in an hour
+_WH_PER_KWH: Final = 1000
+_SECONDS_PER_HOUR: Final = 3600
 _GROUPS: Final = (("ENERGY",), ("TIME", "PARKING_TIME"), ("RESERVATION_TIME",))
 # Volumes that were cut or came as binary fractions: a millionth of a Wh or second is no new step.
 _NOISE: Final = Decimal("0.000001")
@@ -21,16 +21,24 @@ _NOISE: Final = Decimal("0.000001")
 
 @dataclass(slots=True)
 class Tally:
-    """What one component of one element was used for. ``used`` counts Wh or s, ``last`` tells whose use was later."""
+    """What one component of one element was used for; ``last`` tells whose use was later.
+
+    ``volume`` in kWh, h or times; of a time ``seconds`` are the same, but for the decimals that ``volume`` has not.
+    """
 
     tariff: Tariff
     element: Element
     component: Component
     dimension: str
     volume: Decimal = Decimal(0)
-    used: Decimal = Decimal(0)
+    seconds: Decimal = Decimal(0)
     surplus: Decimal = Decimal(0)
     last: int = 0
+
+    @property
+    def used(self) -> Decimal:
+        """In the unit of ``step_size``: Wh or s."""
+        return self.volume * _WH_PER_KWH if self.dimension == "ENERGY" else self.seconds
 
 
 def add_surplus(tallies: Sequence[Tally], rules: TariffRules) -> None:
@@ -50,7 +58,7 @@ def _round(members: Sequence[Tally], last: Tally, rules: TariffRules) -> None:
     used = sum(t.used for t in same)
     billed = ((used - _NOISE) / step).to_integral_value(ROUND_CEILING) * step
     if billed > used:
-        unit = _UNITS.get(last.dimension, _SECONDS)
+        unit = _WH_PER_KWH if last.dimension == "ENERGY" else _SECONDS_PER_HOUR
         last.surplus = max(Decimal(0), billed / unit - sum(t.volume for t in same))
 
 

@@ -5,7 +5,7 @@ specification asks for, the next best is taken: no charging periods, the totals;
 energy in any, the total, evenly; no end, the end of the volumes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import pairwise
@@ -17,9 +17,12 @@ MICROSECONDS_PER_HOUR: Final = 3_600_000_000
 _POWER: Final = ("POWER", "MIN_POWER", "MAX_POWER")
 _CURRENT: Final = ("CURRENT", "MIN_CURRENT", "MAX_CURRENT")
 _LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR
-_SECONDS_PER_HOUR: Final = 3600
-# Volumes have four decimals (§16.1): half of the last one, in µs. So close, a length and a volume are the same time.
-_VOLUME_NOISE: Final = 180_000
+_SECONDS: Final = Decimal(3600)  # in an hour
+_MICROSECONDS: Final = Decimal(MICROSECONDS_PER_HOUR)
+# Volumes have four decimals (§16.1): half of the last one, in h and µs. So close, a length and a volume are the same.
+_FOUR_DECIMALS: Final = Decimal("0.0001")
+_HALF_OF_FOURTH: Final = _FOUR_DECIMALS / 2
+_VOLUME_NOISE: Final = _HALF_OF_FOURTH * _MICROSECONDS
 _NOTHING: Final = Decimal(0)
 
 # What a stretch is: the dimension of its time in CDRs (§10.4.2), in the order in which they come.
@@ -37,8 +40,8 @@ class Stretch(NamedTuple):
     """A span in which use is even. ``start`` and ``end`` in µs since 1970.
 
     ``hours`` is the volume as written, ``seconds`` the same, or the length of the span where that is the same but for
-    rounding: it decides how many steps of ``step_size`` are full. None is an unknown power (kW) or current (A, sum of
-    the phases).
+    rounding: it decides how many steps of ``step_size`` are full. ``levels`` hold power and current as far as told, by
+    CdrDimensionType.
     """
 
     start: int
@@ -47,9 +50,18 @@ class Stretch(NamedTuple):
     hours: Decimal
     seconds: Decimal
     kwh: Decimal
-    kw: Decimal | None
-    amperes: Decimal | None
+    levels: Mapping[str, Decimal]
     tariff_id: str | None
+
+    @property
+    def kw(self) -> Decimal | None:
+        """Power (kW), as told or else on average; None is unknown."""
+        return _level(self.levels, _POWER, _mean_kw(self.kwh, self.hours, self.end - self.start))
+
+    @property
+    def amperes(self) -> Decimal | None:
+        """Current (A), the sum of the phases; None is unknown."""
+        return _level(self.levels, _CURRENT, None if self.kwh or self.levels.get("POWER") else _NOTHING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ def read_usage(body: Any) -> Usage:
         raise UnreadableUsage("it ends before it starts")
     if stretches[-1].end - stretches[0].start > _LONGEST:
         raise UnreadableUsage("it lasts longer than a year")
-    if any(stretch.hours < 0 for stretch in stretches):
+    if any(stretch.hours < _NOTHING for stretch in stretches):
         raise UnreadableUsage("a negative time")
     return Usage(stretches, _started(start, stretches))
 
@@ -173,43 +185,38 @@ def _stretches(period: _Period) -> list[Stretch]:
     """A period as what happened in it, one after the other: reserved, charging, parked."""
     volumes = period.volumes
     phases = [phase for phase in PHASES if phase in volumes] or [CHARGING]
+    kwh = volumes.get("ENERGY", _NOTHING)
+    if len(phases) == 1:
+        return [_stretch(period, phases[0], period.start, period.end, kwh)]
     fed = CHARGING if CHARGING in phases else phases[-1]
-    total = _NOTHING if len(phases) == 1 else sum(volumes[phase] for phase in phases)
+    total = sum(volumes[phase] for phase in phases)
     start, found = period.start, []
     for phase in phases:
-        hours = volumes.get(phase, _NOTHING)
         end = period.end
         if total and phase is not phases[-1]:
-            end = start + int((period.end - period.start) * hours / total)
-        found.append(_stretch(period, phase, start, end, volumes.get("ENERGY", _NOTHING) if phase is fed else _NOTHING))
+            end = start + int((period.end - period.start) * volumes[phase] / total)
+        found.append(_stretch(period, phase, start, end, kwh if phase is fed else _NOTHING))
         start = end
     return found
 
 
 def _stretch(period: _Period, phase: str, start: int, end: int, kwh: Decimal) -> Stretch:
-    volumes = period.volumes
-    hours = volumes.get(phase, _NOTHING)
-    return Stretch(
-        start,
-        end,
-        phase,
-        hours,
-        _seconds(hours, end - start),
-        kwh,
-        _level(volumes, _POWER, _mean_kw(kwh, hours, end - start)),
-        _level(volumes, _CURRENT, None if kwh else _NOTHING),
-        period.tariff_id,
-    )
+    hours = period.volumes.get(phase, _NOTHING)
+    return Stretch(start, end, phase, hours, _seconds(hours, end - start), kwh, period.volumes, period.tariff_id)
 
 
 def _seconds(hours: Decimal, length: int) -> Decimal:
-    apart = abs(hours * MICROSECONDS_PER_HOUR - length)
-    if not apart or apart > _VOLUME_NOISE:
-        return hours * _SECONDS_PER_HOUR
+    apart = abs(hours * _MICROSECONDS - length)
+    if apart and apart <= _VOLUME_NOISE and apart <= _half_of_last_digit(hours) * _MICROSECONDS:
+        return Decimal(length) / 1_000_000
+    return hours * _SECONDS
+
+
+def _half_of_last_digit(hours: Decimal) -> Decimal:
+    if hours.same_quantum(_FOUR_DECIMALS):  # nearly always
+        return _HALF_OF_FOURTH
     exponent = hours.as_tuple().exponent
-    half_a_digit = Decimal(f"5E{exponent - 1}") if isinstance(exponent, int) else _NOTHING
-    is_rounding = apart <= half_a_digit * MICROSECONDS_PER_HOUR
-    return Decimal(length) / 1_000_000 if is_rounding else hours * _SECONDS_PER_HOUR
+    return Decimal(f"5E{exponent - 1}") if isinstance(exponent, int) else _NOTHING
 
 
 def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:
@@ -219,9 +226,9 @@ def _mean_kw(kwh: Decimal, hours: Decimal, length: int) -> Decimal | None:
     return kwh / hours if hours else None
 
 
-def _level(volumes: dict[str, Decimal], names: tuple[str, str, str], mean: Decimal | None) -> Decimal | None:
+def _level(levels: Mapping[str, Decimal], names: tuple[str, str, str], mean: Decimal | None) -> Decimal | None:
     """Power or current: as the CPO says, on average or at least between its extremes; else ``mean``."""
-    average, low, high = map(volumes.get, names)
+    average, low, high = map(levels.get, names)
     if average is not None:
         return average
     if low is None or high is None:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from charging.money import round_money
 from charging.session.costs import RunningCost
 from charging.tariffs.numbers import microseconds
-from charging.tariffs.rating import rate
+from charging.tariffs.rating import rate_running
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 from charging.tariffs.tariff import Tariff, read_tariff
 from charging.tariffs.usage import CHARGING, MICROSECONDS_PER_HOUR, PARKED, Stretch, Usage
@@ -52,8 +52,8 @@ def running_cost(
 
 def cost_of(usage: Usage, tariff: Tariff, zone: ZoneInfo, rules: TariffRules) -> RunningCost:
     """What ``usage`` costs, rounded to the currency's minor unit. Raises ``Unpriceable``."""
-    so_far, stopped = (rate(usage, [tariff], zone, rules, ended=ended).rounded.due for ended in (False, True))
-    return RunningCost(so_far, stopped)
+    so_far, stopped = rate_running(usage, [tariff], zone, rules)
+    return RunningCost(so_far.rounded.due, stopped.rounded.due)
 
 
 def even_usage(

@@ -10,7 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from charging.tariffs.amount import Amount, amount_of, bounded, sum_of
-from charging.tariffs.grid import EXPIRES, RESERVATION, SESSION, Cell, Grid, Priced
+from charging.tariffs.cells import EXPIRES, RESERVATION, SESSION, Cell, Priced
+from charging.tariffs.grid import Grid
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 from charging.tariffs.steps import Tally, add_surplus
 from charging.tariffs.tariff import Price, Tariff, Unpriceable
@@ -85,24 +86,24 @@ def rate(
     rules: TariffRules = DEFAULT_RULES,
     *,
     reservation_expired: bool = False,
-    ended: bool = True,
 ) -> Rating:
-    """The price of ``usage``. Of several ``tariffs`` each charging period names its own.
-
-    ``ended`` False leaves ``step_size`` out: so far, nobody has to pay more than there was. Raises ``Unpriceable``.
-    """
-    if not tariffs or len({tariff.currency for tariff in tariffs}) > 1:
-        raise Unpriceable("no tariff, or tariffs in several currencies")
+    """The price of ``usage``. Of several ``tariffs`` each charging period names its own. Raises ``Unpriceable``."""
     run = _Run(usage, tariffs, zone, rules, reservation_expired)
-    if ended:
-        add_surplus(list(run.tallies.values()), rules)
-    lines = tuple(_line(tally, rules) for tally in (*run.fees(), *run.tallies.values()))
-    if any(max(abs(line.cost), abs(line.amount.due)) > _LARGEST for line in lines):
-        raise Unpriceable("the price is absurd")
-    total = sum_of(line.amount for line in lines)
-    had_session = any(stretch.phase != RESERVED for stretch in usage.stretches)
-    total, limited_by = bounded(total, run.in_force) if had_session else (total, None)
-    return Rating(run.in_force, lines, total, limited_by)
+    add_surplus(list(run.tallies.values()), rules)
+    return run.rating()
+
+
+def rate_running(
+    usage: Usage, tariffs: Sequence[Tariff], zone: ZoneInfo, rules: TariffRules = DEFAULT_RULES
+) -> tuple[Rating, Rating]:
+    """The price of ``usage`` so far, and if it ended here. Raises ``Unpriceable``.
+
+    So far without ``step_size``: nobody has to pay more than there was.
+    """
+    run = _Run(usage, tariffs, zone, rules, expired=False)
+    so_far = run.rating()
+    add_surplus(list(run.tallies.values()), rules)
+    return so_far, run.rating()
 
 
 class _Run:
@@ -111,7 +112,9 @@ class _Run:
     def __init__(
         self, usage: Usage, tariffs: Sequence[Tariff], zone: ZoneInfo, rules: TariffRules, expired: bool
     ) -> None:
-        self.rules, self.expired = rules, expired
+        if not tariffs or len({tariff.currency for tariff in tariffs}) > 1:
+            raise Unpriceable("no tariff, or tariffs in several currencies")
+        self.usage, self.rules, self.expired = usage, rules, expired
         self.grids = {tariff.id.upper(): Grid(tariff, usage, zone, rules) for tariff in tariffs}
         self.first = next(iter(self.grids.values()))
         self.names_tariffs = any(stretch.tariff_id for stretch in usage.stretches)
@@ -128,7 +131,17 @@ class _Run:
                     self._count(stretch, cell, share)
             kwh += stretch.kwh
 
-    def fees(self) -> Iterator[Tally]:
+    def rating(self) -> Rating:
+        """What it costs, with the surplus that the tallies have by now."""
+        lines = tuple(_line(tally, self.rules) for tally in (*self._fees(), *self.tallies.values()))
+        if any(max(abs(line.cost), abs(line.amount.due)) > _LARGEST for line in lines):
+            raise Unpriceable("the price is absurd")
+        total = sum_of(line.amount for line in lines)
+        had_session = any(stretch.phase != RESERVED for stretch in self.usage.stretches)
+        total, limited_by = bounded(total, self.in_force) if had_session else (total, None)
+        return Rating(self.in_force, lines, total, limited_by)
+
+    def _fees(self) -> Iterator[Tally]:
         """The FLAT components to charge: of each kind the first one that costs something, or all of them."""
         if self.rules.expiry_fee == "instead" and EXPIRES in self.flats:
             self.flats.pop(RESERVATION, None)

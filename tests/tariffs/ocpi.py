@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from charging.tariffs.rating import Rating, rate
+from charging.tariffs.rating import Rating, rate, rate_running
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 from charging.tariffs.tariff import read_tariff
 from charging.tariffs.usage import read_usage
@@ -80,7 +80,9 @@ def rated(
     ended: bool = True,
 ) -> Rating:
     read: Sequence[Any] = [read_tariff(each) for each in tariffs]
-    return rate(read_usage(usage), read, ZoneInfo(zone), rules, reservation_expired=expired, ended=ended)
+    if not ended:
+        return rate_running(read_usage(usage), read, ZoneInfo(zone), rules)[0]
+    return rate(read_usage(usage), read, ZoneInfo(zone), rules, reservation_expired=expired)
 
 
 def excl(*periods: tuple[float, Json], by: Json, **options: Any) -> str:

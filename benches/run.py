@@ -14,6 +14,7 @@ from benches import (
     history_events,
     ingest,
     planner,
+    rating,
     session_pushes,
     sessions_per_second,
     start_latency,
@@ -35,6 +36,7 @@ MEASUREMENTS = {
     "ingest": ingest.measure,
     "evse_lookup": evse_lookup.measure,
     "planner": planner.measure,
+    "rating": rating.measure,
 }
 
 

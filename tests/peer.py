@@ -275,6 +275,7 @@ class ScriptedCpo:
 
         ``body`` as bytes is sent as it is.
         """
+        assert self.emsp_url or "://" in path, "there was no handshake with the eMSP, or it failed"
         url = path if "://" in path else f"{self.emsp_url}/ocpi/emsp/{self.dialect.version}/{path}"
         headers = {
             **({wire.REQUEST_ID: str(uuid.uuid4()), wire.CORRELATION_ID: str(uuid.uuid4())} if self._is_routed else {}),

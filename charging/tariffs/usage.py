@@ -19,6 +19,7 @@ _CURRENT: Final = ("CURRENT", "MIN_CURRENT", "MAX_CURRENT")
 _LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR
 _SECONDS: Final = Decimal(3600)  # in an hour
 _MICROSECONDS: Final = Decimal(MICROSECONDS_PER_HOUR)
+_MICROSECOND: Final = Decimal("0.000001")  # in seconds
 # Volumes have four decimals (§16.1): half of the last one, in h and µs. So close, a length and a volume are the same.
 _FOUR_DECIMALS: Final = Decimal("0.0001")
 _HALF_OF_FOURTH: Final = _FOUR_DECIMALS / 2
@@ -208,7 +209,7 @@ def _stretch(period: _Period, phase: str, start: int, end: int, kwh: Decimal) ->
 def _seconds(hours: Decimal, length: int) -> Decimal:
     apart = abs(hours * _MICROSECONDS - length)
     if apart and apart <= _VOLUME_NOISE and apart <= _half_of_last_digit(hours) * _MICROSECONDS:
-        return Decimal(length) / 1_000_000
+        return length * _MICROSECOND
     return hours * _SECONDS
 
 

@@ -51,7 +51,7 @@ class Emsp:
 
 @pytest.fixture
 def settings(store_url: str) -> Settings:
-    return Settings(database_url=store_url, allow_private_peers=True, max_power_factor=600, cpo_timeout_s=2)
+    return Settings(database_url=store_url, allow_private_peers=True, max_power_factor=600, cpo_timeout_s=10)
 
 
 @lru_cache

@@ -133,5 +133,5 @@ async def test_the_case_of_a_session_id_does_not_matter_and_its_spelling_is_kept
 async def test_a_list_without_envelope_is_taken_as_it_is(emsp: Emsp, cpo: ScriptedCpo) -> None:
     bare = wire.dumps([cpo.dialect.write("tariff", tariff(id="BARE"))])
     cpo.on("tariffs", Step(raw=bare))
-    await emsp.register(cpo)
+    assert (await emsp.register(cpo)).status_code == 201
     assert (await cpo.call("GET", "tariffs/FI/VRT/BARE")).status_code == 200

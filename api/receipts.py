@@ -1,5 +1,6 @@
 """``/v1/sessions/{session_id}/receipt``: what a session cost, in JSON and on paper; and a declined payment's retry."""
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from typing import Annotated
@@ -60,7 +61,8 @@ async def read_receipt_pdf(request: Request, session_id: str, user: Reader, quer
     receipt = await _receipt(request, session_id, user, query.version)
     name = f"receipt-{receipt.session_id}-{receipt.version}.pdf"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(draw_receipt(receipt), headers=headers, media_type="application/pdf")
+    content = await asyncio.to_thread(draw_receipt, receipt)  # fonts take their time
+    return Response(content, headers=headers, media_type="application/pdf")
 
 
 @router.post(

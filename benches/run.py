@@ -15,6 +15,7 @@ from benches import (
     ingest,
     planner,
     rating,
+    reconcile,
     session_pushes,
     sessions_per_second,
     start_latency,
@@ -37,6 +38,7 @@ MEASUREMENTS = {
     "evse_lookup": evse_lookup.measure,
     "planner": planner.measure,
     "rating": rating.measure,
+    "reconcile": reconcile.measure,
 }
 
 

@@ -2,14 +2,18 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.fonts import TTFFont
 
 from charging.payments.receipt import Receipt, ReceiptItem, ReceiptLine
+from charging.receipt_text import LATIN_1, dejavu, writable
 
 _FONT: Final = "Helvetica"
+_UNICODE: Final = "DejaVu"
+_LONGEST: Final = 300  # characters, of which no line holds as many
 _INK: Final = (28, 34, 43)
 _FAINT: Final = (120, 128, 140)
 _RULE: Final = (208, 213, 221)
@@ -53,6 +57,7 @@ class _Page:
 
     def __init__(self, receipt: Receipt) -> None:
         self._receipt = receipt
+        self._unicode: set[str] = set()  # faces that were added; they are large
         self._pdf = FPDF(format="A4")
         self._pdf.set_margins(20, 20)
         self._pdf.set_auto_page_break(False)
@@ -148,15 +153,28 @@ class _Page:
         on: bool = False,
     ) -> None:
         """One line of text in a cell ``width`` mm wide; ``on``: what follows stands beside it."""
-        self._pdf.set_font(_FONT, "B" if bold else "", size)
+        text = self._written(text[:_LONGEST], "B" if bold else "", size)
         self._pdf.set_text_color(*ink)
         height = max(_ROW, size * 0.5) if size > 8 else _ROW - 1.5
         x, y = (XPos.RIGHT, YPos.TOP) if on else (XPos.LMARGIN, YPos.NEXT)
         self._pdf.cell(width, height, self._fitting(text, width), align=align, fill=fill, new_x=x, new_y=y)
 
+    def _written(self, text: str, style: Literal["", "B"], size: float) -> str:
+        """``text`` as the font that is set for it can write it."""
+        self._pdf.set_font(_FONT, style, size)
+        if all(ord(character) in LATIN_1 for character in text):
+            return text
+        if (faces := dejavu()) is None:
+            return writable(text, LATIN_1)
+        if style not in self._unicode:
+            self._unicode.add(style)
+            self._pdf.add_font(_UNICODE, style, faces[style == "B"])
+        self._pdf.set_font(_UNICODE, style, size)
+        font = self._pdf.current_font
+        return writable(text, font.cmap if isinstance(font, TTFFont) else LATIN_1)
+
     def _fitting(self, text: str, width: float) -> str:
-        """``text`` as the built-in font can write it, and no longer than the cell is."""
-        text = text.encode("latin-1", "replace").decode("latin-1")
+        """``text``, no longer than the cell is."""
         while text and self._pdf.get_string_width(text) > width - 2:
             text = text[:-4] + "..." if len(text) > 4 else ""
         return text

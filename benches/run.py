@@ -10,6 +10,7 @@ from pathlib import Path
 import uvloop
 
 from benches import (
+    event_fanout,
     evse_lookup,
     history_events,
     ingest,
@@ -39,6 +40,7 @@ MEASUREMENTS = {
     "planner": planner.measure,
     "rating": rating.measure,
     "reconcile": reconcile.measure,
+    "event_fanout": event_fanout.measure,
 }
 
 

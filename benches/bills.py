@@ -47,7 +47,8 @@ def bad_tariff() -> Json:
 def long_cdr(tariff: Json, periods: int = PERIODS) -> Json:
     """So many minutes, over the night in which the clock is turned back: charging at changing power, then parked."""
     parked = periods // 10
-    bodies, at = [], _NIGHT_OF_THE_CLOCK_CHANGE
+    bodies: list[Json] = []
+    at = _NIGHT_OF_THE_CLOCK_CHANGE
     for n in range(periods):
         kwh = Decimal(100 + n * 37 % 83) / 1000
         charged = [_volume("ENERGY", kwh), _volume("TIME", _MINUTE_H), _volume("MAX_POWER", kwh * 60)]

@@ -62,7 +62,7 @@ async def add_copies(database: Database, template: Rows, first: int, count: int)
 
 def _copied(table: Table, row: dict[str, Any], old: str, new_id: Any, dialect: str) -> dict[str, Any]:
     """The row with another session's id; whatever must be unique is made of it."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, value in row.items():
         kind = table.c[name].type
         if isinstance(value, dict):

@@ -43,6 +43,16 @@ class DataDirectory:
         return self.root / "sandbox"
 
     @property
+    def neighbours(self) -> Path:
+        """Where the sandbox's neighbours keep what they know."""
+        return self.root / "neighbours"
+
+    @property
+    def payments_file(self) -> Path:
+        """Who keeps the users' money, chosen at the first start."""
+        return self.root / "payments.json"
+
+    @property
     def secrets_file(self) -> Path:
         """The development secrets of this directory."""
         return self.root / "secrets.json"

@@ -2,8 +2,8 @@
 
 import secrets
 import socket
-from collections.abc import Iterator
-from dataclasses import asdict, astuple, dataclass
+from collections.abc import Collection, Container, Iterator
+from dataclasses import asdict, astuple, dataclass, fields
 from pathlib import Path
 
 from charging.bootstrap.errors import StackError
@@ -23,21 +23,24 @@ class Ports:
     temporal: int = 7233
     temporal_ui: int = 8233
     sandbox: int = 8100
+    neighbours: int = 8200
 
     @classmethod
     def of(cls, path: Path, *, auto: bool) -> "Ports":
-        """The ports kept at ``path``; at the first call they are chosen there: free ones (``auto``) or the usual."""
-        kept = read_json(path)
-        if kept is None:
-            ports = cls(*_free_ports()) if auto else cls()
-            write_json(path, asdict(ports))
-            return ports
+        """The ports kept at ``path``; those that are missing are chosen there: free ones (``auto``) or the usual."""
+        kept = read_json(path) or {}
+        missing = [field for field in fields(cls) if field.name not in kept]
+        if missing:
+            usual = [field.default for field in missing]
+            chosen = _free_ports(len(missing), taken=kept.values()) if auto else usual
+            kept |= {field.name: port for field, port in zip(missing, chosen, strict=True)}
+            write_json(path, kept)
         return cls(**kept)
 
-    def require_free(self) -> None:
-        """Raise ``StackError`` naming the first port that another process holds."""
+    def require_free(self, *, without: Container[str] = ()) -> None:
+        """Raise ``StackError`` naming the first port that another process holds; not those ``without`` a server."""
         for name, port in asdict(self).items():
-            if not is_free(port):
+            if name not in without and not is_free(port):
                 raise StackError(
                     "port_taken",
                     f"port {port} ({name}) is taken by another process; stop that one, "
@@ -59,10 +62,10 @@ def is_free(port: int) -> bool:
     return True
 
 
-def _free_ports() -> set[int]:
+def _free_ports(count: int, taken: Collection[int]) -> list[int]:
     found: set[int] = set()
-    while len(found) < 4:
+    while len(found) < count:
         port = AUTO_RANGE.start + secrets.randbelow(len(AUTO_RANGE))
-        if is_free(port):
+        if port not in taken and is_free(port):
             found.add(port)
-    return found
+    return [*found]

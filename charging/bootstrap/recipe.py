@@ -15,6 +15,7 @@ from charging.bootstrap.child import ChildSpec
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.errors import StackError
 from charging.bootstrap.keys import DevelopmentSecrets
+from charging.bootstrap.neighbours import engine_settings, neighbours_url, webhook_secret
 from charging.bootstrap.ports import HOST, Ports
 
 ROOT = Path(charging.__file__).parent.parent  # where worker.py stands
@@ -54,6 +55,11 @@ class Recipe:
         """Where the sandbox CPO is."""
         return f"http://{HOST}:{self.ports.sandbox}"
 
+    @property
+    def neighbours_url(self) -> str:
+        """Where the neighbours are, all at one address."""
+        return neighbours_url(self.ports)
+
     def temporal(self) -> ChildSpec:
         """The Temporal dev server, with its histories in the data directory and our search attributes."""
         command = [
@@ -86,6 +92,15 @@ class Recipe:
         ]  # fmt: skip
         return self._spec("sandbox", command, "charging.sandbox", self._answers(f"{self.cpo_url}/healthz"))
 
+    def neighbours(self) -> ChildSpec:
+        """Payments, EV Pass and Robot Jobs, with books of their own."""
+        command = [
+            sys.executable, "-m", "charging.sandbox.neighbours", "--port", str(self.ports.neighbours),
+            "--data", str(self.directory.neighbours), "--engine", self.api_url,
+        ]  # fmt: skip
+        answers = self._answers(f"{self.neighbours_url}/healthz")
+        return self._spec("neighbours", command, "charging.sandbox.neighbours", answers)
+
     def environment(self) -> dict[str, str]:
         """What all processes of this stack share: the caller's environment, with ours laid over it.
 
@@ -111,6 +126,9 @@ class Recipe:
             "CHARGING_JWT_SECRET": self.secrets.jwt_secret,
             "CHARGING_SECRET_KEYS": self.secrets.secret_key,
             "CHARGING_SANDBOX_TOKEN": self.secrets.sandbox_token,
+            "CHARGING_NEIGHBOURS_API_KEY": self.secrets.neighbours_key,
+            "CHARGING_NEIGHBOURS_WEBHOOK_SECRET": webhook_secret(self.secrets),
+            **{f"CHARGING_{name.upper()}": value for name, value in engine_settings(self.directory).items()},
         }
 
     def _spec(self, name: str, command: list[str], mark: str, ready: Callable[[int], Awaitable[bool]]) -> ChildSpec:

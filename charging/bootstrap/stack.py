@@ -13,6 +13,7 @@ from charging.bootstrap.child import Child
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.files import read_json
 from charging.bootstrap.keys import DevelopmentSecrets
+from charging.bootstrap.neighbours import Payments, payments_of
 from charging.bootstrap.ports import Ports
 from charging.bootstrap.processes import end_leftover
 from charging.bootstrap.recipe import Recipe
@@ -25,12 +26,13 @@ CHILDREN = ("api", "worker", "temporal", "sandbox")
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What a caller may choose about an embedded stack."""
+    """What a caller may choose about an embedded stack. ``payments`` None: as at its first start, or our wallet."""
 
     directory: DataDirectory
     auto_ports: bool = False
     speed: int = 1
     with_sandbox: bool = True
+    payments: Payments | None = None
 
 
 Progress = Callable[[str], None]
@@ -46,11 +48,13 @@ async def embedded_stack(options: StackOptions, progress: Progress) -> AsyncIter
     with directory.locked():
         await _end_leftovers(directory)
         ports = Ports.of(directory.ports_file, auto=options.auto_ports)
-        ports.require_free()
+        payments = payments_of(directory, options.payments)
+        with_neighbours = payments is not Payments.WALLET
+        ports.require_free(without=() if with_neighbours else ("neighbours",))
         secrets = DevelopmentSecrets.of(directory.secrets_file)
         # No proxies from the environment: everything here is on loopback.
         async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
-            stack = Stack(options, Recipe(directory, ports, secrets, options.speed, http))
+            stack = Stack(options, Recipe(directory, ports, secrets, options.speed, http), payments)
             try:
                 await stack.start(progress)
                 yield stack
@@ -60,10 +64,11 @@ async def embedded_stack(options: StackOptions, progress: Progress) -> AsyncIter
 
 
 class Stack:
-    """Four processes that make one machine a whole charging service."""
+    """The processes that make one machine a whole charging service."""
 
-    def __init__(self, options: StackOptions, recipe: Recipe) -> None:
+    def __init__(self, options: StackOptions, recipe: Recipe, payments: Payments) -> None:
         self._options = options
+        self._payments = payments
         self._recipe = recipe
         self._ready = False
         self._token = mint(recipe.secrets.jwt_secret, sub=DEMO_USER, now=datetime.now(UTC), ttl=RUN_TOKEN_TTL)
@@ -71,6 +76,8 @@ class Stack:
         self._others = [Child(recipe.worker(), self._publish), Child(recipe.api(), self._publish)]
         if options.with_sandbox:
             self._others.append(Child(recipe.sandbox(), self._publish))
+        if payments is not Payments.WALLET:
+            self._others.append(Child(recipe.neighbours(), self._publish))
 
     def description(self) -> dict[str, Any]:
         """What `charging up --json` prints: addresses, keys and the newest pids; None where not started."""
@@ -81,6 +88,8 @@ class Stack:
             "temporal": self._recipe.temporal_address,
             "temporal_ui": self._recipe.temporal_ui_url,
             "cpo": self._recipe.cpo_url if self._options.with_sandbox else None,
+            "payments": self._payments,
+            "neighbours": None if self._payments is Payments.WALLET else self._recipe.neighbours_url,
             "token": self._token,
             "admin_key": self._recipe.secrets.admin_key,
             "pids": pids,
@@ -130,6 +139,7 @@ async def _end_leftovers(directory: DataDirectory) -> None:
     """End what a killed supervisor left behind, where the system could not do it for us."""
     left = read_json(directory.run_file) or {}
     marks = {"api": "api.app:create_app", "worker": "worker.py", "sandbox": "charging.sandbox"}
+    marks["neighbours"] = "charging.sandbox.neighbours"
     marks["temporal"] = str(directory.temporal_db)
     for name, pid in left.get("pids", {}).items():
         if pid is not None:

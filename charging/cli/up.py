@@ -11,6 +11,7 @@ import typer
 from rich.status import Status
 
 from charging.bootstrap.directory import DataDirectory
+from charging.bootstrap.neighbours import Payments
 from charging.bootstrap.stack import StackOptions, embedded_stack
 from charging.cli.options import Data
 from charging.cli.output import console, notes, print_json
@@ -36,10 +37,18 @@ def up(
     ] = PortChoice.FIXED,
     speed: Annotated[int, typer.Option(min=1, max=10_000, help="Sandbox cars take so many times their power.")] = 1,
     no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Without the sandbox CPO.")] = False,
+    payments: Annotated[
+        Payments | None,
+        typer.Option(
+            help="Who keeps the users' money, chosen once per data directory; with evpass and payments the sandbox's "
+            "neighbours run, too, Robot Jobs among them.",
+            show_default="wallet",
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON on stdout when all is ready.")] = False,
 ) -> None:
     """Run Temporal, worker, API and sandbox CPO on this machine. Ctrl-C or SIGTERM ends it; nothing is lost."""
-    options = StackOptions(DataDirectory.of(data), ports is PortChoice.AUTO, speed, not no_sandbox)
+    options = StackOptions(DataDirectory.of(data), ports is PortChoice.AUTO, speed, not no_sandbox, payments)
     asyncio.run(_serve(options, as_json))
 
 

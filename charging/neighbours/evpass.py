@@ -5,13 +5,14 @@ EV Pass keeps the key of each movement for as long as the movement itself, so a 
 
 from decimal import Decimal
 from typing import Literal
+from urllib.parse import quote
 
 from pydantic import BaseModel, ValidationError
 
 from charging.errors import NeighbourRefused, NeighbourUnavailable
 from charging.money import round_money
 from charging.neighbours.call import Neighbour
-from charging.payments.port import PaymentOutcome, PaymentsRefused, PaymentsUnavailable
+from charging.payments.port import Funds, PaymentOutcome, PaymentsRefused, PaymentsUnavailable
 
 _PAYMENT_REQUIRED = 402
 
@@ -24,8 +25,18 @@ class _Balance(BaseModel):
     available: Decimal
 
 
+class _Funds(BaseModel):
+    held: Decimal
+    captured: Decimal
+    refunded: Decimal
+    currency: str
+
+
 class EvPassWallet:
-    """Hold, capture, release and refund in the user's wallet, each once per key."""
+    """Hold, capture, release and refund in the user's wallet, each once per key; and ``PaymentsBooks``."""
+
+    name = "EV Pass"
+    keeps_holds = True
 
     def __init__(self, neighbour: Neighbour) -> None:
         self._neighbour = neighbour
@@ -57,6 +68,19 @@ class EvPassWallet:
     ) -> PaymentOutcome:
         """Give ``amount`` back; DECLINED where the session has not paid so much."""
         return await self._move("refunds", key, session_id, user_id, currency, amount)
+
+    async def funds(self, *, session_id: str, currency: str) -> Funds:
+        """What EV Pass holds, has captured and has refunded for the session."""
+        path = f"/v1/wallet/sessions/{quote(session_id, safe='')}"
+        try:
+            told = _Funds.model_validate(await self._neighbour.get(path, currency=currency))
+        except (NeighbourUnavailable, ValidationError) as error:
+            raise PaymentsUnavailable(f"EV Pass, look-up: {error}") from error
+        except NeighbourRefused as error:
+            raise PaymentsRefused(str(error)) from error
+        if told.currency != currency:
+            raise PaymentsRefused(f"EV Pass answers in {told.currency}, asked in {currency}")
+        return Funds(told.held, told.captured, told.refunded)
 
     async def _move(
         self, what: str, key: str, session_id: str, user_id: str, currency: str, amount: Decimal | None

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from charging.errors import NeighbourRefused, NeighbourUnavailable
 from charging.money import round_money
 from charging.neighbours.call import Neighbour
-from charging.payments.port import PaymentOutcome, PaymentsRefused, PaymentsUnavailable
+from charging.payments.port import Funds, PaymentOutcome, PaymentsRefused, PaymentsUnavailable
 from charging.payments.settlement import PaymentKind
 from charging.store.intents import Intent, IntentStatus, IntentStore, Wanted
 
@@ -38,7 +38,13 @@ class IntentBody(BaseModel):
 
 
 class PaymentsService:
-    """Hold and release do nothing; capture and refund raise ``PaymentsUnavailable`` until Payments has decided."""
+    """Hold and release do nothing; capture and refund raise ``PaymentsUnavailable`` until Payments has decided.
+
+    It is ``PaymentsBooks``, too.
+    """
+
+    name = "Payments"
+    keeps_holds = False
 
     def __init__(self, neighbour: Neighbour, intents: IntentStore) -> None:
         self._neighbour = neighbour
@@ -63,6 +69,23 @@ class PaymentsService:
     ) -> PaymentOutcome:
         """Give ``amount`` of what the booking has paid back; DECLINED where that failed."""
         return await self._move(Wanted(key, PaymentKind.REFUND, session_id, round_money(amount, currency), currency))
+
+    async def funds(self, *, session_id: str, currency: str) -> Funds:
+        """What has succeeded of the intents and refunds whose booking the session is."""
+        try:
+            captured = await self._succeeded(PaymentKind.CAPTURE, session_id, currency)
+            refunded = await self._succeeded(PaymentKind.REFUND, session_id, currency)
+        except NeighbourUnavailable as error:
+            raise PaymentsUnavailable(str(error)) from error
+        except NeighbourRefused as error:
+            raise PaymentsRefused(str(error)) from error
+        return Funds(held=Decimal(0), captured=captured, refunded=refunded)
+
+    async def _succeeded(self, kind: PaymentKind, booking_id: str, currency: str) -> Decimal:
+        done = [one for one in await self._listed(kind, booking_id) if one.status is IntentStatus.SUCCEEDED]
+        if strange := {one.currency for one in done} - {currency}:
+            raise PaymentsRefused(f"Payments has moved {', '.join(strange)} for a booking in {currency}")
+        return sum((one.amount for one in done), Decimal(0))
 
     async def _move(self, wanted: Wanted) -> PaymentOutcome:
         asked = await self._intents.ask(wanted)
@@ -90,15 +113,17 @@ class PaymentsService:
         return _read(await self._neighbour.post(_PATHS[wanted.kind], body, key=wanted.key), wanted.kind)
 
     async def _find(self, wanted: Wanted, partner_id: str | None) -> Intent | None:
-        path = _PATHS[wanted.kind]
         if partner_id is not None:
-            return _read(await self._neighbour.get(f"{path}/{partner_id}"), wanted.kind)
-        listed = await self._neighbour.get(path, booking_id=wanted.booking_id)
+            return _read(await self._neighbour.get(f"{_PATHS[wanted.kind]}/{partner_id}"), wanted.kind)
+        intents = await self._listed(wanted.kind, wanted.booking_id)
+        return next((intent for intent in intents if intent.key == wanted.key), None)
+
+    async def _listed(self, kind: PaymentKind, booking_id: str) -> list[Intent]:
+        listed = await self._neighbour.get(_PATHS[kind], booking_id=booking_id)
         found = listed.get("data") if isinstance(listed, dict) else None
         if not isinstance(found, list):
             raise NeighbourUnavailable("Payments answered a list that cannot be read")
-        intents = (_read(each, wanted.kind) for each in found)
-        return next((intent for intent in intents if intent.key == wanted.key), None)
+        return [_read(each, kind) for each in found]
 
 
 def _read(body: Any, kind: PaymentKind) -> Intent:

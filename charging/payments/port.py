@@ -5,6 +5,7 @@ Every call carries a key; the same key again answers the first outcome and moves
 partner will not have the call as it is, so people must look; repeating it meanwhile does no harm.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
@@ -48,4 +49,27 @@ class PaymentsPort(Protocol):
         self, *, key: str, session_id: str, user_id: str, amount: Decimal, currency: str
     ) -> PaymentOutcome:
         """Give ``amount`` back to the user."""
+        ...
+
+
+@dataclass(frozen=True)
+class Funds:
+    """What one session amounts to at the payment side, in the session's currency. None of it is negative."""
+
+    held: Decimal
+    captured: Decimal
+    refunded: Decimal
+
+
+class PaymentsBooks(Protocol):
+    """The look-up of a payment side that keeps books of its own, for the reconciliation. It moves nothing.
+
+    ``name`` is for people. ``keeps_holds``: whether a session may have money there before anything was captured.
+    """
+
+    name: str
+    keeps_holds: bool
+
+    async def funds(self, *, session_id: str, currency: str) -> Funds:
+        """All of one session; zeros where there is nothing. Raises ``PaymentsUnavailable``, ``PaymentsRefused``."""
         ...

@@ -21,11 +21,12 @@ _PUT = (
 
 
 class Journal:
-    """Durable records. ``put`` returns once they are safe from a kill."""
+    """Durable records; without a ``path``, in memory only. ``put`` returns once they are safe from a kill."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(path, isolation_level=None, timeout=1)
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=1)
         for pragma in ("locking_mode=EXCLUSIVE", "journal_mode=WAL", "synchronous=NORMAL"):
             self._db.execute(f"PRAGMA {pragma}")
         self._db.execute(_SCHEMA)

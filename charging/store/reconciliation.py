@@ -7,7 +7,6 @@ what must be read is read in pages. Whatever is still under way (``GRACE``), or 
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ from charging.money import to_minor
 from charging.ocpi.wire import VERSION
 from charging.payments.bill import CdrState
 from charging.payments.cdr import Cdr, Unreadable, parse_cdr
+from charging.payments.finding import Finding
 from charging.payments.receipt import PaymentStatus, Receipt
 from charging.payments.settlement import PaymentKind, PaymentState
 from charging.session.model import Status
@@ -29,19 +29,13 @@ GRACE: Final = timedelta(minutes=5)
 PAGE: Final = 1_000  # sessions whose receipts are in memory at a time
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is not as it must be: the invariant that it breaks, whose it is, and what is wrong."""
+async def reconcile(database: Database, now: datetime, *, has_partner: bool = False) -> AsyncIterator[Finding]:
+    """All that is wrong in our own books, as it stands at one moment.
 
-    invariant: str
-    about: str
-    detail: str
-
-
-async def reconcile(database: Database, now: datetime) -> AsyncIterator[Finding]:
-    """All that is wrong, as it stands at one moment."""
+    ``has_partner``: a session without legs in the ledger has its money at a neighbour, who is asked elsewhere.
+    """
     async with database.read() as connection:
-        for invariant, detail, query in _sums(now):
+        for invariant, detail, query in _sums(now, has_partner):
             for about, amount in await connection.execute(query):
                 yield Finding(invariant, str(about), detail.format(amount=amount))
         async for wrong in _receipts(connection):
@@ -51,10 +45,10 @@ async def reconcile(database: Database, now: datetime) -> AsyncIterator[Finding]
 # ---- By sums ------------------------------------------------------------------------------------------------------
 
 
-def _sums(now: datetime) -> Iterator[tuple[str, str, Select[Any]]]:
+def _sums(now: datetime, has_partner: bool) -> Iterator[tuple[str, str, Select[Any]]]:
     """Each query gives (whose, how much or what) of what is wrong."""
     yield "I4", "paid {amount} minor units more than its CDRs ask for", _paid_and_owed(now)
-    yield "I4", "payments and ledger are {amount} minor units apart", _payments_and_ledger()
+    yield "I4", "payments and ledger are {amount} minor units apart", _payments_and_ledger(has_partner)
     yield "I4", "the legs of the transfer add up to {amount}, not 0", _unbalanced()
     yield "I5", "the CDR is {amount}, and what it adds does not say so", _half_settled()
     yield "I5", "the CDR was received and is still {amount}", _unsettled(now)
@@ -81,10 +75,13 @@ def _paid_and_owed(now: datetime) -> Select[Any]:
     )
 
 
-def _payments_and_ledger() -> Select[Any]:
+def _payments_and_ledger(has_partner: bool) -> Select[Any]:
+    done = select(payments.c.key, _signed().label("amount")).where(payments.c.state == PaymentState.DONE)
+    if has_partner:
+        done = done.where(select(ledger.c.id).where(ledger.c.session_id == payments.c.session_id).exists())
     asked = select(payments.c.key).where(payments.c.state == PaymentState.ASKED)
     moves = union_all(
-        select(payments.c.key, _signed().label("amount")).where(payments.c.state == PaymentState.DONE),
+        done,
         select(ledger.c.transfer_key.label("key"), (-ledger.c.amount_minor).label("amount")).where(
             ledger.c.account.like("session/%/paid"), ledger.c.transfer_key.not_in(asked)
         ),

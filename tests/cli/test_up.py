@@ -79,7 +79,7 @@ def pids(data: Path) -> dict[str, int]:
 
 def test_free_ports_are_chosen_once_and_kept(tmp_path: Path) -> None:
     chosen = Ports.of(tmp_path / "ports.json", auto=True)
-    assert len(set(chosen)) == 4
+    assert len(set(chosen)) == 5
     assert Ports.of(tmp_path / "ports.json", auto=True) == chosen
     assert Ports.of(tmp_path / "ports.json", auto=False) == chosen
     assert Ports.of(tmp_path / "other.json", auto=False) == Ports()
@@ -97,7 +97,7 @@ def test_a_port_that_somebody_else_holds_is_named() -> None:
 def test_secrets_are_made_once(tmp_path: Path) -> None:
     made = DevelopmentSecrets.of(tmp_path / "secrets.json")
     assert DevelopmentSecrets.of(tmp_path / "secrets.json") == made
-    assert len({made.admin_key, made.jwt_secret, made.secret_key, made.sandbox_token}) == 4
+    assert len({made.admin_key, made.jwt_secret, made.secret_key, made.sandbox_token, made.neighbours_key}) == 5
 
 
 def test_a_stack_that_is_still_starting_is_not_taken_for_a_running_one(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from charging.neighbours.purse import payments_port
 from charging.payments.port import PaymentsPort
 from charging.sandbox.neighbours import app as neighbours
 from charging.sandbox.neighbours.settings import NeighbourSettings
+from charging.sandbox.persistence import Journal
 from charging.settings import Settings
 from charging.store.engine import Database
 from charging.store.tables import metadata
@@ -112,7 +113,7 @@ def any_town(request: pytest.FixtureRequest) -> Town:
 async def town(any_town: Town) -> AsyncIterator[Town]:
     """Nothing has happened yet, between us and Payments, whom we have chosen."""
     town = any_town
-    neighbours.forget_everything(town.app)
+    neighbours.move_in(town.app, Journal(None))
     chosen = town.settings.model_copy()
     yield town
     for name in type(chosen).model_fields:

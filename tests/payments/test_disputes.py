@@ -9,11 +9,12 @@ from sqlalchemy import select, update
 
 from activities.payments import PaymentActivities
 from charging.payments.bill import Dispute
+from charging.payments.finding import Finding
 from charging.payments.receipt import PaymentStatus
 from charging.payments.wallet import Wallet
 from charging.store.disputes import CannotAccept, DisputedCdr, DisputeStore
 from charging.store.engine import Database
-from charging.store.reconciliation import Finding, reconcile
+from charging.store.reconciliation import reconcile
 from charging.store.tables import cdrs, inbox, ledger, receipts, sessions
 from tests.payments.factory import (
     NOW,

@@ -15,6 +15,7 @@ def stack_panel(stack: dict[str, Any]) -> RenderableType:
         ("REST API", f"{stack['api']}/docs"),
         ("Temporal UI", stack["temporal_ui"]),
         ("Sandbox CPO", stack["cpo"] or "not started"),
+        ("Neighbours", stack["neighbours"] or "not started (--payments evpass or payments)"),
         ("Data and logs", stack["data"]),
     ):
         places.add_row(Text(name, style="bold"), Text(place, style="cyan"))

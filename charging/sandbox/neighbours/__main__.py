@@ -1,6 +1,7 @@
 """``python -m charging.sandbox.neighbours``: all neighbours in a process of their own."""
 
 import argparse
+from pathlib import Path
 
 import uvicorn
 
@@ -14,9 +15,19 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8200)
     parser.add_argument("--engine", default="http://127.0.0.1:8000", help="where our API is, for webhooks")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".charging/neighbours"), help="where they remember everything"
+    )
     arguments = parser.parse_args()
-    app = create_app(NeighbourSettings(engine_url=arguments.engine))
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
+    app = create_app(NeighbourSettings(engine_url=arguments.engine), arguments.data / "neighbours.db")
+    uvicorn.run(
+        app,
+        host=arguments.host,
+        port=arguments.port,
+        log_level="warning",
+        access_log=False,
+        timeout_graceful_shutdown=3,
+    )
 
 
 if __name__ == "__main__":

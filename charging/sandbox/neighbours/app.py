@@ -1,25 +1,37 @@
-"""The neighbours as one ASGI application, in memory: what is forgotten here when it ends was never real money."""
+"""The neighbours as one ASGI application. What they know is in one SQLite file, so that a kill costs nobody money."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from fastapi import FastAPI, Request, Response
 
 from charging.sandbox.neighbours import evpass, payments, robot_jobs
-from charging.sandbox.neighbours.evpass import Issuer, Wallets
+from charging.sandbox.neighbours.issuer import Issuer
 from charging.sandbox.neighbours.mishaps import Mishap, Mishaps
 from charging.sandbox.neighbours.payments import Books
+from charging.sandbox.neighbours.robot_jobs import Hearsay
 from charging.sandbox.neighbours.settings import NeighbourSettings
+from charging.sandbox.neighbours.wallets import Wallets
+from charging.sandbox.persistence import Journal
 
 
-def create_app(settings: NeighbourSettings | None = None) -> FastAPI:
-    """All neighbours at one address; ``POST /admin/mishaps`` makes calls go wrong (see ``mishaps``)."""
+def create_app(settings: NeighbourSettings | None = None, file: Path | None = None) -> FastAPI:
+    """All neighbours at one address, who go on with what they find in ``file``; without one, in memory.
+
+    ``POST /admin/mishaps`` makes calls go wrong (see ``mishaps``).
+    """
     app = FastAPI(title="Sandbox neighbours")
     app.state.settings = settings or NeighbourSettings()
-    forget_everything(app)
+    move_in(app, Journal(file))
     app.middleware("http")(_with_mishaps)
     app.include_router(evpass.router)
     app.include_router(robot_jobs.router)
     app.include_router(payments.router)
+
+    @app.get("/healthz")
+    async def healthz() -> dict[str, str]:
+        """Alive."""
+        return {"status": "ok"}
 
     @app.post("/admin/mishaps")
     async def add_mishaps(coming: list[Mishap]) -> dict[str, int]:
@@ -30,12 +42,12 @@ def create_app(settings: NeighbourSettings | None = None) -> FastAPI:
     return app
 
 
-def forget_everything(app: FastAPI) -> None:
-    """As if all of them had just moved in."""
-    app.state.payments = Books(app.state.settings)
-    app.state.wallets = Wallets()
-    app.state.issuer = Issuer()
-    app.state.jobs = {}
+def move_in(app: FastAPI, journal: Journal) -> None:
+    """From now on all of them know what is in ``journal``, and nothing else."""
+    app.state.payments = Books(app.state.settings, journal)
+    app.state.wallets = Wallets(journal)
+    app.state.issuer = Issuer(journal)
+    app.state.jobs = Hearsay(journal)
     app.state.mishaps = Mishaps()
 
 

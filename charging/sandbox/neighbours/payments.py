@@ -10,7 +10,6 @@
 import asyncio
 import uuid
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
@@ -23,6 +22,7 @@ from standardwebhooks import Webhook
 from charging.ocpi.wire import MalformedJson, dumps, loads
 from charging.sandbox.neighbours.doors import known_caller
 from charging.sandbox.neighbours.settings import NeighbourSettings
+from charging.sandbox.persistence import Journal
 
 _OBJECTS = {"payment-intents": "payment_intent", "refunds": "refund"}
 
@@ -55,8 +55,7 @@ class Decision(BaseModel):
     webhook: bool = True
 
 
-@dataclass
-class Movement:
+class Movement(BaseModel):
     """An intent or a refund."""
 
     object: str
@@ -65,25 +64,41 @@ class Movement:
     amount: Decimal
     currency: str
     status: str = "processing"
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex)
 
 
 class Books:
     """All movements, by their Idempotency-Key; a failed refund or intent moves nothing."""
 
-    def __init__(self, settings: NeighbourSettings) -> None:
+    def __init__(self, settings: NeighbourSettings, journal: Journal) -> None:
         self._settings = settings
-        self.manners = Manners()
-        self.movements: list[Movement] = []
+        self._journal = journal
+        self._manners = journal.load("payments-manners", Manners)
+        self._movements = journal.load("payments-movement", Movement)
         self._telling: set[asyncio.Task[None]] = set()
+
+    @property
+    def manners(self) -> Manners:
+        """How movements are decided and told now."""
+        return self._manners.get("now", Manners())
+
+    def behave(self, manners: Manners) -> None:
+        """From now on like this."""
+        self._journal.put(("payments-manners", "now", manners))
+        self._manners["now"] = manners
+
+    @property
+    def movements(self) -> list[Movement]:
+        """Oldest first."""
+        return [*self._movements.values()]
 
     def take(self, kind: str, key: str, order: Order) -> Movement:
         """The movement of this key. Raises 409 where the key stands for another one."""
-        known = next((each for each in self.movements if each.idempotency_key == key), None)
+        known = self._movements.get(key)
         if known is None:
-            known = Movement(_OBJECTS[kind], key, order.booking_id, order.amount, order.currency)
-            known.status = self.manners.decide or known.status
-            self.movements.append(known)
+            status = self.manners.decide or "processing"
+            known = Movement(object=_OBJECTS[kind], idempotency_key=key, status=status, **order.model_dump())
+            self._write(known)
         if (known.object, known.booking_id, known.amount, known.currency) != (
             _OBJECTS[kind],
             order.booking_id,
@@ -93,15 +108,22 @@ class Books:
             raise HTTPException(409, "this Idempotency-Key stands for another movement")
         return known
 
-    def paid(self, booking_id: str) -> Decimal:
-        """What a booking has paid and not got back."""
-        sign = {"payment_intent": 1, "refund": -1}
-        done = [m for m in self.movements if m.booking_id == booking_id and m.status == "succeeded"]
-        return sum((sign[m.object] * m.amount for m in done), Decimal(0))
+    def decide(self, movement_id: str, status: str) -> Movement:
+        """What becomes of a movement. Raises 404."""
+        known = next((each for each in self.movements if each.id == movement_id), None)
+        if known is None:
+            raise HTTPException(404)
+        decided = known.model_copy(update={"status": status})
+        self._write(decided)
+        return decided
+
+    def _write(self, movement: Movement) -> None:
+        self._journal.put(("payments-movement", movement.idempotency_key, movement))
+        self._movements[movement.idempotency_key] = movement
 
     async def tell(self, movement: Movement) -> None:
         """Send the webhook of a decided movement, once; whoever misses it can look."""
-        body = dumps({"type": f"{movement.object}.{movement.status}", "data": asdict(movement)}).decode()
+        body = dumps({"type": f"{movement.object}.{movement.status}", "data": movement.model_dump()}).decode()
         message_id, now = f"msg_{uuid.uuid4().hex}", datetime.now(UTC)
         signature = Webhook(self._settings.webhook_secret.get_secret_value()).sign(message_id, now, body)
         headers = {
@@ -145,7 +167,7 @@ async def move(request: Request, kind: Kind, key: Annotated[str, Header(alias="I
         await books.tell(movement)
     if movement.status != "processing" and books.manners.webhook == "after":
         books.tell_later(movement)
-    return _json(asdict(movement), 201)
+    return _json(movement.model_dump(), 201)
 
 
 def _order(body: bytes) -> Order:
@@ -159,7 +181,7 @@ def _order(body: bytes) -> Order:
 async def movements(request: Request, kind: Kind, booking_id: str) -> Response:
     """All of one booking."""
     found = [m for m in _books(request).movements if (m.object, m.booking_id) == (_OBJECTS[kind], booking_id)]
-    return _json({"data": [asdict(movement) for movement in found]})
+    return _json({"data": [movement.model_dump() for movement in found]})
 
 
 @router.get("/v1/{kind}/{movement_id}", dependencies=_doors)
@@ -168,19 +190,19 @@ async def movement(request: Request, kind: Kind, movement_id: str) -> Response:
     found = next((m for m in _books(request).movements if (m.object, m.id) == (_OBJECTS[kind], movement_id)), None)
     if found is None:
         raise HTTPException(404)
-    return _json(asdict(found))
+    return _json(found.model_dump())
 
 
 @router.get("/admin/payments")
 async def all_movements(request: Request) -> Response:
     """Our own account of what moved."""
-    return _json({"movements": [asdict(movement) for movement in _books(request).movements]})
+    return _json({"movements": [movement.model_dump() for movement in _books(request).movements]})
 
 
 @router.post("/admin/payments")
 async def behave(request: Request, manners: Manners) -> Response:
     """From now on like this."""
-    _books(request).manners = manners
+    _books(request).behave(manners)
     return _json(manners.model_dump())
 
 
@@ -188,8 +210,7 @@ async def behave(request: Request, manners: Manners) -> Response:
 async def decide(request: Request, movement_id: str, decision: Decision) -> Response:
     """A movement is decided now."""
     books = _books(request)
-    movement = next(m for m in books.movements if m.id == movement_id)
-    movement.status = decision.status
+    movement = books.decide(movement_id, decision.status)
     if decision.webhook:
         await books.tell(movement)
-    return _json(asdict(movement))
+    return _json(movement.model_dump())

@@ -1,15 +1,22 @@
 """``PaymentActivities``: everything about money that leaves a workflow."""
 
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from charging.money import from_minor
 from charging.payments.answers import HoldAnswer, Settlement
 from charging.payments.bill import BilledSession
-from charging.payments.port import PaymentOutcome, PaymentsPort
+from charging.payments.port import PaymentOutcome, PaymentsPort, PaymentsUndecided
 from charging.payments.settlement import Payment, PaymentKind, PaymentState
 from charging.store.engine import Database
 from charging.store.settlements import SettlementStore
+
+# How soon a payment that is not decided is looked up again; a webhook's word is found by the same look.
+SHORTEST_LOOK: Final = timedelta(seconds=1)
+LONGEST_LOOK: Final = timedelta(seconds=30)
 
 
 class PaymentActivities:
@@ -57,7 +64,10 @@ class PaymentActivities:
         """Make the payments that were written, in order, then release the rest of the hold."""
         session = await self._session(session_id)
         for payment in await self._store.open_payments(session_id):
-            outcome = await self._move(session, payment)
+            try:
+                outcome = await self._move(session, payment)
+            except PaymentsUndecided as error:
+                raise _look_again(error) from error
             await self._store.answered(payment, PaymentState(outcome))
         await self._release(session)
 
@@ -92,6 +102,13 @@ class PaymentActivities:
             return await self._store.session(session_id)
         except LookupError as error:
             raise _unknown(error) from error
+
+
+def _look_again(error: PaymentsUndecided) -> ApplicationError:
+    """Soon, and the less often the longer it has taken: a session waits at most a twentieth longer than it must."""
+    waited = datetime.now(UTC) - activity.info().scheduled_time
+    pause = min(max(waited / 20, SHORTEST_LOOK), LONGEST_LOOK)
+    return ApplicationError(str(error), type="payment_undecided", next_retry_delay=pause)
 
 
 def _unknown(error: LookupError) -> ApplicationError:

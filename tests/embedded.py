@@ -42,12 +42,13 @@ AWAY = (502, 503, 504)
 class Embedded:
     """One ``charging up`` on one data directory. ``data`` outlives every process of it."""
 
-    def __init__(self, data: Path, speed: int, environment: Mapping[str, str]) -> None:
+    def __init__(self, data: Path, speed: int, environment: Mapping[str, str], payments: str | None) -> None:
         self.data = data
         self.run: Json = {}
         self.database = Database(f"sqlite+aiosqlite:///{data / 'charging.db'}")
         self.http = httpx.AsyncClient(trust_env=False, timeout=30)
         self._command = [program("charging"), "up", "--ports", "auto", "--json", "--speed", str(speed)]
+        self._command += ["--payments", payments] if payments else []
         self._environment = {**os.environ, **environment}
         self._supervisor: asyncio.subprocess.Process | None = None
 
@@ -146,6 +147,7 @@ class Embedded:
         urls = {
             "api": f"{self.run['api']}/readyz",
             "sandbox": f"{self.run['cpo']}/healthz",
+            "neighbours": f"{self.run['neighbours']}/healthz",
             "temporal": namespace,
             "worker": f"{namespace}/task-queues/{TASK_QUEUE}?taskQueueType=TASK_QUEUE_TYPE_WORKFLOW",
         }
@@ -226,10 +228,10 @@ class Embedded:
 
 @asynccontextmanager
 async def embedded(
-    data: Path, *, speed: int = 600, environment: Mapping[str, str] | None = None
+    data: Path, *, speed: int = 600, environment: Mapping[str, str] | None = None, payments: str | None = None
 ) -> AsyncIterator[Embedded]:
-    """A ready stack on ``data``, ended and gone when the block is left."""
-    stack = Embedded(data, speed, environment or {})
+    """A ready stack on ``data``, ended and gone when the block is left. ``payments``: who keeps the money."""
+    stack = Embedded(data, speed, environment or {}, payments)
     try:
         await stack.up()
         yield stack

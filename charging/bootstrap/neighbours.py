@@ -1,4 +1,4 @@
-"""The sandbox's neighbours beside an embedded stack: who keeps the users' money, and what the engine must know of it."""
+"""The sandbox's neighbours beside an embedded stack: who keeps the users' money, and what the engine is told of it."""
 
 from base64 import b64encode
 from enum import StrEnum
@@ -44,7 +44,7 @@ def neighbours_url(ports: Ports) -> str:
 
 
 def engine_settings(directory: DataDirectory) -> dict[str, Any]:
-    """The engine's settings about its neighbours, by name, for a directory whose choice is made; none for the wallet."""
+    """The engine's settings about its neighbours, by name, as this directory was started."""
     kept = read_json(directory.payments_file)
     if kept is None or kept["payments"] == Payments.WALLET:
         return {"payments": "wallet"}

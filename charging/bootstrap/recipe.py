@@ -15,7 +15,7 @@ from charging.bootstrap.child import ChildSpec
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.errors import StackError
 from charging.bootstrap.keys import DevelopmentSecrets
-from charging.bootstrap.neighbours import engine_settings, neighbours_url, webhook_secret
+from charging.bootstrap.neighbours import Payments, engine_settings, neighbours_url, webhook_secret
 from charging.bootstrap.ports import HOST, Ports
 
 ROOT = Path(charging.__file__).parent.parent  # where worker.py stands
@@ -122,13 +122,21 @@ class Recipe:
             "CHARGING_ALLOW_PRIVATE_PEERS": "true",
             "CHARGING_MAX_POWER_FACTOR": str(self.speed),
             "CHARGING_ADMIN_KEY": self.secrets.admin_key,
-            "CHARGING_JWT_ALGORITHMS": '["HS256"]',
-            "CHARGING_JWT_SECRET": self.secrets.jwt_secret,
             "CHARGING_SECRET_KEYS": self.secrets.secret_key,
             "CHARGING_SANDBOX_TOKEN": self.secrets.sandbox_token,
             "CHARGING_NEIGHBOURS_API_KEY": self.secrets.neighbours_key,
             "CHARGING_NEIGHBOURS_WEBHOOK_SECRET": webhook_secret(self.secrets),
             **{f"CHARGING_{name.upper()}": value for name, value in engine_settings(self.directory).items()},
+            **self._who_users_are(),
+        }
+
+    def _who_users_are(self) -> dict[str, str]:
+        """EV Pass signs the tokens of those whose money it keeps; else we do."""
+        if engine_settings(self.directory)["payments"] != Payments.EVPASS:
+            return {"CHARGING_JWT_ALGORITHMS": '["HS256"]', "CHARGING_JWT_SECRET": self.secrets.jwt_secret}
+        return {
+            "CHARGING_JWT_ALGORITHMS": '["ES256"]',
+            "CHARGING_JWKS_URL": f"{self.neighbours_url}/.well-known/jwks.json",
         }
 
     def _spec(self, name: str, command: list[str], mark: str, ready: Callable[[int], Awaitable[bool]]) -> ChildSpec:

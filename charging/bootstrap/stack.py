@@ -18,7 +18,7 @@ from charging.bootstrap.ports import Ports
 from charging.bootstrap.processes import end_leftover
 from charging.bootstrap.recipe import Recipe
 from charging.bootstrap.registration import connect_sandbox
-from charging.bootstrap.tokens import DEMO_USER, RUN_TOKEN_TTL, mint
+from charging.bootstrap.tokens import DEMO_USER, RUN_TOKEN_TTL, issued, mint
 
 READY_PATIENCE_S = 60.0
 CHILDREN = ("api", "worker", "temporal", "sandbox")
@@ -112,6 +112,9 @@ class Stack:
         if self._options.with_sandbox:
             progress("Connecting the sandbox CPO over OCPI")
             await connect_sandbox(self._recipe)
+        if self._payments is Payments.EVPASS:
+            url = self._recipe.neighbours_url
+            self._token = await asyncio.to_thread(issued, url, sub=DEMO_USER, ttl=RUN_TOKEN_TTL)
         self._ready = True
         self._publish()
 

@@ -7,7 +7,8 @@ import typer
 
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.keys import DevelopmentSecrets
-from charging.bootstrap.tokens import mint
+from charging.bootstrap.neighbours import Payments
+from charging.bootstrap.tokens import issued, mint
 from charging.cli.options import Data
 
 
@@ -27,6 +28,9 @@ def token(
 ) -> None:
     """Print a JWT for the running stack, alone on stdout. Production tokens come from your identity provider."""
     directory = DataDirectory.of(data)
-    directory.running_stack()
+    run, lifetime = directory.running_stack(), timedelta(seconds=ttl)
+    if run.get("payments") == Payments.EVPASS:
+        typer.echo(issued(run["neighbours"], sub=sub, ttl=lifetime, scope=scope, act=act))
+        return
     secret = DevelopmentSecrets.of(directory.secrets_file).jwt_secret
-    typer.echo(mint(secret, sub=sub, now=datetime.now(UTC), ttl=timedelta(seconds=ttl), scope=scope, act=act))
+    typer.echo(mint(secret, sub=sub, now=datetime.now(UTC), ttl=lifetime, scope=scope, act=act))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from charging.errors import NeighbourRefused, NeighbourUnavailable
 from charging.money import round_money
 from charging.neighbours.call import Neighbour
-from charging.payments.port import Funds, PaymentOutcome, PaymentsRefused, PaymentsUnavailable
+from charging.payments.port import Funds, PaymentOutcome, PaymentsRefused, PaymentsUnavailable, PaymentsUndecided
 from charging.payments.settlement import PaymentKind
 from charging.store.intents import Intent, IntentStatus, IntentStore, Wanted
 
@@ -105,7 +105,7 @@ class PaymentsService:
             raise PaymentsRefused("Payments has something else under our key")
         outcome = await self._intents.learn(intent)
         if outcome is None:
-            raise PaymentsUnavailable("Payments has not decided yet")
+            raise PaymentsUndecided("Payments has not decided yet")
         return outcome
 
     async def _create(self, wanted: Wanted) -> Intent:

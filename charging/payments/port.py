@@ -17,6 +17,10 @@ class PaymentsUnavailable(ChargingError):
     """No answer, or none that can be read: repeat with the same key."""
 
 
+class PaymentsUndecided(PaymentsUnavailable):
+    """The partner has the movement, and will decide: look again soon."""
+
+
 class PaymentsRefused(ChargingError):
     """Nothing was moved: the partner does not take the call (our API key, the currency, a key used otherwise)."""
 

@@ -120,9 +120,8 @@ async def test_who_does_not_answer_is_named_as_not_checked_and_not_asked_for_eve
 
 
 async def test_sessions_whose_money_is_in_our_own_ledger_are_proved_there(chosen: Town) -> None:
-    session_id = await paid(
-        chosen, activities=PaymentActivities(Wallet(chosen.database, Decimal(100)), chosen.database)
-    )
+    wallet = PaymentActivities(Wallet(chosen.database, Decimal(100)), chosen.database)
+    await paid(chosen, activities=wallet)
     assert await found(chosen) == []
     async with chosen.database.write() as store:
         await store.execute(update(payments).values(state="declined"))

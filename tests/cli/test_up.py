@@ -12,6 +12,7 @@ from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.errors import StackError
 from charging.bootstrap.files import read_json
 from charging.bootstrap.keys import DevelopmentSecrets
+from charging.bootstrap.neighbours import Payments, payments_of
 from charging.bootstrap.ports import Ports
 from tests.embedded import Embedded
 from tests.programs import program
@@ -98,6 +99,16 @@ def test_secrets_are_made_once(tmp_path: Path) -> None:
     made = DevelopmentSecrets.of(tmp_path / "secrets.json")
     assert DevelopmentSecrets.of(tmp_path / "secrets.json") == made
     assert len({made.admin_key, made.jwt_secret, made.secret_key, made.sandbox_token, made.neighbours_key}) == 5
+
+
+def test_who_keeps_the_money_is_chosen_once(tmp_path: Path) -> None:
+    directory = DataDirectory(tmp_path)
+    assert payments_of(directory, Payments.EVPASS) is Payments.EVPASS
+    assert payments_of(directory, None) is Payments.EVPASS
+    with pytest.raises(StackError, match="payments_chosen"):
+        payments_of(directory, Payments.WALLET)
+    (tmp_path / "other").mkdir()
+    assert payments_of(DataDirectory(tmp_path / "other"), None) is Payments.WALLET
 
 
 def test_a_stack_that_is_still_starting_is_not_taken_for_a_running_one(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """The wallet at EV Pass on the other end of real HTTP: each movement once, whatever is lost."""
 
 from decimal import Decimal
+from pathlib import Path
 
+import httpx
 import pytest
 
 from charging.neighbours.call import Neighbour
 from charging.neighbours.evpass import EvPassWallet
-from charging.payments.port import PaymentOutcome, PaymentsRefused, PaymentsUnavailable
+from charging.payments.port import Funds, PaymentOutcome, PaymentsRefused, PaymentsUnavailable
+from charging.sandbox.neighbours.app import create_app
+from charging.sandbox.neighbours.settings import NeighbourSettings
 from tests.neighbours.conftest import PATIENCE_S, Town
+from tests.serving import serve
 
 
 @pytest.fixture
@@ -57,3 +62,33 @@ async def test_a_key_that_stands_for_something_else_is_shown_to_people(wallet: E
     with pytest.raises(PaymentsRefused, match="409"):
         await hold(wallet, amount="51")
     assert await wallet.available("ada", "EUR") == 950
+
+
+async def test_a_hold_that_expired_is_made_good_from_the_balance_or_declined(town: Town, wallet: EvPassWallet) -> None:
+    await hold(wallet)
+    assert await town.tell("evpass/expire", {"session_id": "S1"}) == {"expired": 1}
+    assert await capture(wallet, "capture/1", "12.50") is PaymentOutcome.DONE
+    await town.tell("evpass/withdrawals", {"user_id": "ada", "amount": 987})
+    assert await capture(wallet, "capture/2", "1.00") is PaymentOutcome.DECLINED
+    await wallet.release(key="release/1", session_id="S1", user_id="ada", currency="EUR")
+    assert await wallet.available("ada", "EUR") == Decimal("0.50")
+    assert await wallet.funds(session_id="S1", currency="EUR") == Funds(Decimal(0), Decimal("12.5"), Decimal(0))
+
+
+async def test_what_is_known_outlives_the_process(tmp_path: Path) -> None:
+    """The tokens that EV Pass has signed, the balances, the payments and what Robot Jobs has heard."""
+    settings = NeighbourSettings()
+    key = {"X-API-Key": settings.api_key.get_secret_value(), "Idempotency-Key": "one"}
+    order = {"amount": 12.5, "currency": "EUR"}
+    reads = ("/.well-known/jwks.json", "/v1/wallet/sessions/S1?currency=EUR", "/admin/payments", "/admin/jobs?job_id=7")
+    seen = []
+    for _ in range(2):
+        app = create_app(settings, tmp_path / "neighbours.db")
+        async with serve(app) as url, httpx.AsyncClient(base_url=url, headers=key) as http:
+            await http.post("/v1/wallet/captures", json={"user_id": "ada", "session_id": "S1", **order})
+            await http.post("/v1/payment-intents", json={"booking_id": "S1", **order})
+            await http.post("/v1/charging-events", json={"job_id": "7", "id": "one"})
+            seen.append([(await http.get(path)).json() for path in reads])
+            app.state.journal.close()
+    assert seen[0] == seen[1]
+    assert seen[0][1]["captured"] == 12.5

@@ -1,6 +1,7 @@
 """Payments on the other end of real HTTP: money moves exactly once, whatever is lost, repeated or late."""
 
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import select
 from standardwebhooks import Webhook
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from activities.payments import PaymentActivities
 from charging.payments.port import PaymentOutcome, PaymentsRefused, PaymentsUnavailable
@@ -101,6 +104,35 @@ async def test_an_undecided_intent_is_waited_for(town: Town) -> None:
     await town.tell(f"payments/{intent['id']}", {"status": "failed"})
     assert await capture(town) is PaymentOutcome.DECLINED
     assert len(await town.movements()) == 1
+
+
+@pytest.mark.parametrize(("waited_s", "pause_s"), [(0, 1), (100, 5), (86400, 30)])
+async def test_a_payment_that_is_not_decided_is_looked_up_again_soon(town: Town, waited_s: int, pause_s: int) -> None:
+    """Its look-up, not its webhook, ends a session's waiting: soon at first, and never more seldom than this."""
+    await town.tell("payments", {"decide": None, "webhook": "never"})
+    session_id = await add_session(town.database)
+    await add_cdr(town.database, session_id, cdr())
+    activities, temporal = PaymentActivities(town.port, town.database), ActivityEnvironment()
+    temporal.info = replace(temporal.info, scheduled_time=datetime.now(UTC) - timedelta(seconds=waited_s))
+    await activities.assess(session_id)
+    with pytest.raises(ApplicationError) as undecided:
+        await temporal.run(activities.pay, session_id)
+    assert undecided.value.next_retry_delay is not None
+    assert round(undecided.value.next_retry_delay.total_seconds()) == pause_s
+    (intent,) = await town.movements()
+    await town.tell(f"payments/{intent['id']}", {"status": "succeeded", "webhook": False})
+    await temporal.run(activities.pay, session_id)
+    assert await payment_rows(town.database, session_id) == [("capture", 1250, "done")]
+
+
+async def test_a_bill_beyond_the_hold_is_two_intents_so_that_what_was_agreed_is_paid_in_any_case(town: Town) -> None:
+    session_id = await add_session(town.database, hold="10.00")
+    await add_cdr(town.database, session_id, cdr())
+    activities = PaymentActivities(town.port, town.database)
+    await activities.assess(session_id)
+    await activities.pay(session_id)
+    assert (await activities.conclude(session_id)).payment_status == "paid"
+    assert [intent["amount"] for intent in await town.movements()] == [10, 2.5]
 
 
 async def test_webhooks_repeated_and_out_of_order_end_with_what_was_paid(town: Town) -> None:

@@ -67,8 +67,6 @@ async def test_at_ev_pass_a_session_is_paid_told_of_and_still_proved_after_a_kil
             return bool(reports) and reports[-1]["data"]["status"] == "completed"
 
         await eventually(heard)
-        other = await Command(stack.data)("up", "--payments", "wallet")
-        assert (other.code, other.err.partition(":")[0]) == (1, "already_running")
 
 
 @pytest.mark.soak
@@ -94,6 +92,7 @@ async def test_each_way_a_bill_can_go_ends_as_stated_and_the_books_are_right(tmp
         await clean(stack)
         if payments == "payments":
             await declined_and_retried(stack)
+            await undecided_and_never_told(stack)
         if payments == "evpass":
             await hold_expired(stack)
             await hold_expired_and_nothing_left(stack)
@@ -159,6 +158,22 @@ async def declined_and_retried(stack: Embedded) -> None:
     await retried(stack, session_id)
 
 
+async def undecided_and_never_told(stack: Embedded) -> None:
+    """Payments takes its time, and its webhook never comes: the look-up ends the waiting within seconds."""
+    await tell(stack, "payments", {"decide": None, "webhook": "never"})
+    session_id = await charged(stack, EXPIRED)
+    await asked(stack, session_id)
+
+    async def movement() -> Json | None:
+        found = (await stack.http.get(f"{stack.run['neighbours']}/admin/payments")).json()["movements"]
+        return next((one for one in found if one["booking_id"] == session_id), None)
+
+    intent = await eventually(movement, within_s=30)
+    assert (await stack.status(session_id))["status"] == "stopping"
+    await tell(stack, f"payments/{intent['id']}", {"status": "succeeded", "webhook": False})
+    await stack.until(session_id, within_s=5, status="completed", payment_status="paid")
+
+
 async def hold_expired(stack: Embedded) -> None:
     """EV Pass has let the hold go: the capture takes from the balance."""
 
@@ -203,7 +218,7 @@ async def test_killed_between_asking_for_money_and_hearing_of_it_nothing_moves_t
             await tell(stack, "mishaps", [mishap])
             session_id = await started(stack, NORMAL, key=f"kill-{number}")
             await stack.stop(session_id)
-            await eventually(lambda: is_asked(stack, session_id), within_s=30)
+            await asked(stack, session_id)
             await struck(stack, victim)
             receipt = await paid(stack, session_id)
             assert receipt["payment_status"] == "paid"
@@ -211,10 +226,10 @@ async def test_killed_between_asking_for_money_and_hearing_of_it_nothing_moves_t
             await clean(stack)
 
 
-async def is_asked(stack: Embedded, session_id: str) -> bool:
-    """Whether the settlement has written what it is about to ask for."""
-    mine = payments_table.c.session_id == session_id
-    return bool(await stack.rows(select(payments_table.c.key).where(mine)))
+async def asked(stack: Embedded, session_id: str) -> None:
+    """Wait until the settlement has written what it is about to ask for."""
+    mine = select(payments_table.c.key).where(payments_table.c.session_id == session_id)
+    await eventually(lambda: stack.rows(mine), within_s=30)
 
 
 async def struck(stack: Embedded, victim: str) -> None:
@@ -227,7 +242,7 @@ async def struck(stack: Embedded, victim: str) -> None:
         await stack.restarted(victim)
 
 
-# ---- Steps ------------------------------------------------------------------------------------------------------------
+# ---- Steps -------------------------------------------------------------------------------------------------------
 
 
 def cdr_fault(evse: str, kind: str, **how: Any) -> Json:

@@ -44,6 +44,7 @@ def create_app(settings: NeighbourSettings | None = None, file: Path | None = No
 
 def move_in(app: FastAPI, journal: Journal) -> None:
     """From now on all of them know what is in ``journal``, and nothing else."""
+    app.state.journal = journal
     app.state.payments = Books(app.state.settings, journal)
     app.state.wallets = Wallets(journal)
     app.state.issuer = Issuer(journal)

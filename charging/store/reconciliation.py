@@ -36,7 +36,7 @@ async def reconcile(database: Database, now: datetime, *, has_partner: bool = Fa
     """
     async with database.read() as connection:
         for invariant, detail, query in _sums(now, has_partner):
-            for about, amount in await connection.execute(query):
+            async for about, amount in await connection.stream(query):  # there may be as many as sessions
                 yield Finding(invariant, str(about), detail.format(amount=amount))
         async for wrong in _receipts(connection):
             yield wrong

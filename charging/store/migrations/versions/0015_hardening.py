@@ -1,4 +1,4 @@
-"""What the payment side says, for the reconciliation
+"""Rate limits
 
 Revision: 0015; revises: 0014
 """

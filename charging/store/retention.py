@@ -5,9 +5,9 @@ Receipts, CDRs and the ledger are not touched: they stay. So does the newest eve
 """
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, and_, delete, exists, or_, select
+from sqlalchemy import Column, ColumnElement, Table, and_, delete, exists, or_, select
 
 from charging.store.engine import Database
 from charging.store.tables import events, job_reports, webhook_deliveries, webhooks
@@ -35,12 +35,12 @@ class RetentionStore:
         of = webhook_deliveries.c
         is_disabled = exists().where(webhooks.c.id == of.webhook_id, webhooks.c.disabled_at.is_not(None))
         is_old = and_(of.due_at < before, or_(of.state.in_(("delivered", "failed")), is_disabled))
-        return await self._prune(of.id, is_old, of.due_at)
+        return await self._prune(webhook_deliveries, is_old, of.due_at)
 
     async def prune_reports(self, before: datetime) -> bool:
         """Delete a batch of reports to Robot Jobs that were last due before then; whether there may be more."""
         of = job_reports.c
-        return await self._prune(of.event_id, and_(of.due_at < before, of.state != "waiting"), of.place)
+        return await self._prune(job_reports, and_(of.due_at < before, of.state != "waiting"), of.place)
 
     async def prune_events(self, before: datetime, after: int) -> int | None:
         """Delete, of the batch of events behind the place ``after``, those that happened before then.
@@ -57,9 +57,10 @@ class RetentionStore:
                 await store.execute(delete(events).where(of.id.in_(old), _HAS_NEWER, ~_IS_DELIVERED_FROM))
         return int(looked_at[-1].position) if old and len(looked_at) == BATCH else None
 
-    async def _prune(self, key: ColumnElement[str], is_old: ColumnElement[bool], order: ColumnElement[object]) -> bool:
+    async def _prune(self, table: Table, is_old: ColumnElement[bool], order: Column[Any]) -> bool:
+        (key,) = table.primary_key
         async with self._database.write() as store:
-            ids = (await store.scalars(select(key).where(is_old).order_by(order).limit(BATCH))).all()
-            if ids:
-                await store.execute(delete(key.table).where(key.in_(ids), is_old))  # type: ignore[attr-defined]
-        return len(ids) == BATCH
+            keys = (await store.scalars(select(key).where(is_old).order_by(order).limit(BATCH))).all()
+            if keys:
+                await store.execute(delete(table).where(key.in_(keys), is_old))
+        return len(keys) == BATCH

@@ -87,8 +87,8 @@ async def ridden_through_kills(stack: Embedded, consumer: tuple[str, ...], strea
     async with running(*consumer, "3"):
         for target in TARGETS[:2]:
             sessions += await ridden_through(stack, target)
-    charging = await ride(stack, EVSES[0])
-    await asyncio.sleep(AWAY_S)  # nobody takes webhooks
+        charging = await ride(stack, EVSES[0])
+    await asyncio.sleep(AWAY_S)  # the session goes on, and nobody takes webhooks
     async with running(*consumer, "0"):
         await finish(stack, charging)
         for target in TARGETS[2:]:

@@ -14,7 +14,7 @@ from tests.kill.promises import assert_credited
 from tests.waiting import eventually
 
 # What our own store writes; what the payer moves is `Payer.moving`.
-WRITE_COMMAND = Barrier("INSERT ON commands")
+SEND_START = Barrier("UPDATE OF state ON commands")
 WRITE_RECEIPT = Barrier("INSERT ON receipts")
 RECORD_PAYMENT = Barrier("UPDATE OF state ON payments")
 CONCLUDE = Barrier("INSERT ON events", "NEW.type LIKE 'payment_%'")  # the last statement of its transaction
@@ -96,7 +96,7 @@ class Held(HoldAsked):
     name = "held"
 
     def next(self) -> Barrier:
-        return WRITE_COMMAND
+        return SEND_START
 
     async def is_here(self) -> bool:
         return await self.moved("hold") == 1

@@ -17,6 +17,7 @@ from api.routes import ROUTES
 from api.services import Services, build_services
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
+from charging.pruner import Pruner
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
 from charging.store.reservations import ReservationStore
@@ -72,7 +73,7 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
 
     The inbox delivers what CPOs have pushed, the sweeper finds what was lost, the timetable has everything pulled that
     CPOs have, the pusher tells them of our tokens, and they are asked again for reservations that they did not answer.
-    Robot Jobs, where it is our neighbour, hears of its sessions.
+    Robot Jobs, where it is our neighbour, hears of its sessions. The pruner deletes old events.
     """
     inbox = Inbox(services.database, services.temporal)
     services.receiver.on_commit = inbox.kick
@@ -85,7 +86,8 @@ def _background(services: Services) -> list[Callable[[], Awaitable[None]]]:
     unanswered = UnansweredReservations(reservations, build_commander(services), services.settings.sweep_s)
     reporter = job_reporter(services.settings, services.database)
     reporting = [reporter.run] if reporter else []
-    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run, *reporting]
+    pruner = Pruner(services.database, services.settings)
+    return [inbox.run, sweeper.run, timetable.run, pusher.run, unanswered.run, pruner.run, *reporting]
 
 
 async def _for_ever(run: Callable[[], Awaitable[None]]) -> None:

@@ -22,21 +22,20 @@ from charging.store.outbox import Outbox, PlacedEvent
 HEARTBEAT_S: Final = 15
 SLOWEST_S: Final = 10  # that a reader may take for one piece
 RETRY_MS: Final = 1000
+RESET: Final = b'event: stream.reset\ndata: {"type": "stream.reset"}\n\n'
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Track:
-    """Which events: those of one session by ``seq``, or of all of the user's sessions by place.
-
-    ``after`` None: those from now on.
-    """
+    """Which events: those of one session after a ``seq``, or of all of the user's sessions after a place."""
 
     user_id: str
     session_id: str | None
-    after: int | None
+    after: int
     is_over: bool = False  # the session has ended: the stream does, too, when it has told what there is
+    is_lost: bool = False  # the event that the reader has is not kept any more: it gets all that is
 
     def mark(self, placed: PlacedEvent) -> int:
         """How far a reader is who has this event."""
@@ -50,25 +49,29 @@ class Track:
 
 
 class EventStream(StreamingResponse):
-    """The events of ``track``. Ends with the session, at ``expires_at`` (of the token), or when the reader is slow."""
+    """The events of ``track``. Ends with the session, at ``expires_at`` (of the token), or when the reader is slow.
+
+    ``begins_at``: the id that a reader has from the start, so that one that is cut off before its first event misses
+    none.
+    """
 
     media_type = "text/event-stream"
 
-    def __init__(self, feed: Feed, outbox: Outbox, track: Track, expires_at: float) -> None:
+    def __init__(self, feed: Feed, outbox: Outbox, track: Track, expires_at: float, begins_at: str | None) -> None:
         super().__init__(self._frames(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         self._feed = feed
         self._outbox = outbox
         self._track = track
         self._expires_at = expires_at
         self._listener: Listener
-        self._seen = 0
+        self._begins_at = begins_at
+        self._seen = track.after
         self._is_over = track.is_over
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer. Listens before it reads what is stored, so that nothing falls in between."""
         try:
-            async with self._feed.listen(self._track.user_id, self._track.session_id) as (self._listener, newest):
-                self._seen = newest if self._track.after is None else self._track.after
+            async with self._feed.listen(self._track.user_id, self._track.session_id) as self._listener:
                 await super().__call__(scope, receive, send)
         except TooManyStreams:
             words = "You have too many event streams open."
@@ -88,7 +91,10 @@ class EventStream(StreamingResponse):
             log.info("an event stream was cut: its reader is slow")
 
     async def _frames(self) -> AsyncIterator[bytes]:
-        yield f"retry: {RETRY_MS}\n\n".encode()
+        known = f"id: {self._begins_at}\n" if self._begins_at else ""
+        yield f"retry: {RETRY_MS}\n{known}\n".encode()
+        if self._track.is_lost:
+            yield RESET
         async for frame in self._stored():
             yield frame
         while not (self._is_over or self._listener.cut or time.time() > self._expires_at):

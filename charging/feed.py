@@ -55,12 +55,12 @@ class Feed:
         self._read_to = 0  # all numbered events up to here have been handed out
 
     @asynccontextmanager
-    async def listen(self, user_id: str, session_id: str | None = None) -> AsyncIterator[tuple[Listener, int]]:
-        """Hear each event of the user from now on; also the place of the newest one before.
+    async def listen(self, user_id: str, session_id: str | None = None) -> AsyncIterator[Listener]:
+        """Hear each event of the user that is numbered from now on.
 
         Raises ``TooManyStreams``, ``StoreUnavailable``.
         """
-        newest = await self._outbox.newest()
+        newest = await self._outbox.newest()  # in any case: a store that is away is known before the answer begins
         if not self._listeners:
             self._read_to = newest
         listeners = self._listeners.setdefault(user_id, [])
@@ -69,7 +69,7 @@ class Feed:
         listener = Listener(user_id, session_id)
         listeners.append(listener)
         try:
-            yield listener, newest
+            yield listener
         finally:
             listeners.remove(listener)
             if not listeners:

@@ -75,6 +75,10 @@ class Settings(BaseSettings):
     sync_full_s: float = Field(86400, ge=60, description="How often everything is pulled, not only what is new.")
     sync_horizon_days: int = Field(30, ge=1, description="How far back a full pull reads sessions and CDRs.")
     max_event_streams: int = Field(20, ge=1, description="Event streams of one user at one API process.")
+    keep_events_days: int = Field(400, ge=1, description="How long events are kept; the last of a session always is.")
+    keep_deliveries_days: int = Field(
+        30, ge=1, description="How long deliveries that were made, or given up, are kept."
+    )
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 

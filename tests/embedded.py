@@ -22,10 +22,12 @@ from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from sqlalchemy import Select
 
+from charging.bootstrap.registration import SANDBOX_NAME
 from charging.names import TASK_QUEUE
 from charging.store.engine import Database
 from tests.programs import program
@@ -106,7 +108,7 @@ class Embedded:
         pid = self._pids()[name]
         os.kill(pid, signal.SIGSTOP)
         try:
-            while self._store_is_locked():  # caught in a transaction: it would keep the others from theirs
+            while self.store_is_locked():  # caught in a transaction: it would keep the others from theirs
                 os.kill(pid, signal.SIGCONT)
                 await asyncio.sleep(0.01)
                 os.kill(pid, signal.SIGSTOP)
@@ -132,7 +134,7 @@ class Embedded:
         pids: dict[str, int] = json.loads((self.data / "run.json").read_text())["pids"]
         return pids
 
-    def _store_is_locked(self) -> bool:
+    def store_is_locked(self) -> bool:
         """Whether somebody writes for longer than a living process does."""
         with closing(sqlite3.connect(self.data / "charging.db", timeout=0.5, isolation_level=None)) as store:
             try:
@@ -218,6 +220,12 @@ class Embedded:
     async def sandbox(self, what: str, body: Any) -> None:
         """POST /admin/{what}: faults, plug, car, end …"""
         answer = await self.http.post(f"{self.run['cpo']}/admin/{what}", json=body)
+        assert answer.is_success, answer.text
+
+    async def pull(self) -> None:
+        """Have the CDRs that the engine did not get pulled, as an operator does."""
+        headers, path = {"X-API-Key": self.run["admin_key"]}, f"/ocpi/connections/{quote(SANDBOX_NAME)}/sync"
+        answer = await self.call("POST", path, json={"module": "cdrs"}, headers=headers)
         assert answer.is_success, answer.text
 
     async def rows(self, query: Select[Any]) -> list[Any]:

@@ -25,7 +25,7 @@ async def test_a_listener_that_lags_is_cut_and_the_others_hear_all(database: Dat
     session_id = await add_session(database)
     outbox = Outbox(database)
     feed = Feed(outbox, 20)
-    async with feed.listen("ada") as (lazy, _), feed.listen("ada", session_id) as (busy, _):
+    async with feed.listen("ada") as lazy, feed.listen("ada", session_id) as busy:
         heard = []
         for _ in range(2):
             await happen(database, session_id, QUEUE)
@@ -56,9 +56,9 @@ async def test_one_event_reaches_a_thousand_listeners_at_once(database: Database
     session_id = await add_session(database)
     outbox = Outbox(database)
     feed = Feed(outbox, 1000)
-    async with asyncio.timeout(20), feed.listen("ada") as (first, _):
+    async with asyncio.timeout(20), feed.listen("ada") as first:
         others = [feed.listen("ada") for _ in range(999)]
-        listeners = [first] + [(await other.__aenter__())[0] for other in others]
+        listeners = [first] + [await other.__aenter__() for other in others]
         await happen(database, session_id, 1)
         await outbox.number(datetime.now(UTC), owe)
         before = time.perf_counter()

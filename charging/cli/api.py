@@ -92,9 +92,10 @@ class Api:
                         await answer.aread()
                         raise _failure(answer)
                     async for line in answer.aiter_lines():
-                        if line.startswith("data: "):
-                            event = json.loads(line.removeprefix("data: "))
-                            last = event["id"]
+                        name, _, value = line.partition(": ")
+                        if name == "id":
+                            last = value
+                        elif name == "data" and "id" in (event := json.loads(value)):
                             yield event
                     if answer.status_code == NO_CONTENT or last is None:
                         return

@@ -332,5 +332,5 @@ def _session_record(session: ChargingSession) -> dict[str, Any]:
 
 
 def _cdr_record(cdr: Cdr) -> dict[str, Any]:
-    inside = cdr.model_dump(include={"emsp", "due_at", "sent", "issued"})
+    inside = cdr.model_dump(include={"emsp", "due_at", "done", "sent", "issued"})
     return {**wire.loads(cdr.body), **cdr.changes, "sandbox": inside}

@@ -69,6 +69,12 @@ class Outbox:
         self._of_user = QuickRead(database, of_user.order_by(events.c.position).limit(PAGE))
         of_session = _ALL.where(events.c.session_id == bindparam("of"), events.c.seq > bindparam("after"))
         self._of_session = QuickRead(database, of_session.order_by(events.c.seq).limit(PAGE))
+        newest_place = (
+            select(func.max(events.c.position))
+            .join(sessions, sessions.c.id == events.c.session_id)
+            .where(sessions.c.user_id == bindparam("of"))
+        )
+        self._newest_of_user = QuickRead(database, _ALL.where(events.c.position == newest_place.scalar_subquery()))
         self._one = QuickRead(database, _ALL.where(events.c.id == bindparam("id")))
 
     async def number(self, now: datetime, owe: Owe) -> set[str]:
@@ -95,6 +101,11 @@ class Outbox:
         """The highest place that is given; 0: none is."""
         row = await self._newest.one()
         return (row and row[0]) or 0
+
+    async def newest_of_user(self, user_id: str) -> PlacedEvent | None:
+        """The last numbered event of a user's sessions."""
+        found = _read(await self._newest_of_user.all(of=user_id))
+        return found[0] if found else None
 
     async def since(self, place: int) -> list[PlacedEvent]:
         """The next events of everybody after ``place``, a page at most."""

@@ -562,6 +562,7 @@ webhook_deliveries = Table(
     UniqueConstraint("webhook_id", "event_id", name="uq_webhook_deliveries_event"),
     Index("ix_webhook_deliveries_waiting", "webhook_id", "state", "place"),
     Index("ix_webhook_deliveries_due", "state", "due_at"),
+    Index("ix_webhook_deliveries_event", "event_id"),  # for events that are to be deleted
 )
 
 job_reports = Table(

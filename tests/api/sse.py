@@ -33,8 +33,10 @@ class Events:
                 name, _, value = line.partition(": ")
                 if line:
                     fields[name] = value
-                elif "id" in fields:
-                    return Received(fields["id"], fields["event"], json.loads(fields["data"]))
+                elif "data" in fields:
+                    return Received(fields.get("id", ""), fields["event"], json.loads(fields["data"]))
+                else:
+                    fields.clear()
         return None
 
     async def until(self, event: str, within_s: float = 10, **data: Any) -> list[Received]:

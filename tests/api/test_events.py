@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from api.app import create_app
 from charging.store import tables
@@ -102,6 +102,38 @@ async def test_all_sessions_of_a_user_are_one_stream_at_two_processes_and_over_a
         [(mine[0], 1), (mine[0], 2), (mine[0], 3), (mine[1], 1), (mine[1], 2)]
     )
     assert len({each.id for each in seen if each}) == 5
+
+
+async def test_a_reader_that_is_cut_off_before_its_first_event_misses_none(api: RunningApi) -> None:
+    begun = []
+    for _ in range(2):  # without any event of the user's, then with one
+        async with api.http.stream("GET", "/v1/events") as answer:
+            begun.append(await anext(line async for line in answer.aiter_lines() if line.startswith("id: ")))
+        session_id = await api.started(evse_id=f"FI-VRT-E1234{4 + len(begun)}")
+        await happen(api.database, session_id)
+        async with listen(api.http, "/v1/events", begun[-1].removeprefix("id: ")) as events:
+            received = await events.next()
+            assert received is not None
+            assert (received.data["session_id"], received.data["seq"]) == (session_id, 1)
+    assert begun[0] == "id: none"
+
+
+async def test_a_reader_whose_event_is_not_kept_is_told_so_and_gets_all_that_is(lite: RunningApi) -> None:
+    session_id = (await lite.start(sub="late")).json()["session_id"]
+    for _ in range(3):
+        await happen(lite.database, session_id)
+    async with lite.database.write() as store:
+        first = (tables.events.c.session_id == session_id) & (tables.events.c.seq == 1)
+        await store.execute(delete(tables.events).where(first))
+    late = {"Authorization": f"Bearer {user_token('late')}"}
+    for path in ("/v1/events", f"/v1/sessions/{session_id}/events"):
+        async with listen(lite.http, path, str(uuid.uuid4()), **late) as events:
+            told = [await events.next() for _ in range(3)]
+        assert [(each.id != "", each.event, each.data.get("seq")) for each in told if each] == [
+            (False, "stream.reset", None),
+            (True, "session.note", 2),
+            (True, "session.note", 3),
+        ]
 
 
 async def test_a_user_hears_nothing_of_another_users_sessions(lite: RunningApi) -> None:

@@ -11,9 +11,12 @@ from sqlalchemy import select
 from charging.store import tables
 from tests.embedded import Embedded, embedded
 from tests.kill.points import POINTS, Point
+from tests.kill.steps import Captured
 
+# Of the steps of settlement this one is always run; `make soak` has all (test_settlement).
+WHERE: tuple[type[Point], ...] = (*POINTS, Captured)
 # Chargers with one connector, one for each point.
-EVSES = [f"FI-VRT-E{number}" for number in (12345, 12346, 12347, 12348, 12349, 12352, 12353, 12354, 12355, 12356)]
+EVSES = [f"FI-VRT-E{number}" for number in (*range(12345, 12350), *range(12352, 12358))]
 # 3 kW times 600: a kWh in two seconds, so that sessions last until they are stopped and the meter is seen to run.
 SLOW_CAR = {"capacity_kwh": 1000, "soc": 0.2, "max_dc_kw": 3, "max_ac_kw": 3}
 EVERYTHING = "everything"
@@ -40,16 +43,16 @@ async def take_stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
 async def struck(request: pytest.FixtureRequest, take_stack: Callable[[], Awaitable[Embedded]]) -> dict[str, Point]:
     """A session for each point, all at theirs when ``request.param`` was killed; everything runs again."""
     stack = await take_stack()
-    points = [point(stack, evse) for point, evse in zip(POINTS, EVSES, strict=True)]
-    await _all(point.prepare() for point in points)
-    await _all(point.approach() for point in points)
+    points = [point(stack, evse) for point, evse in zip(WHERE, EVSES, strict=True)]
+    await together(point.prepare() for point in points)
+    await together(point.approach() for point in points)
     async with stack.frozen("worker"):
-        await _all(point.arrive() for point in points)
+        await together(point.arrive() for point in points)
         async with stack.frozen("temporal"):
-            await _all(point.ask() for point in points)
+            await together(point.ask() for point in points)
             await kill(stack, request.param)
     await revived(stack, request.param)
-    await _all(point.proceed() for point in points)
+    await together(point.proceed() for point in points)
     return {point.name: point for point in points}
 
 
@@ -69,7 +72,8 @@ async def revived(stack: Embedded, target: str) -> None:
         await stack.restarted(target)
 
 
-async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """All at once."""
     async with asyncio.TaskGroup() as group:
         for each in work:
             group.create_task(each)

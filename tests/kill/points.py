@@ -252,4 +252,3 @@ POINTS: tuple[type[Point], ...] = (
     AwaitingCdr,
     Settling,
 )
-NAMES = [point.name for point in POINTS]

@@ -1,9 +1,10 @@
 """What every session must come to, whatever was killed: judged by the CPO's own records and by the store."""
 
 from decimal import Decimal
+from itertools import groupby
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from charging.money import to_minor
 from charging.store import tables
@@ -27,6 +28,56 @@ async def assert_completed_and_paid(stack: Embedded, session_id: str) -> None:
     assert receipt["energy_kwh"] > 0
     await assert_books_are_right(stack, session_id, paid=receipt["cost"])
     assert not await stack.rows(select(tables.evse_claims).where(tables.evse_claims.c.session_id == session_id))
+
+
+async def assert_credited(stack: Embedded, session_id: str, *, is_corrected: bool) -> None:
+    """Paid, given back, and where the CPO has corrected itself paid again: a receipt and a payment for each."""
+    states = ["settled"] * (3 if is_corrected else 2)
+    cdrs = select(tables.cdrs.c.state).where(tables.cdrs.c.session_id == session_id)
+    await eventually(lambda: _are(stack, cdrs, states), within_s=COMPLETED_WITHIN_S, every_s=0.25)
+    await eventually(lambda: _is_decided(stack, session_id), within_s=COMPLETED_WITHIN_S, every_s=0.25)
+    receipt, session = await stack.receipt(session_id), await _session(stack, session_id)
+    status = "paid" if is_corrected else "refunded"
+    assert (receipt["version"], receipt["payment_status"], session.payment_status) == (len(states), status, status)
+    bill = _only((await stack.records())["cdrs"], "id", f"CDR-{session.ocpi_session_id}")["total_cost"]["incl_vat"]
+    assert receipt["cost"] == (bill if is_corrected else 0)
+    await assert_one_payment_for_each_cdr(stack, session_id, ["capture", "refund", "capture"][: len(states)], bill)
+    await assert_books_are_right(stack, session_id, paid=receipt["cost"])
+
+
+async def assert_one_payment_for_each_cdr(stack: Embedded, session_id: str, kinds: list[str], bill: Decimal) -> None:
+    """The session's payments, each made, and each for the sum of the bill."""
+    of = tables.payments.c
+    query = select(of.kind, of.state, of.amount_minor).where(of.session_id == session_id).order_by(of.n)
+    assert [tuple(row) for row in await stack.rows(query)] == [(kind, "done", to_minor(bill, "EUR")) for kind in kinds]
+
+
+async def assert_events_are_right(stack: Embedded, session_id: str, receipts: int) -> None:
+    """Numbered without a gap, in their order, told once: one for each status and one for each receipt."""
+    of = tables.events.c
+    query = select(of.seq, of.position, of.type, of.data).where(of.session_id == session_id).order_by(of.seq)
+    rows = await eventually(lambda: _all_numbered(stack, query))
+    assert [row.seq for row in rows] == list(range(1, len(rows) + 1))
+    assert [row.position for row in rows] == sorted(row.position for row in rows)
+    statuses = [row.data["status"] for row in rows if row.type == "session.status"]
+    assert list(dict.fromkeys(statuses)) == [status for status, _ in groupby(statuses)]
+    assert statuses.count("completed") == 1
+    versions = [row.data["version"] for row in rows if row.type.startswith("payment_")]
+    assert versions == list(range(1, receipts + 1))
+
+
+async def _all_numbered(stack: Embedded, query: Select[Any]) -> list[Any]:
+    rows = await stack.rows(query)
+    return rows if all(row.position for row in rows) else []
+
+
+async def _are(stack: Embedded, query: Select[Any], expected: list[Any]) -> bool:
+    return [value for (value,) in await stack.rows(query)] == expected
+
+
+async def _is_decided(stack: Embedded, session_id: str) -> bool:
+    asked = select(tables.payments.c.key).where(tables.payments.c.session_id == session_id)
+    return not await stack.rows(asked.where(tables.payments.c.state == "asked"))
 
 
 async def assert_failed_for_nothing(stack: Embedded, session_id: str) -> None:

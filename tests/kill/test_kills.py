@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.kill.conftest import EVERYTHING
-from tests.kill.points import NAMES, Point
+from tests.kill.conftest import EVERYTHING, WHERE
+from tests.kill.points import Point
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for the whole kill
 
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for th
 ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox", "temporal")]
 
 
-@pytest.mark.parametrize("point", NAMES)
+@pytest.mark.parametrize("point", [point.name for point in WHERE])
 @pytest.mark.parametrize("struck", ["worker", EVERYTHING, *ALONE], indirect=True)
 async def test_a_session_survives_a_kill(struck: dict[str, Point], point: str) -> None:
     """One START, one bill, paid to the cent, nothing held; the same key is still the same session."""

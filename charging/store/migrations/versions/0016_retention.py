@@ -1,12 +1,12 @@
 """What refers to an event that is to be deleted
 
-Revision: 0017; revises: 0016
+Revision: 0016; revises: 0015
 """
 
 from alembic import op
 
-revision = "0017"
-down_revision = "0016"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

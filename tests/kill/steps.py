@@ -46,7 +46,7 @@ class Step(Point):
     async def approach(self) -> None:
         self.next().up(self.stack.data, self.evse_id, hangs=self.hangs)
         await self.lead_on()
-        await eventually(self.is_here, within_s=30, every_s=0.05, describe=lambda: self.name)
+        await eventually(self.is_here, within_s=90, every_s=0.05, describe=lambda: self.name)
 
     def let_go(self) -> None:
         """Nothing is held up any more."""
@@ -261,7 +261,7 @@ class Corrected(Credited):
         await super().prepare()
         TAKE_CORRECTION.up(self.stack.data, self.evse_id)
         await super().lead_on()
-        await eventually(self._is_refunded, within_s=30, every_s=0.1)
+        await eventually(self._is_refunded, within_s=90, every_s=0.1)
         self.let_go()
 
     async def _is_refunded(self) -> bool:

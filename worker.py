@@ -112,7 +112,7 @@ async def main() -> None:
     settings = get_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     runtime = temporal.measured_runtime(settings.metrics_address) if settings.metrics_address else None
-    database, client = Database(settings.database_url), await temporal.connect(runtime=runtime)
+    database, client = Database(settings.database_url), await temporal.connect(settings, runtime=runtime)
     peers = Peers(database, settings)
     if runtime is not None:
         peers.health.on_call = WorkerMetrics(runtime.metric_meter).called

@@ -43,8 +43,15 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     jwt_leeway_s: int = 10
 
-    # Encrypts outbound OCPI tokens at rest and keys the hash of user ids. Newest first, comma separated.
+    # Encrypts outbound OCPI tokens at rest, payloads in Temporal, and keys the hash of user ids. Newest first, comma
+    # separated.
     secret_keys: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    encrypt_payloads: bool | None = Field(
+        None, description="Whether Temporal gets ciphertext only; where it is not set, in production."
+    )
+    temporal_ui_origin: str | None = Field(
+        None, description="Origin (scheme://host:port) of the Temporal UI that may have payloads decoded."
+    )
 
     # Money.
     default_currency: str = "EUR"
@@ -83,6 +90,11 @@ class Settings(BaseSettings):
         pattern=r"^\S+:\d+$",
         description="host:port where the worker shows its metrics to Prometheus; nowhere where it is not set.",
     )
+
+    @property
+    def encrypts_payloads(self) -> bool:
+        """Whether what is written to Temporal is encrypted."""
+        return self.environment == "production" if self.encrypt_payloads is None else self.encrypt_payloads
 
     @model_validator(mode="after")
     def require_neighbours(self) -> "Settings":

@@ -26,6 +26,7 @@ from api.app import create_app
 from charging import names
 from charging.ocpi import wire
 from charging.ocpi.peers import Peers
+from charging.payload_codec import data_converter
 from charging.session.model import Policy
 from charging.settings import DEVELOPMENT_SECRET, Settings
 from charging.store import tables
@@ -160,8 +161,9 @@ async def running_stack(
         **(settings or {}),
     )
     async with AsyncExitStack() as stack:
+        client = _client(temporal, chosen)
         if not temporal.supports_time_skipping:  # that one serves a single test and cannot list
-            stack.push_async_callback(_terminate_all, temporal.client)
+            stack.push_async_callback(_terminate_all, client)
         database = Database(store_url)
         stack.push_async_callback(database.close)
         peers = Peers(database, chosen)
@@ -169,18 +171,23 @@ async def running_stack(
         cpo = await stack.enter_async_context(ScriptedCpo(version=version))
         connection = await cpo.befriend(database, chosen)
         if not temporal.supports_time_skipping:
-            stack.push_async_callback(drop_sync_schedule, temporal.client, connection.id)
+            stack.push_async_callback(drop_sync_schedule, client, connection.id)
         url = await stack.enter_async_context(serve(create_app(chosen), port))
         # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
         in_sandbox = SandboxedWorkflowRunner()
-        worker = await stack.enter_async_context(build_worker(temporal.client, database, peers, chosen, in_sandbox))
+        worker = await stack.enter_async_context(build_worker(client, database, peers, chosen, in_sandbox))
         sender = WebhookSender(allow_private=True)
         stack.push_async_callback(sender.aclose)
-        webhook_worker = build_webhook_worker(temporal.client, database, sender, chosen)
+        webhook_worker = build_webhook_worker(client, database, sender, chosen)
         await stack.enter_async_context(webhook_worker)
         headers = {"Authorization": f"Bearer {user_token()}"}
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
-        yield Stack(chosen, database, temporal.client, cpo, api, worker, webhook_worker)
+        yield Stack(chosen, database, client, cpo, api, worker, webhook_worker)
+
+
+def _client(temporal: WorkflowEnvironment, settings: Settings) -> Client:
+    """The server's client, which knows how to skip time, with the codec of these settings."""
+    return Client(**{**temporal.client.config(), "data_converter": data_converter(settings)})
 
 
 async def _terminate_all(client: Client) -> None:

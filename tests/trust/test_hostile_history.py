@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +105,17 @@ async def end(stack: Stack, session_id: str, session: dict[str, Any]) -> None:
     await stack.until(session_id, "completed", within_s=40)
 
 
-def worker_with(stack: Stack, keys: str) -> Worker:
+@asynccontextmanager
+async def worker_with(stack: Stack, keys: str) -> AsyncIterator[Worker]:
     """Another worker of the same engine whose payload keys are ``keys``."""
     converter = data_converter(Settings.model_validate({"encrypt_payloads": True, "secret_keys": keys}))
     client = Client(**{**stack.temporal.config(), "data_converter": converter})
-    return build_worker(client, stack.database, Peers(stack.database, stack.settings), stack.settings)
+    peers = Peers(stack.database, stack.settings)
+    try:
+        async with build_worker(client, stack.database, peers, stack.settings) as worker:
+            yield worker
+    finally:
+        await peers.aclose()
 
 
 async def last_task_failure(stack: Stack, session_id: str, reader: Client) -> str:

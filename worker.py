@@ -42,6 +42,15 @@ from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
 from workflows.webhook import WebhookWorkflow
 
+SESSION_WORKFLOWS = [
+    ChargingSessionWorkflow,
+    LateSessionWorkflow,
+    SettlementWorkflow,
+    SynchroniseWorkflow,
+    RefreshCurveWorkflow,
+]
+WEBHOOK_WORKFLOWS = [WebhookWorkflow]
+
 
 def build_worker(
     client: Client, database: Database, peers: Peers, settings: Settings, runner: WorkflowRunner | None = None
@@ -64,13 +73,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=names.TASK_QUEUE,
-        workflows=[
-            ChargingSessionWorkflow,
-            LateSessionWorkflow,
-            SettlementWorkflow,
-            SynchroniseWorkflow,
-            RefreshCurveWorkflow,
-        ],
+        workflows=SESSION_WORKFLOWS,
         activities=[
             *_activities(cpo),
             *_activities(plans),
@@ -94,7 +97,7 @@ def build_webhook_worker(client: Client, database: Database, sender: WebhookSend
     return Worker(
         client,
         task_queue=names.WEBHOOK_QUEUE,
-        workflows=[WebhookWorkflow],
+        workflows=WEBHOOK_WORKFLOWS,
         activities=_activities(activities),
         graceful_shutdown_timeout=timedelta(seconds=2),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from activities.cpo import CpoActivities
 from activities.curves import CurveActivities
@@ -87,6 +88,7 @@ def build_worker(
         # A worker that was killed is found out sooner; see docs/operations.md.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=settings.max_cached_workflows,
+        deployment_config=_deployment(settings),
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
     )
 
@@ -99,9 +101,21 @@ def build_webhook_worker(client: Client, database: Database, sender: WebhookSend
         task_queue=names.WEBHOOK_QUEUE,
         workflows=WEBHOOK_WORKFLOWS,
         activities=_activities(activities),
+        deployment_config=_deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=2),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """With a build id, open sessions move to the version that an operator makes the current one (docs/adr/0009)."""
+    if settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(names.DEPLOYMENT, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 

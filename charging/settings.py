@@ -83,6 +83,9 @@ class Settings(BaseSettings):
     sync_horizon_days: int = Field(30, ge=1, description="How far back a full pull reads sessions and CDRs.")
     max_event_streams: int = Field(20, ge=1, description="Event streams of one user at one API process.")
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
+    build_id: str | None = Field(
+        None, min_length=1, description="Version of this worker's code; where it is set, Temporal decides who gets it."
+    )
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
     metrics_address: str | None = Field(

@@ -7,6 +7,7 @@ only what has changed on purpose: a history that was recorded by older code is w
 import asyncio
 import json
 import os
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -45,7 +46,7 @@ async def record(name: str) -> int:
             await path.walk(stack, environment)
             runs = [await history(stack.temporal, *run) for run in await runs_of(stack, path)]
     body = {"path": name, "runs": sorted(runs, key=lambda run: run["events"][0]["eventTime"])}
-    (HISTORIES / f"{name}.json").write_text(json.dumps(body, separators=(",", ":")) + "\n")
+    (HISTORIES / f"{name}.json").write_text(_compact(body))
     return len(runs)
 
 
@@ -94,6 +95,11 @@ async def history(client: Client, workflow_id: str, run_id: str | None) -> dict[
     """A history as Temporal exports it, without what tells of the machine and replays nothing."""
     fetched = await client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history()
     return {"id": workflow_id, **without(json.loads(fetched.to_json()), {"identity", "stackTrace"})}
+
+
+def _compact(body: dict[str, Any]) -> str:
+    # Names of task queues that a worker had to itself carry its machine's.
+    return json.dumps(body, separators=(",", ":")).replace(socket.gethostname(), "recorder") + "\n"
 
 
 def without(value: Any, keys: set[str]) -> Any:

@@ -10,10 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from charging.reuniting import Reunion, reunite
 from charging.store import tables
-from charging.store.engine import Database
-from charging.temporal import connect
 from tests.embedded import Embedded, embedded
 from tests.programs import program
 from tests.waiting import eventually
@@ -75,19 +72,17 @@ async def test_a_store_that_is_newer_than_temporal_brings_it_up_to_date(tmp_path
         await end(stack, ended)
         begun = await stack.start(EVSE, key="3")
         await stack.until(begun, status="active", energy_kwh=charging)
-        await stack.sandbox("faults", {"stop": {"response": "REJECTED"}})
+        await stack.sandbox("faults", {"when": "STOP_SESSION", "kind": "response", "result": "REJECTED", "times": 1})
         await stack.stop(stopped)
         await stack.until(stopped, status="stopping")
         await stack.down()
         for left in data.glob("temporal.db*"):
             left.unlink()
         shutil.copy(tmp_path / "temporal.db", data / "temporal.db")
-        await stack.up()
-        found = await after_restore(stack)
-        assert (set(found.behind), found.started) == ({ended, stopped}, [begun])
-        assert (found.ended, found.unknown) == ([], [])
+        await stack.up("--restored")
+        assert "2 sessions go on" in told(stack)
+        assert "1 sessions that Temporal did not know are started again" in told(stack)
         await completed(stack, ended)
-        await stack.sandbox("faults", {})
         await completed(stack, stopped)
         await stack.until(begun, status="active", energy_kwh=charging)
         await end(stack, begun)
@@ -108,9 +103,9 @@ async def test_a_store_that_is_older_than_temporal_names_what_people_must_look_a
         for left in data.glob("charging.db*"):
             left.unlink()
         shutil.copy(tmp_path / "charging.db", data / "charging.db")
-        await stack.up()
-        found = await after_restore(stack)
-        assert (found.ended, found.unknown, found.started) == ([ended], [begun], [])
+        await stack.up("--restored")
+        assert f"{ended}  over in Temporal" in told(stack)
+        assert f"{begun}  not in the store" in told(stack)
         # What the CPO has is pulled again, and the bill is settled from the restored ledger.
         await eventually(lambda: is_paid(stack, ended), within_s=90)
 
@@ -121,9 +116,9 @@ def hot_copy(database: Path, copy: Path) -> None:
         source.execute("VACUUM INTO ?", (str(copy),))
 
 
-async def after_restore(stack: Embedded) -> Reunion:
-    """``charging db restored``, on the stack's own store and Temporal."""
-    raise NotImplementedError
+def told(stack: Embedded) -> str:
+    """What `charging up --restored` has told its operator."""
+    return (stack.data.parent / f"{stack.data.name}.stderr").read_text()
 
 
 async def is_paid(stack: Embedded, session_id: str) -> bool:

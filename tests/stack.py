@@ -18,6 +18,7 @@ import httpx
 import jwt
 from sqlalchemy import func, select, update
 from temporalio.client import Client, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -161,7 +162,7 @@ async def running_stack(
         **(settings or {}),
     )
     async with AsyncExitStack() as stack:
-        client = _client(temporal, chosen)
+        client = with_converter(temporal.client, data_converter(chosen))
         if not temporal.supports_time_skipping:  # that one serves a single test and cannot list
             stack.push_async_callback(_terminate_all, client)
         database = Database(store_url)
@@ -185,9 +186,11 @@ async def running_stack(
         yield Stack(chosen, database, client, cpo, api, worker, webhook_worker)
 
 
-def _client(temporal: WorkflowEnvironment, settings: Settings) -> Client:
-    """The server's client, which knows how to skip time, with the codec of these settings."""
-    return Client(**{**temporal.client.config(), "data_converter": data_converter(settings)})
+def with_converter(client: Client, converter: DataConverter) -> Client:
+    """The same client, whose interceptors know how to skip time, with another way to write."""
+    options = client.config()
+    options["data_converter"] = converter
+    return Client(**options)
 
 
 async def _terminate_all(client: Client) -> None:

@@ -13,7 +13,7 @@ SECRET = "robot@example.com"
 
 
 def with_keys(keys: str, *, encrypt: bool = True) -> Settings:
-    return Settings(secret_keys=keys, encrypt_payloads=encrypt)  # type: ignore[arg-type]  # a str becomes a secret
+    return Settings(secret_keys=keys, encrypt_payloads=encrypt)
 
 
 async def written(settings: Settings, value: object = SECRET) -> Payload:

@@ -79,7 +79,7 @@ class RestoredStore:
             await connection.execute(update(sessions).where(sessions.c.id == session_id).values(values))
 
 
-def _open_session(row: Row[Any]) -> OpenSession:
+def _open_session(row: Row[*tuple[Any, ...]]) -> OpenSession:
     return OpenSession(
         spec=SessionSpec.model_validate(row.spec),
         meter=meter_of(row),

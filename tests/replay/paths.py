@@ -67,8 +67,8 @@ async def _billed(stack: Stack, order: dict[str, Any] | None = None, **cdr: Any)
 async def _credit_and_correction(stack: Stack, _environment: WorkflowEnvironment) -> None:
     session_id, ended = await _billed(stack)
     await _until_paid(stack, session_id, "paid", 1)
-    credit = {"credit": True, "credit_reference_id": "CDR1", "total_cost": -0.5}
-    await stack.cpo.post_cdr(stack.cpo.cdr(ended, id="CDR2", **credit))
+    credit = stack.cpo.cdr(ended, id="CDR2", total_cost=-0.5, credit=True, credit_reference_id="CDR1")
+    await stack.cpo.post_cdr(credit)
     await _until_paid(stack, session_id, "refunded", 2)
     await stack.cpo.post_cdr(stack.cpo.cdr(ended, id="CDR3", total_cost=0.4))
     await _until_paid(stack, session_id, "paid", 3)

@@ -22,7 +22,7 @@ from charging.ocpi.peers import Peers
 from charging.payload_codec import ENCODING, data_converter
 from charging.settings import Settings
 from charging.store import tables
-from tests.stack import EVSE, Stack, running_stack, user_token
+from tests.stack import EVSE, Stack, running_stack, user_token, with_converter
 from tests.waiting import eventually
 from worker import build_worker
 
@@ -109,7 +109,7 @@ async def end(stack: Stack, session_id: str, session: dict[str, Any]) -> None:
 async def worker_with(stack: Stack, keys: str) -> AsyncIterator[Worker]:
     """Another worker of the same engine whose payload keys are ``keys``."""
     converter = data_converter(Settings.model_validate({"encrypt_payloads": True, "secret_keys": keys}))
-    client = Client(**{**stack.temporal.config(), "data_converter": converter})
+    client = with_converter(stack.temporal, converter)
     peers = Peers(stack.database, stack.settings)
     try:
         async with build_worker(client, stack.database, peers, stack.settings) as worker:

@@ -39,6 +39,7 @@ def test_every_path_has_its_history() -> None:
     assert [file.stem for file in HISTORIES] == sorted(PATHS)
 
 
+@pytest.mark.trust("1.13")
 @pytest.mark.parametrize("file", HISTORIES, ids=lambda file: file.stem)
 async def test_sessions_on_this_path_go_on_with_the_present_code(file: Path) -> None:
     for run in runs(file):

@@ -8,7 +8,8 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkflowRunner
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerDeploymentConfig, WorkflowRunner
 
 from activities.cpo import CpoActivities
 from activities.curves import CurveActivities
@@ -42,6 +43,15 @@ from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
 from workflows.webhook import WebhookWorkflow
 
+SESSION_WORKFLOWS = [
+    ChargingSessionWorkflow,
+    LateSessionWorkflow,
+    SettlementWorkflow,
+    SynchroniseWorkflow,
+    RefreshCurveWorkflow,
+]
+WEBHOOK_WORKFLOWS = [WebhookWorkflow]
+
 
 def build_worker(
     client: Client, database: Database, peers: Peers, settings: Settings, runner: WorkflowRunner | None = None
@@ -64,13 +74,7 @@ def build_worker(
     return Worker(
         client,
         task_queue=names.TASK_QUEUE,
-        workflows=[
-            ChargingSessionWorkflow,
-            LateSessionWorkflow,
-            SettlementWorkflow,
-            SynchroniseWorkflow,
-            RefreshCurveWorkflow,
-        ],
+        workflows=SESSION_WORKFLOWS,
         activities=[
             *_activities(cpo),
             *_activities(plans),
@@ -84,6 +88,7 @@ def build_worker(
         # A worker that was killed is found out sooner; see docs/operations.md.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=settings.max_cached_workflows,
+        deployment_config=_deployment(settings),
         workflow_runner=runner or UnsandboxedWorkflowRunner(),
     )
 
@@ -94,11 +99,23 @@ def build_webhook_worker(client: Client, database: Database, sender: WebhookSend
     return Worker(
         client,
         task_queue=names.WEBHOOK_QUEUE,
-        workflows=[WebhookWorkflow],
+        workflows=WEBHOOK_WORKFLOWS,
         activities=_activities(activities),
+        deployment_config=_deployment(settings),
         graceful_shutdown_timeout=timedelta(seconds=2),
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+
+
+def _deployment(settings: Settings) -> WorkerDeploymentConfig | None:
+    """With a build id, open sessions move to the version that an operator makes the current one (docs/adr/0009)."""
+    if settings.build_id is None:
+        return None
+    return WorkerDeploymentConfig(
+        version=WorkerDeploymentVersion(names.DEPLOYMENT, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=VersioningBehavior.AUTO_UPGRADE,
     )
 
 
@@ -112,7 +129,7 @@ async def main() -> None:
     settings = get_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     runtime = temporal.measured_runtime(settings.metrics_address) if settings.metrics_address else None
-    database, client = Database(settings.database_url), await temporal.connect(runtime=runtime)
+    database, client = Database(settings.database_url), await temporal.connect(settings, runtime=runtime)
     peers = Peers(database, settings)
     if runtime is not None:
         peers.health.on_call = WorkerMetrics(runtime.metric_meter).called

@@ -8,7 +8,7 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api import documentation, problems
+from api import codec, documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
 from api.health import Metrics, MetricsMiddleware
@@ -48,6 +48,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
+    app.mount(codec.PATH, codec.create_codec(settings, app.state.authenticator))
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     return app
 

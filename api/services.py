@@ -43,7 +43,7 @@ async def build_services(settings: Settings) -> Services:
     return Services(
         settings=settings,
         database=database,
-        temporal=await connect(lazy=True),
+        temporal=await connect(settings, lazy=True),
         connections=ConnectionStore(database, settings.secret_keys),
         peers=Peers(database, settings, "api"),
         receiver=Receiver(database, settings),

@@ -16,7 +16,7 @@ async def main() -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     async with Worker(
-        await connect(),
+        await connect(get_settings()),
         task_queue=BARE_QUEUE,
         workflows=[BareWorkflow],
         activities=[nothing],

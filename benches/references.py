@@ -5,6 +5,7 @@ from temporalio.client import Client
 
 from charging import names
 from charging.session.model import SessionState
+from charging.settings import get_settings
 from charging.temporal import connect
 
 
@@ -21,7 +22,7 @@ def trivial() -> FastAPI:
     @app.get("/queried/{session_id}")
     async def queried(request: Request, session_id: str) -> dict[str, str]:
         if not clients:
-            clients.append(await connect())
+            clients.append(await connect(get_settings()))
         handle = clients[0].get_workflow_handle(names.charging_session_id(session_id))
         state = await handle.query(names.Query.STATUS, result_type=SessionState)
         return {"session_id": session_id, "status": state.status, "energy_kwh": str(state.meter.kwh)}

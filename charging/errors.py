@@ -12,6 +12,7 @@
     ├── NeighbourRefused        a sibling service answered, and will not have what we asked
     ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
     ├── NotUnique               a row of this key is there already
+    ├── PayloadUnreadable       a payload in Temporal is encrypted with a key that is not configured here
     └── StoreUnavailable        the database is locked, full or away
 
 Errors are translated once, at the boundary: activities turn ``PeerError`` into typed outcomes, the API turns
@@ -93,3 +94,7 @@ class NotUnique(ChargingError):
 
 class StoreUnavailable(ChargingError):
     """The database did not take the write: nothing may be acknowledged."""
+
+
+class PayloadUnreadable(ChargingError):
+    """A payload in Temporal was encrypted with a key that is not configured here, or was changed since."""

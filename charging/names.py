@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 TASK_QUEUE: Final = "charging-sessions"
+DEPLOYMENT: Final = "charging-sessions"  # of our workers, where they have versions (docs/deploying.md)
 WEBHOOK_QUEUE: Final = "charging-webhooks"  # receivers that hang must not keep a CPO waiting
 
 

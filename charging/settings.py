@@ -43,8 +43,15 @@ class Settings(BaseSettings):
     jwt_audience: str | None = None
     jwt_leeway_s: int = 10
 
-    # Encrypts outbound OCPI tokens at rest and keys the hash of user ids. Newest first, comma separated.
+    # Encrypts outbound OCPI tokens at rest, payloads in Temporal, and keys the hash of user ids. Newest first, comma
+    # separated.
     secret_keys: SecretStr = SecretStr(DEVELOPMENT_SECRET)
+    encrypt_payloads: bool | None = Field(
+        None, description="Whether Temporal gets ciphertext only; where it is not set, in production."
+    )
+    temporal_ui_origin: str | None = Field(
+        None, description="Origin (scheme://host:port) of the Temporal UI that may have payloads decoded."
+    )
 
     # Money.
     default_currency: str = "EUR"
@@ -80,6 +87,9 @@ class Settings(BaseSettings):
         30, ge=1, description="How long deliveries that were made, or given up, are kept."
     )
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
+    build_id: str | None = Field(
+        None, min_length=1, description="Version of this worker's code; where it is set, Temporal decides who gets it."
+    )
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
     metrics_address: str | None = Field(
@@ -87,6 +97,11 @@ class Settings(BaseSettings):
         pattern=r"^\S+:\d+$",
         description="host:port where the worker shows its metrics to Prometheus; nowhere where it is not set.",
     )
+
+    @property
+    def encrypts_payloads(self) -> bool:
+        """Whether what is written to Temporal is encrypted."""
+        return self.environment == "production" if self.encrypt_payloads is None else self.encrypt_payloads
 
     @model_validator(mode="after")
     def require_neighbours(self) -> "Settings":

@@ -31,29 +31,31 @@ from temporalio.common import (
     WorkflowIDConflictPolicy,
     WorkflowIDReusePolicy,
 )
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging import names
+from charging.payload_codec import data_converter
 from charging.planning.publication import LOOK, CurveNews, CurveRefresh
 from charging.pulling import Pull, Synchronisation
 from charging.session.messages import CdrReceived, LateSession
 from charging.session.model import SessionSpec, SessionState, Status
+from charging.settings import Settings
 
 RPC_TIMEOUT = timedelta(seconds=5)
 
 
-async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
+async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
     """A client for the configured Temporal server. One per process. Raises when the server is away.
 
+    ``settings`` say whether what it writes is encrypted, and with which keys.
     ``lazy``: connects at the first call instead, so that the API starts, and takes what CPOs push, without Temporal.
     ``runtime``: one that is measured.
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime)
+    return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy, runtime=runtime)
 
 
 def measured_runtime(address: str) -> Runtime:

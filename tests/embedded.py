@@ -56,11 +56,12 @@ class Embedded:
 
     # ---- Processes ------------------------------------------------------------------------------------------------
 
-    async def up(self) -> None:
-        """Start it; return when it says that all is ready."""
+    async def up(self, *options: str) -> None:
+        """Start it, maybe with more ``options``; return when it says that all is ready."""
         with (self.data.parent / f"{self.data.name}.stderr").open("ab") as errors:
             self._supervisor = await asyncio.create_subprocess_exec(
                 *self._command,
+                *options,
                 "--data",
                 str(self.data),
                 stdin=asyncio.subprocess.DEVNULL,

@@ -18,6 +18,7 @@ import httpx
 import jwt
 from sqlalchemy import func, select, update
 from temporalio.client import Client, WorkflowHandle
+from temporalio.converter import DataConverter
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
@@ -26,6 +27,7 @@ from api.app import create_app
 from charging import names
 from charging.ocpi import wire
 from charging.ocpi.peers import Peers
+from charging.payload_codec import data_converter
 from charging.session.model import Policy
 from charging.settings import DEVELOPMENT_SECRET, Settings
 from charging.store import tables
@@ -160,8 +162,9 @@ async def running_stack(
         **(settings or {}),
     )
     async with AsyncExitStack() as stack:
+        client = with_converter(temporal.client, data_converter(chosen))
         if not temporal.supports_time_skipping:  # that one serves a single test and cannot list
-            stack.push_async_callback(_terminate_all, temporal.client)
+            stack.push_async_callback(_terminate_all, client)
         database = Database(store_url)
         stack.push_async_callback(database.close)
         peers = Peers(database, chosen)
@@ -169,18 +172,25 @@ async def running_stack(
         cpo = await stack.enter_async_context(ScriptedCpo(version=version))
         connection = await cpo.befriend(database, chosen)
         if not temporal.supports_time_skipping:
-            stack.push_async_callback(drop_sync_schedule, temporal.client, connection.id)
+            stack.push_async_callback(drop_sync_schedule, client, connection.id)
         url = await stack.enter_async_context(serve(create_app(chosen), port))
         # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
         in_sandbox = SandboxedWorkflowRunner()
-        worker = await stack.enter_async_context(build_worker(temporal.client, database, peers, chosen, in_sandbox))
+        worker = await stack.enter_async_context(build_worker(client, database, peers, chosen, in_sandbox))
         sender = WebhookSender(allow_private=True)
         stack.push_async_callback(sender.aclose)
-        webhook_worker = build_webhook_worker(temporal.client, database, sender, chosen)
+        webhook_worker = build_webhook_worker(client, database, sender, chosen)
         await stack.enter_async_context(webhook_worker)
         headers = {"Authorization": f"Bearer {user_token()}"}
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
-        yield Stack(chosen, database, temporal.client, cpo, api, worker, webhook_worker)
+        yield Stack(chosen, database, client, cpo, api, worker, webhook_worker)
+
+
+def with_converter(client: Client, converter: DataConverter) -> Client:
+    """The same client, whose interceptors know how to skip time, with another way to write."""
+    options = client.config()
+    options["data_converter"] = converter
+    return Client(**options)
 
 
 async def _terminate_all(client: Client) -> None:

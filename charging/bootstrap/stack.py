@@ -1,6 +1,7 @@
 """The embedded stack as a whole: started in order, published in ``run.json``, ended in order."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from charging.bootstrap.keys import DevelopmentSecrets
 from charging.bootstrap.neighbours import Payments, payments_of
 from charging.bootstrap.ports import Ports
 from charging.bootstrap.processes import end_leftover
-from charging.bootstrap.recipe import Recipe
+from charging.bootstrap.recipe import ROOT, Recipe
 from charging.bootstrap.registration import connect_sandbox
 from charging.bootstrap.tokens import DEMO_USER, RUN_TOKEN_TTL, issued, mint
 
@@ -33,6 +34,7 @@ class StackOptions:
     speed: int = 1
     with_sandbox: bool = True
     payments: Payments | None = None
+    restored: bool = False  # the directory was put together from copies of different moments
 
 
 Progress = Callable[[str], None]
@@ -105,6 +107,9 @@ class Stack:
         progress("Starting Temporal")
         await self._temporal.start()
         await self._temporal.until_ready(READY_PATIENCE_S)
+        if self._options.restored:
+            progress("Bringing the store and Temporal together")
+            await _reunite(self._recipe)
         progress("Starting " + ", ".join(child.spec.name for child in self._others))
         for child in self._others:
             await child.start()
@@ -136,6 +141,13 @@ def _migrate(url: str) -> None:
     from charging.store.migrate import upgrade  # here: commands that only talk HTTP need not load a database
 
     upgrade(url)
+
+
+async def _reunite(recipe: Recipe) -> None:
+    """`charging db restored` with the environment of this stack; what it finds is for people, so on stderr."""
+    command = [sys.executable, "-m", "charging.cli", "db", "restored"]
+    process = await asyncio.create_subprocess_exec(*command, env=recipe.environment(), cwd=ROOT, stdout=sys.stderr)
+    await process.wait()
 
 
 async def _end_leftovers(directory: DataDirectory) -> None:

@@ -1,15 +1,17 @@
-"""``charging db``: the store's schema."""
+"""``charging db``: the store's schema, and what a restored store needs."""
 
-from typing import Annotated
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from charging.cli.output import notes
+
+if TYPE_CHECKING:
+    from charging.reuniting import Reunion
+
 app = typer.Typer(help="The database.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Keep ``upgrade`` a subcommand although it is the only one."""
 
 
 @app.command()
@@ -23,3 +25,31 @@ def upgrade(
     from charging.store.migrate import upgrade as migrate
 
     migrate(url or get_settings().database_url)
+
+
+@app.command()
+def restored() -> None:
+    """Once after a restore, before API and workers start: bring the store and Temporal together (docs/backup.md)."""
+    found = asyncio.run(_reunite())
+    notes.print(f"{len(found.behind)} sessions go on and hear {found.messages} messages again with the rest")
+    notes.print(f"{len(found.started)} sessions that Temporal did not know are started again from the store")
+    for session_id in found.ended:
+        typer.echo(f"{session_id}  over in Temporal, open in the store: an older store was restored")
+    for session_id in found.unknown:
+        typer.echo(f"{session_id}  not in the store: stop it at its CPO, then terminate its workflow")
+    if found.ended or found.unknown:
+        raise typer.Exit(1)
+
+
+async def _reunite() -> "Reunion":
+    from charging.reuniting import reunite  # here: most commands need no database
+    from charging.settings import get_settings
+    from charging.store.engine import Database
+    from charging.temporal import connect
+
+    settings = get_settings()
+    database = Database(settings.database_url)
+    try:
+        return await reunite(database, await connect(settings), datetime.now(UTC))
+    finally:
+        await database.close()

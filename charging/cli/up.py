@@ -45,10 +45,14 @@ def up(
             show_default="wallet",
         ),
     ] = None,
+    restored: Annotated[
+        bool, typer.Option("--restored", help="Once, where the data directory comes from copies of different moments.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One line of JSON on stdout when all is ready.")] = False,
 ) -> None:
     """Run Temporal, worker, API and sandbox CPO on this machine. Ctrl-C or SIGTERM ends it; nothing is lost."""
-    options = StackOptions(DataDirectory.of(data), ports is PortChoice.AUTO, speed, not no_sandbox, payments)
+    auto = ports is PortChoice.AUTO
+    options = StackOptions(DataDirectory.of(data), auto, speed, not no_sandbox, payments, restored)
     asyncio.run(_serve(options, as_json))
 
 

@@ -10,10 +10,14 @@ from pydantic import SecretStr
 
 def cipher(secret_keys: SecretStr, purpose: str) -> MultiFernet:
     """``secret_keys``: comma separated, newest first; all decrypt, the first encrypts. Each purpose has its own."""
-    keys = [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
-    return MultiFernet([Fernet(_derive(key, purpose)) for key in keys])
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(derived(key, purpose))) for key in split(secret_keys)])
 
 
-def _derive(key: str, purpose: str) -> bytes:
-    derived = HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(key.encode())
-    return base64.urlsafe_b64encode(derived)
+def split(secret_keys: SecretStr) -> list[str]:
+    """The keys of the setting, newest first."""
+    return [key.strip() for key in secret_keys.get_secret_value().split(",") if key.strip()]
+
+
+def derived(key: str, purpose: str) -> bytes:
+    """The 32 bytes that ``key`` is used as for one purpose; nothing of another purpose can be told from them."""
+    return HKDF(SHA256(), length=32, salt=None, info=purpose.encode()).derive(key.encode())

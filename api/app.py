@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from api import documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
-from api.health import Metrics, MetricsMiddleware
+from api.metrics import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.routes import ROUTES
 from api.services import Services, build_services

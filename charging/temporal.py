@@ -7,7 +7,7 @@ Connection settings are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPA
 import zlib
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from temporalio.client import (
@@ -43,6 +43,11 @@ from charging.session.messages import CdrReceived, LateSession
 from charging.session.model import SessionSpec, SessionState, Status
 
 RPC_TIMEOUT = timedelta(seconds=5)
+_BUCKETS: Final = {
+    "charging_phase_seconds": (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 8 * 3600, 86400, 7 * 86400),
+    "charging_cpo_seconds": (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0),
+    "charging_plan_drift_kwh": (0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
+}
 
 
 async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Client:
@@ -59,7 +64,11 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
 def measured_runtime(address: str) -> Runtime:
     """A runtime that shows Prometheus its metrics on http://``address``/metrics. Raises where that cannot be bound."""
     prometheus = PrometheusConfig(
-        bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        bind_address=address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides=_BUCKETS,
     )
     return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
 

@@ -248,6 +248,14 @@ sessions = Table(
     Index("ix_sessions_ocpi", "connection_id", "ocpi_session_id"),
     Index("ix_sessions_poll", "poll_at"),
     Index("ix_sessions_admission", "admission", "created_at"),
+    Index(
+        "ix_sessions_open",
+        "network",
+        "status",
+        "phase",
+        sqlite_where=text("status IN ('pending', 'active', 'stopping')"),
+        postgresql_where=text("status IN ('pending', 'active', 'stopping')"),
+    ),
 )
 
 idempotency_keys = Table(
@@ -448,6 +456,12 @@ cdrs = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Index("ix_cdrs_ocpi", "connection_id", "ocpi_session_id"),
     Index("ix_cdrs_dispute", "dispute", "received_at"),
+    Index(
+        "ix_cdrs_unsettled",
+        "received_at",
+        sqlite_where=text("state = 'received'"),
+        postgresql_where=text("state = 'received'"),
+    ),
 )
 
 receipts = Table(

@@ -17,7 +17,7 @@ from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
 from activities.webhooks import WebhookActivities
-from charging import names, temporal
+from charging import names, temporal, tracing
 from charging.curve_refresher import CurveRefresher
 from charging.live_costs import LiveCosts
 from charging.neighbours.purse import payments_port
@@ -111,6 +111,7 @@ async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = get_settings()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    tracing.start("charging-worker")
     runtime = temporal.measured_runtime(settings.metrics_address) if settings.metrics_address else None
     database, client = Database(settings.database_url), await temporal.connect(runtime=runtime)
     peers = Peers(database, settings)

@@ -15,6 +15,7 @@ from api.metrics import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.routes import ROUTES
 from api.services import Services, build_services
+from charging import tracing
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
 from charging.settings import Settings, get_settings
@@ -34,6 +35,7 @@ log = logging.getLogger(__name__)
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens nothing before its lifespan begins."""
     settings = settings or get_settings()
+    tracing.start("charging-api")
     app = FastAPI(
         title="Charging sessions",
         version=version("charging-sessions"),
@@ -41,6 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
         routes=ROUTES,
+        telemetry={"operation_spans": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
     app.state.authenticator = Authenticator(settings)

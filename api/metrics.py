@@ -72,10 +72,10 @@ class MetricsMiddleware:
         try:
             await self._app(scope, receive, noting)
         finally:
-            self._metrics.answered(scope["method"], _template(scope), status, time.perf_counter() - began)
+            self._metrics.answered(scope["method"], template_of(scope), status, time.perf_counter() - began)
 
 
-def _template(scope: Scope) -> str:
+def template_of(scope: Scope) -> str:
     """The template of the path, whole: the route itself knows it without the prefixes of routers around its own."""
     context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
     return str(getattr(context, "path", "none"))

@@ -36,7 +36,7 @@ from temporalio.envconfig import ClientConfig
 from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 
-from charging import names
+from charging import names, tracing
 from charging.planning.publication import LOOK, CurveNews, CurveRefresh
 from charging.pulling import Pull, Synchronisation
 from charging.session.messages import CdrReceived, LateSession
@@ -58,7 +58,13 @@ async def connect(*, lazy: bool = False, runtime: Runtime | None = None) -> Clie
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config, data_converter=pydantic_data_converter, lazy=lazy, runtime=runtime)
+    return await Client.connect(
+        **config,
+        data_converter=pydantic_data_converter,
+        interceptors=tracing.interceptors(),
+        lazy=lazy,
+        runtime=runtime,
+    )
 
 
 def measured_runtime(address: str) -> Runtime:

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from api.ocpi.showing import show_doctor
 from api.services import Services
+from charging import tracing
 from charging.errors import StoreUnavailable
 from charging.ocpi import wire
 from charging.ocpi.models import OcpiModel
@@ -29,6 +30,7 @@ from charging.store.odd import store_odd_message
 # The headers that answer the request being served; set by the route, `peer` and `caller`; read by `reply`.
 _echo: ContextVar[Mapping[str, str]] = ContextVar("ocpi_echo")
 
+_SPAN_NAMES: Final = {wire.REQUEST_ID: "ocpi.request_id", wire.CORRELATION_ID: "ocpi.correlation_id"}
 _SWAPPED: Final = {
     wire.FROM_COUNTRY: wire.TO_COUNTRY,
     wire.FROM_PARTY: wire.TO_PARTY,
@@ -230,7 +232,9 @@ class OcpiRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_in_ocpi(request: Request) -> Response:
-            _echo.set({h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers})
+            ids = {h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers}
+            _echo.set(ids)
+            tracing.note({_SPAN_NAMES[header]: value for header, value in ids.items()})
             try:
                 return await handle(request)
             except OcpiRefusal as refusal:

@@ -1,9 +1,11 @@
 """``python -m charging.sandbox.neighbours``: all neighbours in a process of their own."""
 
 import argparse
+import logging
 
 import uvicorn
 
+from charging import logs
 from charging.sandbox.neighbours.app import create_app
 from charging.sandbox.neighbours.settings import NeighbourSettings
 
@@ -15,8 +17,9 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8200)
     parser.add_argument("--engine", default="http://127.0.0.1:8000", help="where our API is, for webhooks")
     arguments = parser.parse_args()
+    logs.configure(logging.WARNING)
     app = create_app(NeighbourSettings(engine_url=arguments.engine))
-    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_config=None, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

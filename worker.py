@@ -110,7 +110,7 @@ def _activities(partner: object) -> list[Callable[..., Any]]:
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = get_settings()
-    logs.configure()
+    logs.configure(log_format=settings.log_format)
     temporal.use_our_logs()
     tracing.start("charging-worker")
     for warning in settings.warnings():

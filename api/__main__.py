@@ -6,6 +6,7 @@ import uvicorn
 
 from api.protocol import GuardedProtocol
 from charging import logs, temporal
+from charging.settings import get_settings
 
 
 def main() -> None:
@@ -16,7 +17,7 @@ def main() -> None:
     parser.add_argument("--no-access-log", dest="access_log", action="store_false", help="do not log each request")
     parser.add_argument("--grace", type=int, default=5, help="s that requests under way have when it is to stop")
     arguments = parser.parse_args()
-    logs.configure()
+    logs.configure(log_format=get_settings().log_format)
     temporal.use_our_logs()
     uvicorn.run(
         "api.app:create_app",

@@ -13,21 +13,13 @@ from fastapi import FastAPI
 from api import documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
-<<<<<<< HEAD
+from api.edge import Edge
+from api.limits import Limits
 from api.metrics import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.routes import ROUTES
 from api.services import Services, build_services
-from charging import tracing
-=======
-from api.edge import Edge
-from api.health import Metrics, MetricsMiddleware
-from api.limits import Limits
-from api.reserving import build_commander
-from api.routes import ROUTES
-from api.services import Services, build_services
-from charging import logs
->>>>>>> hH
+from charging import logs, tracing
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
 from charging.settings import Settings, get_settings
@@ -76,7 +68,7 @@ async def _use_quota(app: FastAPI, name: str, ends_at: datetime, amount: int) ->
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    logs.configure()
+    logs.configure(log_format=app.state.settings.log_format)
     for warning in app.state.settings.warnings():
         log.warning(warning)
     services = await build_services(app.state.settings)

@@ -1,7 +1,7 @@
 """What every process writes down of itself, and what it never does: secrets and people's data are blacked out.
 
-One set-up for all processes: one handler at the root, whose formatter blacks out what any other formatter has written,
-messages, values and tracebacks alike. Another way to write lines is another inner formatter.
+One set-up for all processes: one handler at the root, whose formatter blacks out what any other formatter has written
+(``charging.log_lines``), messages, values and tracebacks alike.
 """
 
 import logging
@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Final
 
-_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
+from charging.log_lines import LogFormat, line_formatter
+
 _SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 
 _HIDDEN_NAME = (
@@ -48,15 +49,15 @@ class RedactingFormatter(logging.Formatter):
         return redact(self.inner.format(record))
 
 
-def configure(level: int | str = logging.INFO) -> None:
-    """Set up this process's logging. Where the root has a handler already, it stays as it is.
+def configure(level: int | str = logging.INFO, log_format: LogFormat = "text") -> None:
+    """Set up this process's logging: lines of ``log_format`` on stderr.
 
-    Handlers that a web server has made for itself black out from now on, whatever they write.
+    Where the root has a handler already, it stays as it is. Handlers that a web server has made for itself black out from now on, whatever they write.
     """
     root = logging.getLogger()
     if not root.handlers:
         ours = logging.StreamHandler(sys.stderr)
-        ours.setFormatter(RedactingFormatter(logging.Formatter(_FORMAT)))
+        ours.setFormatter(RedactingFormatter(line_formatter(log_format)))
         root.addHandler(ours)
         root.setLevel(level)
         sys.excepthook = _log_uncaught

@@ -94,6 +94,7 @@ class Settings(BaseSettings):
     max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON objects for machines.")
     metrics_address: str | None = Field(
         None,
         pattern=r"^\S+:\d+$",

@@ -19,12 +19,8 @@ from starlette.types import Scope
 from api.limits import limits_of
 from api.ocpi.showing import show_doctor
 from api.services import Services
-<<<<<<< HEAD
 from charging import tracing
-from charging.errors import StoreUnavailable
-=======
 from charging.errors import Problem, StoreUnavailable
->>>>>>> hH
 from charging.ocpi import wire
 from charging.ocpi.models import OcpiModel
 from charging.ocpi.versions import DIALECTS, Dialect, Kind

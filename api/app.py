@@ -1,9 +1,11 @@
-"""The API's application: ``uvicorn api.app:create_app --factory``. Wiring only."""
+"""The API's application, which ``python -m api`` serves. Wiring only."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -11,15 +13,19 @@ from fastapi import FastAPI
 from api import codec, documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
-from api.health import Metrics, MetricsMiddleware
+from api.edge import Edge
+from api.limits import Limits
+from api.metrics import Metrics, MetricsMiddleware
 from api.reserving import build_commander
 from api.routes import ROUTES
 from api.services import Services, build_services
+from charging import logs, tracing
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
 from charging.pruner import Pruner
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
+from charging.store.quotas import QuotaStore
 from charging.store.reservations import ReservationStore
 from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
@@ -35,6 +41,7 @@ log = logging.getLogger(__name__)
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application; it opens nothing before its lifespan begins."""
     settings = settings or get_settings()
+    tracing.start("charging-api")
     app = FastAPI(
         title="Charging sessions",
         version=version("charging-sessions"),
@@ -42,19 +49,30 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         redirect_slashes=False,
         routes=ROUTES,
+        telemetry={"operation_spans": False, "metrics": False, "logs": False},
     )
     app.state.settings = settings
+    app.state.limits = Limits(settings, partial(_use_quota, app))
     app.state.authenticator = Authenticator(settings)
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
     app.mount(codec.PATH, codec.create_codec(settings, app.state.authenticator))
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    app.add_middleware(Edge)
     return app
+
+
+async def _use_quota(app: FastAPI, name: str, ends_at: datetime, amount: int) -> int:
+    services: Services = app.state.services
+    return await QuotaStore(services.database).use(name, ends_at, amount)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    logs.configure(log_format=app.state.settings.log_format)
+    for warning in app.state.settings.warnings():
+        log.warning(warning)
     services = await build_services(app.state.settings)
     desk = build_desk(services)
     app.state.services, app.state.desk = services, desk

@@ -5,6 +5,7 @@ import uuid
 from api.auth import User
 from api.desk import Desk
 from charging.errors import Problem
+from charging.log_lines import about_session
 from charging.session.reading import StatusRow
 
 
@@ -13,6 +14,7 @@ async def own_session(desk: Desk, session_id: str, user: User) -> StatusRow:
     row = await desk.reader.status(canonical_id(session_id), user.sub)
     if row is None:
         raise _absent()
+    about_session(row.id)
     return row
 
 

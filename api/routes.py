@@ -15,6 +15,7 @@ from api import (
     health,
     history,
     invoices,
+    metrics,
     neighbours,
     ocpi,
     plans,
@@ -31,7 +32,7 @@ from api import (
 # A whole Location with hundreds of EVSEs is pushed in one body; robots' requests have a limit in api.strict_json.
 MAX_PARTNER_BODY_BYTES = 8 * 1024 * 1024
 
-_USERS = (sessions, plans, quotes, receipts, events, webhooks, evses, reservations, history, health)
+_USERS = (sessions, plans, quotes, receipts, events, webhooks, evses, reservations, history, health, metrics)
 _PARTNERS = (
     ocpi,
     connections,

@@ -15,6 +15,7 @@ from api.schemas import StartRequest
 from api.services import Services
 from api.workflow_calls import start_workflow
 from charging.errors import Problem
+from charging.log_lines import about_session
 from charging.ocpi.evse_id import EvseConnector, choose_connector
 from charging.ocpi.own_tokens import one_time_token, user_key
 from charging.ocpi.refresh import EvseRefresh
@@ -89,6 +90,7 @@ class Starter:
         if started.admission != "accepted":
             return
         session_id = started.spec.session_id
+        about_session(session_id)
         try:
             await start_workflow(self._services.temporal, started.spec)
         except Problem:

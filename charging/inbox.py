@@ -18,6 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging.errors import StoreUnavailable
+from charging.log_lines import about_session
 from charging.names import Signal
 from charging.session.messages import CdrReceived, CommandResultMessage, LateSession, PricesChanged, SessionUpdated
 from charging.session.model import CpoStatus
@@ -96,6 +97,7 @@ class Inbox:
 
     async def _deliver(self, mail: Mail) -> None:
         """All of one session's mail, in order. Session snapshots coalesce into one: the newest."""
+        about_session(mail.session_id)
         delivered: list[int] = []
         for at, message in enumerate(mail.messages):
             told = any(m.kind is Kind.SESSION for m in mail.messages[:at])

@@ -4,10 +4,11 @@ Connection settings are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPA
 ``temporalio.envconfig`` from the environment or its TOML profiles.
 """
 
+import logging
 import zlib
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
 from temporalio.client import (
@@ -32,10 +33,17 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
-from charging import names
+from charging import names, tracing
 from charging.payload_codec import data_converter
 from charging.planning.publication import LOOK, CurveNews, CurveRefresh
 from charging.pulling import Pull, Synchronisation
@@ -44,6 +52,11 @@ from charging.session.model import SessionSpec, SessionState, Status
 from charging.settings import Settings
 
 RPC_TIMEOUT = timedelta(seconds=5)
+_BUCKETS: Final = {
+    "charging_phase_seconds": (1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 3 * 3600, 8 * 3600, 86400, 7 * 86400),
+    "charging_cpo_seconds": (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0),
+    "charging_plan_drift_kwh": (0.1, 0.25, 0.5, 1, 2, 5, 10, 20),
+}
 
 
 async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | None = None) -> Client:
@@ -55,15 +68,37 @@ async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | 
     """
     config = ClientConfig.load_client_connect_config()
     config.setdefault("target_host", "localhost:7233")
-    return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy, runtime=runtime)
+    return await Client.connect(
+        **config,
+        data_converter=data_converter(settings),
+        interceptors=tracing.interceptors(),
+        lazy=lazy,
+        runtime=runtime,
+    )
+
+
+# The library's core would write to the terminal by itself, past our formatter (charging.logs).
+_LOGGING = LoggingConfig(
+    filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+    forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+)
+
+
+def use_our_logs() -> None:
+    """What the library logs goes where everything else goes. Call it once, before the first client of a process."""
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_LOGGING)))
 
 
 def measured_runtime(address: str) -> Runtime:
     """A runtime that shows Prometheus its metrics on http://``address``/metrics. Raises where that cannot be bound."""
     prometheus = PrometheusConfig(
-        bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
+        bind_address=address,
+        counters_total_suffix=True,
+        unit_suffix=True,
+        durations_as_seconds=True,
+        histogram_bucket_overrides=_BUCKETS,
     )
-    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
+    return Runtime(telemetry=TelemetryConfig(logging=_LOGGING, metrics=prometheus))
 
 
 def search_attributes(spec: SessionSpec, status: Status) -> TypedSearchAttributes:

@@ -38,6 +38,7 @@ with workflow.unsafe.imports_passed_through():
     from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
+    from workflows import session_metrics
     from workflows.quick_step import quick_step
 
 Message = TypeVar("Message", bound=BaseModel)
@@ -168,6 +169,7 @@ class ChargingSessionWorkflow:
     async def _plan(self) -> None:
         """Made once for each wish, so that a repeated send keeps its start; and again when it no longer holds."""
         order = plan_rules.order(self._state, workflow.now())
+        session_metrics.planned(self._state, order)
         plan_rules.planned(self._state, order, await self._made(order), workflow.now())
 
     async def _made(self, order: PlanOrder) -> ChargingPlan:
@@ -346,7 +348,9 @@ class ChargingSessionWorkflow:
         return self._published != self._state.changes
 
     def _snapshot(self) -> Publication:
+        before = self._state.told, self._state.told_at
         note_status(self._state, workflow.now())
+        session_metrics.moved_on(self._state, *before)
         self._publications += 1
         length = workflow.info().get_current_history_length()
         return publication(self._state, length=length, n=self._publications)

@@ -16,9 +16,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from api.limits import limits_of
 from api.ocpi.showing import show_doctor
 from api.services import Services
-from charging.errors import StoreUnavailable
+from charging import tracing
+from charging.errors import Problem, StoreUnavailable
 from charging.ocpi import wire
 from charging.ocpi.models import OcpiModel
 from charging.ocpi.versions import DIALECTS, Dialect, Kind
@@ -29,6 +31,7 @@ from charging.store.odd import store_odd_message
 # The headers that answer the request being served; set by the route, `peer` and `caller`; read by `reply`.
 _echo: ContextVar[Mapping[str, str]] = ContextVar("ocpi_echo")
 
+_SPAN_NAMES: Final = {wire.REQUEST_ID: "ocpi.request_id", wire.CORRELATION_ID: "ocpi.correlation_id"}
 _SWAPPED: Final = {
     wire.FROM_COUNTRY: wire.TO_COUNTRY,
     wire.FROM_PARTY: wire.TO_PARTY,
@@ -58,7 +61,7 @@ async def peer(request: Request) -> Connection:
     """
     who = await _identify(request, echoes=(wire.REQUEST_ID, wire.CORRELATION_ID, *_SWAPPED))
     if not who.connection.is_active:
-        raise _unauthorized()
+        raise _unauthorized(request)
     if who.is_next:
         await services(request).connections.adopt(who)
     return who.connection
@@ -74,7 +77,10 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     candidates = wire.token_candidates(request.headers.get(wire.AUTHORIZATION))
     who = await services(request).connections.by_server_token(candidates) if candidates else None
     if who is None:
-        raise _unauthorized()
+        raise _unauthorized(request)
+    wait_s = await limits_of(request).peer(request, who.connection.id)
+    if wait_s is not None:
+        raise _too_many("too many requests", wait_s)
     request.state.caller = who
     form = wire.form_of_token(request.headers[wire.AUTHORIZATION], who.token)
     if form != who.connection.sends_token_form:
@@ -82,7 +88,16 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     return who
 
 
-def _unauthorized() -> OcpiRefusal:
+def _too_many(message: str, wait_s: int) -> OcpiRefusal:
+    """HTTP 429: nothing was read, nothing is kept, and the peer sends it again."""
+    return OcpiRefusal(wire.CLIENT_ERROR, message, http_status=429, headers={"Retry-After": str(wait_s)})
+
+
+def _unauthorized(request: Request) -> OcpiRefusal:
+    try:
+        limits_of(request).failed(request)
+    except Problem as problem:
+        return OcpiRefusal(wire.CLIENT_ERROR, problem.detail, http_status=problem.status, headers=problem.headers)
     return OcpiRefusal(
         wire.CLIENT_ERROR, "no such credentials token", http_status=401, headers={"WWW-Authenticate": "Token"}
     )
@@ -230,7 +245,9 @@ class OcpiRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def handle_in_ocpi(request: Request) -> Response:
-            _echo.set({h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers})
+            ids = {h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers}
+            _echo.set(ids)
+            tracing.note({_SPAN_NAMES[header]: value for header, value in ids.items()})
             try:
                 return await handle(request)
             except OcpiRefusal as refusal:

@@ -18,6 +18,7 @@ from typing import Any, Final
 import httpx
 from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
+from charging import tracing
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
 from charging.ocpi.peer_url import may_be_private_peer
 from charging.ocpi.wire import (
@@ -107,7 +108,10 @@ class Transport:
         2xx without an envelope is taken as its data, as it is safe for what only reads. ``seen`` is told of every
         answer, also of one that is none of OCPI.
         """
-        ids = {REQUEST_ID: str(uuid.uuid4()), CORRELATION_ID: correlation_id or str(uuid.uuid4())}
+        ids = {
+            REQUEST_ID: str(uuid.uuid4()),
+            CORRELATION_ID: correlation_id or tracing.correlation_id() or str(uuid.uuid4()),
+        }
         sent = {
             AUTHORIZATION: encode_token(token, form),
             **(ids if with_ids else {}),
@@ -137,6 +141,15 @@ class Transport:
         return await self._exchange("GET", url, None, None, dict(headers))
 
     async def _exchange(
+        self, method: str, url: str, content: bytes | None, params: Mapping[str, str] | None, headers: dict[str, str]
+    ) -> tuple[int, httpx.Headers, bytes]:
+        about = {"http.request.method": method}
+        if CORRELATION_ID in headers:
+            about |= {"ocpi.correlation_id": headers[CORRELATION_ID], "ocpi.request_id": headers[REQUEST_ID]}
+        with tracing.called(f"OCPI {method}", about):
+            return await self._sent(method, url, content, params, headers)
+
+    async def _sent(
         self, method: str, url: str, content: bytes | None, params: Mapping[str, str] | None, headers: dict[str, str]
     ) -> tuple[int, httpx.Headers, bytes]:
         try:

@@ -24,8 +24,9 @@ class WorkerMetrics:
     def called(self, call: Call) -> None:
         """Count one call, and note how its CPO is doing."""
         connection = {"connection": call.connection.name}
-        self._calls.add(1, {**connection, "operation": _operation(call), "outcome": call.outcome})
-        self._seconds.record(call.seconds, connection)
+        kind = {**connection, "operation": _operation(call), "outcome": call.outcome}
+        self._calls.add(1, kind)
+        self._seconds.record(call.seconds, kind)
         self._is_open.set(call.breaker.state is not BreakerState.CLOSED, connection)
         self._failures.set(call.breaker.failures, connection)
         if call.outcome in ("answered", "refused"):

@@ -296,5 +296,6 @@ class SessionState(BaseModel):
     unpublished: list[TimelineEntry] = []
     noted: int = 0  # timeline entries so far, of all runs
     told: str = ""  # status and phase of the newest ``session.status`` event
+    told_at: datetime | None = None  # when that was
     changes: int = 0  # raised by every change, so that the workflow knows when to publish
     run: int = 0  # continue-as-new runs before this one

@@ -28,7 +28,7 @@ def note_status(state: SessionState, now: datetime) -> None:
     entry = TimelineEntry(n=state.noted, at=now, type=EventType.STATUS, detail=told, data=data)
     state.noted += 1
     state.unpublished = [*state.unpublished, entry]
-    state.told = told
+    state.told, state.told_at = told, now
 
 
 def changed(state: SessionState) -> None:

@@ -248,6 +248,14 @@ sessions = Table(
     Index("ix_sessions_ocpi", "connection_id", "ocpi_session_id"),
     Index("ix_sessions_poll", "poll_at"),
     Index("ix_sessions_admission", "admission", "created_at"),
+    Index(
+        "ix_sessions_open",
+        "network",
+        "status",
+        "phase",
+        sqlite_where=text("status IN ('pending', 'active', 'stopping')"),
+        postgresql_where=text("status IN ('pending', 'active', 'stopping')"),
+    ),
 )
 
 idempotency_keys = Table(
@@ -448,6 +456,12 @@ cdrs = Table(
     Column("received_at", UtcDateTime, nullable=False),
     Index("ix_cdrs_ocpi", "connection_id", "ocpi_session_id"),
     Index("ix_cdrs_dispute", "dispute", "received_at"),
+    Index(
+        "ix_cdrs_unsettled",
+        "received_at",
+        sqlite_where=text("state = 'received'"),
+        postgresql_where=text("state = 'received'"),
+    ),
 )
 
 receipts = Table(
@@ -576,6 +590,14 @@ job_reports = Table(
     Column("due_at", UtcDateTime, nullable=False),
     Column("problem", Text),  # of the last attempt
     Index("ix_job_reports_waiting", "state", "session_id", "place"),
+)
+
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("name", String(300), primary_key=True),  # of a policy and who it is for, e.g. user/{sub}
+    Column("ends_at", UtcDateTime, nullable=False),  # of the window
+    Column("used", BigInteger, nullable=False),  # of the quota in it, by all processes
 )
 
 leases = Table(

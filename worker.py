@@ -18,7 +18,7 @@ from activities.plans import PlanActivities
 from activities.records import RecordActivities
 from activities.synchronisation import SynchronisationActivities
 from activities.webhooks import WebhookActivities
-from charging import names, temporal
+from charging import logs, names, temporal
 from charging.curve_refresher import CurveRefresher
 from charging.live_costs import LiveCosts
 from charging.neighbours.purse import payments_port
@@ -127,7 +127,10 @@ def _activities(partner: object) -> list[Callable[..., Any]]:
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = get_settings()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure()
+    temporal.use_our_logs()
+    for warning in settings.warnings():
+        logging.getLogger(__name__).warning(warning)
     runtime = temporal.measured_runtime(settings.metrics_address) if settings.metrics_address else None
     database, client = Database(settings.database_url), await temporal.connect(settings, runtime=runtime)
     peers = Peers(database, settings)

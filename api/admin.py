@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from fastapi.security import APIKeyHeader
 from pydantic import BaseModel, ConfigDict
 
+from api.limits import limits_of
 from api.services import Services
 from charging.errors import Problem
 from charging.store.connections import Connection, ConnectionStore
@@ -16,9 +17,10 @@ _api_key = APIKeyHeader(name="X-API-Key", auto_error=False)
 
 
 async def require_admin(request: Request, key: Annotated[str | None, Depends(_api_key)] = None) -> None:
-    """401 unless ``X-API-Key`` is the admin's; compared in constant time."""
+    """401 unless ``X-API-Key`` is the admin's, 429 after too many; compared in constant time."""
     expected = services_of(request).settings.admin_key.get_secret_value()
     if key is None or not hmac.compare_digest(key.encode(), expected.encode()):
+        limits_of(request).failed(request)
         challenge = {"WWW-Authenticate": 'ApiKey realm="charging-sessions"'}
         raise Problem(401, "unauthorized", "X-API-Key is missing or wrong.", headers=challenge)
 

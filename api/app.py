@@ -1,9 +1,11 @@
-"""The API's application: ``uvicorn api.app:create_app --factory``. Wiring only."""
+"""The API's application, which ``python -m api`` serves. Wiring only."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -11,15 +13,19 @@ from fastapi import FastAPI
 from api import codec, documentation, problems
 from api.auth import Authenticator
 from api.desk import build_desk
+from api.edge import Edge
 from api.health import Metrics, MetricsMiddleware
+from api.limits import Limits
 from api.reserving import build_commander
 from api.routes import ROUTES
 from api.services import Services, build_services
+from charging import logs
 from charging.inbox import Inbox
 from charging.neighbours.robot_jobs import job_reporter
 from charging.pruner import Pruner
 from charging.settings import Settings, get_settings
 from charging.store.curves import CurveStore
+from charging.store.quotas import QuotaStore
 from charging.store.reservations import ReservationStore
 from charging.store.sync_states import SyncStateStore
 from charging.sweeper import Sweeper
@@ -44,17 +50,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         routes=ROUTES,
     )
     app.state.settings = settings
+    app.state.limits = Limits(settings, partial(_use_quota, app))
     app.state.authenticator = Authenticator(settings)
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
     app.mount(codec.PATH, codec.create_codec(settings, app.state.authenticator))
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
+    app.add_middleware(Edge)
     return app
+
+
+async def _use_quota(app: FastAPI, name: str, ends_at: datetime, amount: int) -> int:
+    services: Services = app.state.services
+    return await QuotaStore(services.database).use(name, ends_at, amount)
 
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    logs.configure()
+    for warning in app.state.settings.warnings():
+        log.warning(warning)
     services = await build_services(app.state.settings)
     desk = build_desk(services)
     app.state.services, app.state.desk = services, desk

@@ -10,12 +10,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import jwt
 from fastapi import Request
 from jwt.exceptions import PyJWKClientConnectionError
 
+from api.limits import limits_of
 from api.problems import unauthorized, unavailable
 from charging.errors import Problem
 from charging.settings import Settings
@@ -183,13 +185,25 @@ def _scopes(claim: Any) -> frozenset[str] | None:
     return frozenset(s for s in claim if isinstance(s, str)) if isinstance(claim, list) else frozenset()
 
 
-def authenticated(scope: str) -> Callable[[Request], Any]:
-    """A dependency: the caller, allowed to do ``scope``."""
+def authenticated(scope: str, *, costly: bool = False) -> Callable[[Request], Any]:
+    """A dependency: the caller, allowed to do ``scope``. ``costly``: counted by the limit for what is costly."""
 
     async def user(request: Request) -> User:
-        authenticator: Authenticator = request.app.state.authenticator
-        caller = await authenticator.user(request)
-        caller.require(scope)
-        return caller
+        return await admitted(request, scope, costly=costly)
 
     return user
+
+
+async def admitted(request: Request, scope: str, *, costly: bool = False) -> User:
+    """The caller, allowed to do ``scope``, within the limits. Raises ``Problem`` 401, 403, 429, 503."""
+    authenticator: Authenticator = request.app.state.authenticator
+    limits = limits_of(request)
+    try:
+        caller = await authenticator.user(request)
+    except Problem as problem:
+        if problem.status == HTTPStatus.UNAUTHORIZED:
+            limits.failed(request)
+        raise
+    await limits.user(request, caller.sub, costly=costly)
+    caller.require(scope)
+    return caller

@@ -64,6 +64,7 @@ CODES: Final = {
     "dispute_not_found": 404,
     "dispute_not_acceptable": 409,
     "curve_not_published": 409,
+    "request_timeout": 408,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "validation_error": 422,
@@ -72,10 +73,17 @@ CODES: Final = {
     "url_not_allowed": 422,
     "plan_unavailable": 501,
     "too_many_streams": 429,
+    "rate_limited": 429,
     "service_unavailable": 503,
     "cpo_unavailable": 503,
 }
-BODY_CODES: Final = ("malformed_json", "body_too_large", "unsupported_media_type", "validation_error")
+BODY_CODES: Final = (
+    "malformed_json",
+    "request_timeout",
+    "body_too_large",
+    "unsupported_media_type",
+    "validation_error",
+)
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
@@ -159,6 +167,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _without_framework_errors(operation)
+            _with_limits(operation)
             if path.startswith("/v1/") and not path.startswith(("/v1/admin/", "/v1/neighbours/")):
                 operation["security"] = [{"bearer": []}]
     for model in ("HTTPValidationError", "ValidationError"):
@@ -171,6 +180,19 @@ def _without_framework_errors(operation: dict[str, Any]) -> None:
     described = json.dumps(operation["responses"].get("422", {}))
     if "HTTPValidationError" in described:
         del operation["responses"]["422"]
+
+
+def _with_limits(operation: dict[str, Any]) -> None:
+    """Whoever has to say who they are may do so too often."""
+    if "401" not in operation["responses"]:
+        return
+    refusal = operation["responses"].setdefault("429", problems("rate_limited")[429])
+    text = {"schema": {"type": "string"}}
+    refusal["headers"] = {
+        "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds until it is worth another try."},
+        "RateLimit-Policy": {**text, "description": 'Whose quota it was, e.g. `"user";q=2000;w=10`; also on answers.'},
+        "RateLimit": {**text, "description": 'What is left for how many seconds, e.g. `"user";r=0;t=7`.'},
+    }
 
 
 def main() -> None:

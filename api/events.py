@@ -29,7 +29,7 @@ _EXTRA: Final = doc.header("Last-Event-ID", "The `id` of the last event that you
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {"description": "Server-Sent Events, without an end.", "content": {"text/event-stream": {}}}
 }
-_PROBLEMS: Final = doc.problems("validation_error", "too_many_streams")
+_PROBLEMS: Final = doc.problems("validation_error", "too_many_streams", "rate_limited")
 
 
 @router.get(

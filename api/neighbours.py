@@ -7,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api import documentation as doc
+from api.limits import limits_of
 from api.problems import invalid
 from api.strict_json import parse, read_limited
 from charging.errors import Problem
@@ -74,4 +75,5 @@ def _require_signature(request: Request, body: bytes) -> None:
     try:
         Webhook(secret).verify(body, dict(request.headers), json_parse=False)
     except (WebhookVerificationError, ValueError):  # the library lets headers that are no base64 through as ValueError
+        limits_of(request).failed(request)
         raise Problem(401, "signature_invalid", "The webhook is not signed by Payments, or too old.") from None

@@ -28,6 +28,7 @@ router = APIRouter(
 )
 
 Reader = Annotated[User, Depends(authenticated(READ))]
+CostlyReader = Annotated[User, Depends(authenticated(READ, costly=True))]
 PlanBody = Annotated[PlanRequestBody, Depends(strict_body(PlanRequestBody))]
 
 _PICTURE_CODES = ("session_not_found", "plan_not_found", "plan_unavailable")
@@ -40,7 +41,7 @@ _PICTURE_CODES = ("session_not_found", "plan_not_found", "plan_unavailable")
     responses=doc.problems(*doc.BODY_CODES, "evse_not_found", "connector_not_available"),
     openapi_extra=doc.body(PlanRequestBody),
 )
-async def preview_plan(request: Request, user: Reader, body: PlanBody) -> Response:
+async def preview_plan(request: Request, user: CostlyReader, body: PlanBody) -> Response:
     """The plan that a session at this EVSE would get now, by the prices that hold there. Starts nothing."""
     desk, now = desk_of(request), datetime.now(UTC)
     require_future(body.departure_time, now)
@@ -78,7 +79,7 @@ async def read_plan(request: Request, session_id: str, user: Reader) -> Response
     summary="The same as a picture (SVG)",
     responses={200: {"content": {"image/svg+xml": {}}}, **doc.problems(*_PICTURE_CODES)},
 )
-async def read_plan_svg(request: Request, session_id: str, user: Reader) -> Response:
+async def read_plan_svg(request: Request, session_id: str, user: CostlyReader) -> Response:
     """Planned and metered power, prices, energy and departure over time."""
     return Response(await _picture(request, session_id, user, "svg"), media_type="image/svg+xml")
 
@@ -89,7 +90,7 @@ async def read_plan_svg(request: Request, session_id: str, user: Reader) -> Resp
     summary="The same as a picture (PNG)",
     responses={200: {"content": {"image/png": {}}}, **doc.problems(*_PICTURE_CODES)},
 )
-async def read_plan_png(request: Request, session_id: str, user: Reader) -> Response:
+async def read_plan_png(request: Request, session_id: str, user: CostlyReader) -> Response:
     """Planned and metered power, prices, energy and departure over time."""
     return Response(await _picture(request, session_id, user, "png"), media_type="image/png")
 

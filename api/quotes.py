@@ -24,7 +24,7 @@ router = APIRouter(
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),
 )
 
-Reader = Annotated[User, Depends(authenticated(READ))]
+Reader = Annotated[User, Depends(authenticated(READ, costly=True))]
 QuoteBody = Annotated[QuoteRequest, Depends(strict_body(QuoteRequest))]
 
 

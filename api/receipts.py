@@ -26,6 +26,7 @@ router = APIRouter(
 )
 
 Reader = Annotated[User, Depends(authenticated(READ))]
+CostlyReader = Annotated[User, Depends(authenticated(READ, costly=True))]
 Writer = Annotated[User, Depends(authenticated(WRITE))]
 _CODES = ("session_not_found", "receipt_not_found", "receipt_not_ready", "validation_error")
 
@@ -56,7 +57,7 @@ async def read_receipt(request: Request, session_id: str, user: Reader, query: W
     response_class=Response,
     responses={200: {"content": {"application/pdf": {}}}, **doc.problems(*_CODES)},
 )
-async def read_receipt_pdf(request: Request, session_id: str, user: Reader, query: Wanted) -> Response:
+async def read_receipt_pdf(request: Request, session_id: str, user: CostlyReader, query: Wanted) -> Response:
     """The same receipt as one page."""
     receipt = await _receipt(request, session_id, user, query.version)
     name = f"receipt-{receipt.session_id}-{receipt.version}.pdf"

@@ -25,7 +25,7 @@ router = APIRouter(
 )
 
 Reader = Annotated[User, Depends(authenticated(READ))]
-Writer = Annotated[User, Depends(authenticated(WRITE))]
+Writer = Annotated[User, Depends(authenticated(WRITE, costly=True))]
 Order = Annotated[ReservationRequest, Depends(strict_body(ReservationRequest))]
 
 

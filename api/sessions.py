@@ -12,7 +12,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
-from api.auth import READ, WRITE, User, authenticated
+from api.auth import READ, WRITE, User, admitted, authenticated
 from api.desk import Desk, desk_of
 from api.ownership import canonical_id, own_session
 from api.plans import require_future
@@ -53,6 +53,7 @@ router = APIRouter(
 
 Reader = Annotated[User, Depends(authenticated(READ))]
 Writer = Annotated[User, Depends(authenticated(WRITE))]
+CostlyWriter = Annotated[User, Depends(authenticated(WRITE, costly=True))]
 StartBody = Annotated[StartRequest, Depends(strict_body(StartRequest))]
 StopBody = Annotated[StopRequestBody, Depends(strict_body(StopRequestBody))]
 ProfileBody = Annotated[ProfileRequestBody, Depends(strict_body(ProfileRequestBody))]
@@ -86,8 +87,7 @@ async def read_status(request: Request) -> Response:
     """
     # The most called endpoint by far, and the first route to be matched: parameters that the framework reads and
     # dependencies would cost more than the read itself.
-    user = await request.app.state.authenticator.user(request)
-    user.require(READ)
+    user = await admitted(request, READ)
     desk = desk_of(request)
     row = await own_session(desk, request.path_params["session_id"], user)
     if request.query_params:
@@ -117,7 +117,7 @@ async def read_status(request: Request) -> Response:
     ),
     openapi_extra=doc.with_key(StartRequest),
 )
-async def start_session(request: Request, user: Writer, order: StartBody) -> Response:
+async def start_session(request: Request, user: CostlyWriter, order: StartBody) -> Response:
     """Starts one session. With an `Idempotency-Key`, a repeat answers 201 with the same session and its status."""
     started = await desk_of(request).starter.start(user, order, idempotency_key(request))
     session_id = started.spec.session_id
@@ -182,7 +182,7 @@ async def list_sessions(request: Request, user: Reader, query: Annotated[History
     },
     openapi_extra=doc.body(ProfileRequestBody),
 )
-async def post_profile(request: Request, session_id: str, user: Writer, body: ProfileBody) -> Response:
+async def post_profile(request: Request, session_id: str, user: CostlyWriter, body: ProfileBody) -> Response:
     """A cap, a departure, both, or a schedule. A newer request supersedes an open one."""
     desk = desk_of(request)
     now = datetime.now(UTC)
@@ -198,7 +198,7 @@ async def post_profile(request: Request, session_id: str, user: Writer, body: Pr
     summary="Full power again",
     responses={**doc.problems("session_not_found", *_PROFILE_CODES), **doc.still_open(ProfileClearedAnswer)},
 )
-async def delete_profile(request: Request, session_id: str, user: Writer) -> Response:
+async def delete_profile(request: Request, session_id: str, user: CostlyWriter) -> Response:
     """Removes the profile at the charger."""
     desk = desk_of(request)
     is_cleared = await clear_profile(desk, await own_session(desk, session_id, user), user)

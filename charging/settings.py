@@ -1,18 +1,23 @@
-"""Settings, from the environment (prefix ``CHARGING_``). Temporal's own come from ``temporalio.envconfig``.
+"""Settings, from the environment (prefix ``CHARGING_``), or from files of a folder, one a setting.
 
-Safe by default: ``environment=production`` refuses to start with a development secret (``require_production_secrets``).
+Temporal's own come from ``temporalio.envconfig``. Safe by default: ``environment=production`` refuses to start with what
+is fit for development only (``require_production``).
 """
 
+import os
 from base64 import b64encode
 from decimal import Decimal
 from functools import lru_cache
-from typing import Literal
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
 
 from charging.session.model import Policy
 
+SHORTEST_KEY: Final = 32  # characters
 DEVELOPMENT_SECRET = "development-only-secret-of-charging-sessions"  # noqa: S105 - refused in production
 # A Standard Webhooks secret is base64.
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_" + b64encode(DEVELOPMENT_SECRET.encode()).decode()
@@ -21,10 +26,15 @@ DEVELOPMENT_WEBHOOK_SECRET = "whsec_" + b64encode(DEVELOPMENT_SECRET.encode()).d
 class Settings(BaseSettings):
     """All settings of the API and the worker. Durations in seconds, money in ``default_currency``."""
 
-    model_config = SettingsConfigDict(env_prefix="CHARGING_", env_nested_delimiter="__", extra="ignore")
+    # What is refused at a start is logged, and may be a secret.
+    model_config = SettingsConfigDict(
+        env_prefix="CHARGING_", env_nested_delimiter="__", extra="ignore", hide_input_in_errors=True
+    )
 
     environment: Literal["development", "production"] = "development"
+    secrets_dir: Path | None = Field(None, description="Folder with a file for each setting that is given in one.")
     database_url: str = "sqlite+aiosqlite:///.charging/charging.db"
+    database_password: SecretStr | None = Field(None, description="For `database_url`, which then needs to hold none.")
     public_url: str = Field("http://127.0.0.1:8000", description="Base URL under which CPOs reach this API.")
 
     # The eMSP that we are (OCPI credentials role).
@@ -42,6 +52,12 @@ class Settings(BaseSettings):
     jwt_issuer: str | None = None
     jwt_audience: str | None = None
     jwt_leeway_s: int = 10
+
+    # Rate limits, in requests per second on an average of 10 s; 0 is no limit (docs/operations.md).
+    user_rate: float = Field(200, ge=0, description="Requests per second of one user.")
+    costly_rate: float = Field(50, ge=0, description="Starts, reservations, profiles, plans and quotes of one user.")
+    peer_rate: float = Field(500, ge=0, description="Requests per second of one CPO or hub.")
+    stranger_rate: float = Field(50, ge=0, description="Failed authentications per second at one address.")
 
     # Encrypts outbound OCPI tokens at rest, payloads in Temporal, and keys the hash of user ids. Newest first, comma
     # separated.
@@ -103,6 +119,31 @@ class Settings(BaseSettings):
         """Whether what is written to Temporal is encrypted."""
         return self.environment == "production" if self.encrypt_payloads is None else self.encrypt_payloads
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment before the files in ``CHARGING_SECRETS_DIR``, named as its variables in lower case."""
+        folder = os.environ.get("CHARGING_SECRETS_DIR")
+        if folder is None:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise ValueError("CHARGING_SECRETS_DIR is not a folder")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
+
+    @model_validator(mode="after")
+    def put_password_into_url(self) -> "Settings":
+        """So that all who connect to the database need nothing but ``database_url``."""
+        if self.database_password is not None:
+            url = make_url(self.database_url).set(password=self.database_password.get_secret_value())
+            self.database_url = url.render_as_string(hide_password=False)
+        return self
+
     @model_validator(mode="after")
     def require_neighbours(self) -> "Settings":
         """Whoever is chosen has an address, and in production no development secret."""
@@ -120,18 +161,42 @@ class Settings(BaseSettings):
         return {name: secrets for name, secrets in chosen.items() if name == self.payments} | jobs
 
     @model_validator(mode="after")
-    def require_production_secrets(self) -> "Settings":
-        """In production every secret is given, users are checked by JWKS, and the clock of power is not bent."""
+    def require_production(self) -> "Settings":
+        """In production every secret is given and long, users are checked by JWKS, and nothing goes in the clear."""
         if self.environment != "production":
             return self
         secrets = (self.admin_key, self.secret_keys)
         if any(map(_is_for_development, secrets)):
             raise ValueError("production needs CHARGING_ADMIN_KEY and CHARGING_SECRET_KEYS")
+        keys = [self.admin_key.get_secret_value(), *self.secret_keys.get_secret_value().split(",")]
+        if any(len(key.strip()) < SHORTEST_KEY for key in keys):
+            words = f"each of CHARGING_SECRET_KEYS of {SHORTEST_KEY} characters or more"
+            raise ValueError(f"production needs CHARGING_ADMIN_KEY and {words}")
+        if not self.public_url.startswith("https://"):
+            raise ValueError("production needs a CHARGING_PUBLIC_URL that begins with https://")
+        if self.jwks_url is not None and not self.jwks_url.startswith("https://"):
+            raise ValueError("production needs a CHARGING_JWKS_URL that begins with https://")
         if self.jwks_url is None or any(a.startswith("HS") for a in self.jwt_algorithms):
             raise ValueError("production needs CHARGING_JWKS_URL and asymmetric CHARGING_JWT_ALGORITHMS")
         if self.max_power_factor != 1:
             raise ValueError("production takes no CHARGING_MAX_POWER_FACTOR but 1")
         return self
+
+    def warnings(self) -> list[str]:
+        """What is allowed in production and worth a look; said at each start."""
+        if self.environment != "production":
+            return []
+        found = {
+            "CHARGING_ALLOW_PRIVATE_PEERS: CPOs and webhooks may name addresses inside this network": (
+                self.allow_private_peers
+            ),
+            "CHARGING_JWT_ISSUER and CHARGING_JWT_AUDIENCE: a token that was made for somebody else is taken": (
+                self.jwt_issuer is None or self.jwt_audience is None
+            ),
+            "CHARGING_PAYMENTS=wallet: nobody pays with real money": self.payments == "wallet",
+            "CHARGING_DATABASE_URL: SQLite serves one machine only": self.database_url.startswith("sqlite"),
+        }
+        return [words for words, is_so in found.items() if is_so]
 
 
 def _is_for_development(secret: SecretStr) -> bool:

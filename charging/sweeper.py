@@ -26,6 +26,7 @@ from charging.settings import Settings
 from charging.store.engine import Database
 from charging.store.inbox import InboxStore
 from charging.store.leases import LeaseStore
+from charging.store.quotas import QuotaStore
 from charging.store.starts import StartStore
 from charging.store.watch import CLAIMS_AT_ONCE, WatchStore
 from charging.temporal import RPC_TIMEOUT, stop_late_session
@@ -51,6 +52,7 @@ class Sweeper:
         self._leases = LeaseStore(database)
         self._starts = StartStore(database)
         self._inbox = InboxStore(database)
+        self._quotas = QuotaStore(database)
         self._client = client
         self._peers = peers
         self._receiver = receiver
@@ -172,6 +174,7 @@ class Sweeper:
         now = datetime.now(UTC)
         await self._watch.arm(now, self._silence)
         await self._inbox.forget(now - KEEP_DELIVERED)
+        await self._quotas.forget(now)
         for session_id in await self._watch.never_begun(now - NEVER_BEGUN_AFTER):
             # Safe beside a start that is only slow: the workflow's first step finds it abandoned and ends.
             if await self._is_gone(session_id) and await self._starts.abandon(session_id):

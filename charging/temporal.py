@@ -4,6 +4,7 @@ Connection settings are Temporal's own (``TEMPORAL_ADDRESS``, ``TEMPORAL_NAMESPA
 ``temporalio.envconfig`` from the environment or its TOML profiles.
 """
 
+import logging
 import zlib
 from dataclasses import replace
 from datetime import timedelta
@@ -32,7 +33,14 @@ from temporalio.common import (
     WorkflowIDReusePolicy,
 )
 from temporalio.envconfig import ClientConfig
-from temporalio.runtime import PrometheusConfig, Runtime, TelemetryConfig
+from temporalio.runtime import (
+    LogForwardingConfig,
+    LoggingConfig,
+    PrometheusConfig,
+    Runtime,
+    TelemetryConfig,
+    TelemetryFilter,
+)
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging import names
@@ -58,12 +66,24 @@ async def connect(settings: Settings, *, lazy: bool = False, runtime: Runtime | 
     return await Client.connect(**config, data_converter=data_converter(settings), lazy=lazy, runtime=runtime)
 
 
+# The library's core would write to the terminal by itself, past our formatter (charging.logs).
+_LOGGING = LoggingConfig(
+    filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
+    forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
+)
+
+
+def use_our_logs() -> None:
+    """What the library logs goes where everything else goes. Call it once, before the first client of a process."""
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_LOGGING)))
+
+
 def measured_runtime(address: str) -> Runtime:
     """A runtime that shows Prometheus its metrics on http://``address``/metrics. Raises where that cannot be bound."""
     prometheus = PrometheusConfig(
         bind_address=address, counters_total_suffix=True, unit_suffix=True, durations_as_seconds=True
     )
-    return Runtime(telemetry=TelemetryConfig(metrics=prometheus))
+    return Runtime(telemetry=TelemetryConfig(logging=_LOGGING, metrics=prometheus))
 
 
 def search_attributes(spec: SessionSpec, status: Status) -> TypedSearchAttributes:

@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from api.limits import limits_of
 from api.ocpi.showing import show_doctor
 from api.services import Services
-from charging.errors import StoreUnavailable
+from charging.errors import Problem, StoreUnavailable
 from charging.ocpi import wire
 from charging.ocpi.models import OcpiModel
 from charging.ocpi.versions import DIALECTS, Dialect, Kind
@@ -58,7 +59,7 @@ async def peer(request: Request) -> Connection:
     """
     who = await _identify(request, echoes=(wire.REQUEST_ID, wire.CORRELATION_ID, *_SWAPPED))
     if not who.connection.is_active:
-        raise _unauthorized()
+        raise _unauthorized(request)
     if who.is_next:
         await services(request).connections.adopt(who)
     return who.connection
@@ -74,7 +75,10 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     candidates = wire.token_candidates(request.headers.get(wire.AUTHORIZATION))
     who = await services(request).connections.by_server_token(candidates) if candidates else None
     if who is None:
-        raise _unauthorized()
+        raise _unauthorized(request)
+    wait_s = await limits_of(request).peer(request, who.connection.id)
+    if wait_s is not None:
+        raise _too_many("too many requests", wait_s)
     request.state.caller = who
     form = wire.form_of_token(request.headers[wire.AUTHORIZATION], who.token)
     if form != who.connection.sends_token_form:
@@ -82,7 +86,16 @@ async def _identify(request: Request, *, echoes: tuple[str, ...]) -> Caller:
     return who
 
 
-def _unauthorized() -> OcpiRefusal:
+def _too_many(message: str, wait_s: int) -> OcpiRefusal:
+    """HTTP 429: nothing was read, nothing is kept, and the peer sends it again."""
+    return OcpiRefusal(wire.CLIENT_ERROR, message, http_status=429, headers={"Retry-After": str(wait_s)})
+
+
+def _unauthorized(request: Request) -> OcpiRefusal:
+    try:
+        limits_of(request).failed(request)
+    except Problem as problem:
+        return OcpiRefusal(wire.CLIENT_ERROR, problem.detail, http_status=problem.status, headers=problem.headers)
     return OcpiRefusal(
         wire.CLIENT_ERROR, "no such credentials token", http_status=401, headers={"WWW-Authenticate": "Token"}
     )

@@ -79,10 +79,10 @@ class Recipe:
     def api(self) -> ChildSpec:
         """The REST API and OCPI endpoints, with the inbox and the sweeper in it."""
         command = [
-            sys.executable, "-m", "uvicorn", "api.app:create_app", "--factory", "--host", HOST,
-            "--port", str(self.ports.api), "--no-access-log", "--timeout-graceful-shutdown", "3",
+            sys.executable, "-m", "api", "--host", HOST, "--port", str(self.ports.api),
+            "--no-access-log", "--grace", "3",
         ]  # fmt: skip
-        return self._spec("api", command, "api.app:create_app", self._answers(f"{self.api_url}/readyz"))
+        return self._spec("api", command, "-m api", self._answers(f"{self.api_url}/readyz"))
 
     def sandbox(self) -> ChildSpec:
         """The sandbox CPO, a real OCPI peer with books of its own."""

@@ -153,7 +153,7 @@ async def _reunite(recipe: Recipe) -> None:
 async def _end_leftovers(directory: DataDirectory) -> None:
     """End what a killed supervisor left behind, where the system could not do it for us."""
     left = read_json(directory.run_file) or {}
-    marks = {"api": "api.app:create_app", "worker": "worker.py", "sandbox": "charging.sandbox"}
+    marks = {"api": "-m api", "worker": "worker.py", "sandbox": "charging.sandbox"}
     marks["neighbours"] = "charging.sandbox.neighbours"
     marks["temporal"] = str(directory.temporal_db)
     for name, pid in left.get("pids", {}).items():

@@ -1,9 +1,11 @@
 """Runs a command; the one place where a failure becomes words on stderr and an exit code."""
 
+import logging
 import sys
 
 import typer
 
+from charging import logs
 from charging.bootstrap.errors import StackError
 from charging.cli import alone
 from charging.cli.failure import Failure
@@ -11,6 +13,7 @@ from charging.cli.failure import Failure
 
 def main() -> None:
     """Run the command given on the command line."""
+    logs.configure(logging.WARNING)
     try:
         _commands()()
     except (Failure, StackError) as failure:

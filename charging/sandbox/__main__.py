@@ -1,16 +1,15 @@
 """``python -m charging.sandbox``: the sandbox CPO in a process of its own."""
 
 import argparse
-import logging
+import sys
 from pathlib import Path
 from typing import Any
 
 import uvicorn
 
+from charging import logs
 from charging.sandbox.app import create_app
 from charging.sandbox.settings import SandboxSettings
-
-_log = logging.getLogger("charging.sandbox")
 
 
 def _arguments() -> argparse.Namespace:
@@ -36,15 +35,16 @@ def main() -> None:
         if (value := getattr(arguments, name)) is not None
     }
     settings = SandboxSettings(**given)
-    logging.basicConfig(level=arguments.log_level.upper(), format="%(asctime)s %(name)s %(message)s")
+    logs.configure(arguments.log_level.upper())
     if "token" not in settings.model_fields_set:
-        _log.warning("no --token given; register with %s", settings.token)
+        sys.stderr.write(f"no --token given; register with {settings.token}\n")
     app = create_app(settings, arguments.data)
     uvicorn.run(
         app,
         host=arguments.host,
         port=arguments.port,
         log_level=arguments.log_level,
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=3,
     )

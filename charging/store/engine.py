@@ -33,7 +33,11 @@ class Database:
         self.url = url
         self.is_sqlite = url.startswith("sqlite")
         self.engine: AsyncEngine = create_async_engine(
-            url, json_serializer=to_json, json_deserializer=from_json, **self._options()
+            url,
+            json_serializer=to_json,
+            json_deserializer=from_json,
+            hide_parameters=True,  # an error is logged; what was to be stored is not
+            **self._options(),
         )
         self._writing = asyncio.Lock()
         self.driver: Driver = _driver(self.engine)

@@ -578,6 +578,14 @@ job_reports = Table(
     Index("ix_job_reports_waiting", "state", "session_id", "place"),
 )
 
+quotas = Table(
+    "quotas",
+    metadata,
+    Column("name", String(300), primary_key=True),  # of a policy and who it is for, e.g. user/{sub}
+    Column("ends_at", UtcDateTime, nullable=False),  # of the window
+    Column("used", BigInteger, nullable=False),  # of the quota in it, by all processes
+)
+
 leases = Table(
     "leases",
     metadata,

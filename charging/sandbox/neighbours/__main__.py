@@ -1,10 +1,12 @@
 """``python -m charging.sandbox.neighbours``: all neighbours in a process of their own."""
 
 import argparse
+import logging
 from pathlib import Path
 
 import uvicorn
 
+from charging import logs
 from charging.sandbox.neighbours.app import create_app
 from charging.sandbox.neighbours.settings import NeighbourSettings
 
@@ -19,11 +21,13 @@ def main() -> None:
         "--data", type=Path, default=Path(".charging/neighbours"), help="where they remember everything"
     )
     arguments = parser.parse_args()
+    logs.configure(logging.WARNING)
     app = create_app(NeighbourSettings(engine_url=arguments.engine), arguments.data / "neighbours.db")
     uvicorn.run(
         app,
         host=arguments.host,
         port=arguments.port,
+        log_config=None,
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=3,

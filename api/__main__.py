@@ -1,0 +1,36 @@
+"""``python -m api``: the API's process. Wiring only; behind it stands uvicorn."""
+
+import argparse
+
+import uvicorn
+
+from api.protocol import GuardedProtocol
+from charging import logs, temporal
+
+
+def main() -> None:
+    """Serve until told to stop."""
+    parser = argparse.ArgumentParser(prog="python -m api", description="The REST API, and what CPOs call.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--no-access-log", dest="access_log", action="store_false", help="do not log each request")
+    parser.add_argument("--grace", type=int, default=5, help="s that requests under way have when it is to stop")
+    arguments = parser.parse_args()
+    logs.configure()
+    temporal.use_our_logs()
+    uvicorn.run(
+        "api.app:create_app",
+        factory=True,
+        host=arguments.host,
+        port=arguments.port,
+        access_log=arguments.access_log,
+        timeout_graceful_shutdown=arguments.grace,
+        log_config=None,  # charging.logs has it
+        http=GuardedProtocol,
+        ws="none",
+        server_header=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

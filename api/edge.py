@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.limits import ANSWER_HEADERS
 
-BODY_S: Final = 30.0  # the whole body of a request has to have come so soon
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 # Nothing that we answer is a page that loads something, but for the documentation; a plan's picture has styles in it.
@@ -28,10 +27,11 @@ _ALWAYS: Final = [
 
 
 class Edge:
-    """Around the whole application."""
+    """Around the whole application. ``body_s``: so soon the whole body of a request has to have come."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, body_s: float = 30) -> None:
         self._app = app
+        self._body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -50,16 +50,17 @@ class Edge:
                     headers.append((b"cache-control", b"no-store"))
             await send(message)
 
-        bodiless = scope["method"] in _BODILESS
-        await self._app(scope, receive if bodiless else _Patience(receive).receive, sending)
+        if scope["method"] not in _BODILESS:
+            receive = _Patience(receive, self._body_s).receive
+        await self._app(scope, receive, sending)
 
 
 class _Patience:
-    """Receives a body within ``BODY_S``; what comes after it is not hurried."""
+    """Receives a body within ``body_s``; what comes after it is not hurried."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, body_s: float) -> None:
         self._receive = receive
-        self._deadline = asyncio.get_running_loop().time() + BODY_S
+        self._deadline = asyncio.get_running_loop().time() + body_s
         self._is_whole = False
 
     async def receive(self) -> Message:

@@ -23,15 +23,15 @@ _MOST_ADDRESSES: Final = 10_000
 class Limits:
     """The limits of this process, by the settings; a rate of 0 is no limit.
 
-    ``use`` is ``QuotaStore.use``, of a store that need not be there yet.
+    ``use`` is ``QuotaStore.use``, of a store that need not be there yet; ``clock`` tells Unix time, s.
     """
 
-    def __init__(self, settings: Settings, use: Use) -> None:
-        self._limiter = Limiter(use)
+    def __init__(self, settings: Settings, use: Use, clock: Callable[[], float] = time.time) -> None:
+        self._limiter = Limiter(use, clock)
         self._user = _policy("user", settings.user_rate)
         self._costly = _policy("costly", settings.costly_rate)
         self._peer = _policy("peer", settings.peer_rate)
-        self._strangers = Strangers(_quota(settings.stranger_rate), time.monotonic)
+        self._strangers = Strangers(_quota(settings.stranger_rate), clock)
 
     async def user(self, request: Request, sub: str, *, costly: bool = False) -> None:
         """Count a request of a user. Raises ``Problem`` 429."""

@@ -6,11 +6,12 @@ from typing import Any, Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of a head that is not whole yet; one that comes whole in one read is taken
-HEAD_S: Final = 20.0
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """One connection. A head that is too long gets 431, one that does not come to an end 408."""
+    """One connection. A head that is too long gets 431, one that is not whole within ``head_s`` gets 408."""
+
+    head_s = 20.0
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -50,7 +51,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _wait_for_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(HEAD_S, self._refuse, b"408 Request Timeout")
+            self._head_timer = self.loop.call_later(self.head_s, self._refuse, b"408 Request Timeout")
 
     def _head_is_over(self) -> None:
         self._is_in_head, self._head_bytes = False, 0

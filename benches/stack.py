@@ -53,6 +53,9 @@ async def _engine(kind: str, temporal: Client, url: str, directory: Path) -> Asy
         "CHARGING_DATABASE_URL": url,
         "CHARGING_PUBLIC_URL": settings.public_url,
         "CHARGING_ALLOW_PRIVATE_PEERS": "true",
+        "CHARGING_USER_RATE": "1000000",  # counted, but not refused: here one user does what thousands do
+        "CHARGING_COSTLY_RATE": "1000000",
+        "CHARGING_PEER_RATE": "1000000",
         "CHARGING_POLICY__CONFIRM_S": "3600",  # sessions that a measurement leaves open shall keep quiet
         "CHARGING_POLICY__PLUG_IN_S": "3600",
         "TEMPORAL_ADDRESS": temporal.service_client.config.target_host,

@@ -14,7 +14,7 @@ from typing import Final
 _FORMAT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 
-_SECRET_NAME = (
+_HIDDEN_NAME = (
     r"(?:proxy-)?authorization|x-api-key|(?:set-)?cookie|[\w-]*(?:token|secret|passw(?:or)?d|credential|api_?key"
     r"|admin_key|secret_keys?|signature)(?:_[abc])?"
 )
@@ -48,9 +48,9 @@ def configure(level: int | str = logging.INFO) -> None:
     """
     root = logging.getLogger()
     if not root.handlers:
-        handler = logging.StreamHandler(sys.stderr)
-        handler.setFormatter(RedactingFormatter(logging.Formatter(_FORMAT)))
-        root.addHandler(handler)
+        ours = logging.StreamHandler(sys.stderr)
+        ours.setFormatter(RedactingFormatter(logging.Formatter(_FORMAT)))
+        root.addHandler(ours)
         root.setLevel(level)
         sys.excepthook = _log_uncaught
         # It says every request's URL at INFO; what went wrong with a partner is said by whoever asked.
@@ -86,7 +86,7 @@ def _card(match: re.Match[str]) -> str:
 # does and is bounded, so that no text makes it slow.
 _BLACKOUTS: Final[list[tuple[re.Pattern[str], _Blackout]]] = [
     # Pydantic shows what it was given; who was wrong is worth a log line, what they sent is not.
-    (re.compile(r"input_value=.*?, input_type="), "input_value=[input], input_type="),
+    (re.compile(r"input_value=.{0,300}?, input_type="), "input_value=[input], input_type="),
     (re.compile(r"whsec_[\w+/=-]+"), "[secret]"),
     (re.compile(r"\beyJ[\w-]{5,}(?:\.[\w-]*){1,4}"), "[token]"),
     (re.compile(r"(?i)\b(bearer|basic) +(?!\[)[\w.~+/=-]{4,}"), r"\1 [secret]"),
@@ -94,7 +94,7 @@ _BLACKOUTS: Final[list[tuple[re.Pattern[str], _Blackout]]] = [
     (
         # name=value, "name": "value", ('name', b'value'); with or without the scheme of an Authorization header.
         re.compile(
-            rf"(?i)(?<![\w-])((?:{_SECRET_NAME})(?:{_QUOTE})?\s{{0,3}}[:=,]\s{{0,3}}b?(?:{_QUOTE})?"
+            rf"(?i)(?<![\w-])((?:{_HIDDEN_NAME})(?:{_QUOTE})?\s{{0,3}}[:=,]\s{{0,3}}b?(?:{_QUOTE})?"
             rf"(?:SecretStr\()?(?:(?:bearer|token|basic) +)?)(?![\s\[])([^\s\"'\\,;&)\]}}]{{3,}})"
         ),
         r"\1[secret]",

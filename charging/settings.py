@@ -1,7 +1,7 @@
 """Settings, from the environment (prefix ``CHARGING_``), or from files of a folder, one a setting.
 
-Temporal's own come from ``temporalio.envconfig``. Safe by default: ``environment=production`` refuses to start with what
-is fit for development only (``require_production``).
+Temporal's own come from ``temporalio.envconfig``. Safe by default: ``environment=production`` refuses to start with
+what is fit for development only (``require_production``).
 """
 
 import os

@@ -39,12 +39,15 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: Any, port: int = 0) -> AsyncIterator[str]:
-    """Serve an ASGI app on 127.0.0.1 (a free port, or ``port``), its lifespan included; yields the base URL."""
+async def serve(app: Any, port: int = 0, **options: Any) -> AsyncIterator[str]:
+    """Serve an ASGI app on 127.0.0.1 (a free port, or ``port``), its lifespan included; yields the base URL.
+
+    ``options`` are uvicorn's.
+    """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", http="h11")
+        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", **{"http": "h11", **options})
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))
         while not server.started:

@@ -29,11 +29,20 @@ class Target:
 def target(data: Path | None) -> Target:
     """``CHARGING_API``, ``CHARGING_TOKEN`` and ``CHARGING_ADMIN_KEY`` where set, else the stack running on ``data``.
 
-    Raises ``StackError`` where neither says it.
+    As with the settings, a file in ``CHARGING_SECRETS_DIR`` may hold what the environment does not. Raises
+    ``StackError`` where neither says where to go.
     """
-    api, token, admin_key = (os.environ.get(f"CHARGING_{name}", "") for name in ("API", "TOKEN", "ADMIN_KEY"))
+    api, token, admin_key = (_given(f"CHARGING_{name}") for name in ("API", "TOKEN", "ADMIN_KEY"))
     if api:
         # Nothing of a stack that may run here goes along: its keys are not sent to a stranger.
         return Target(api, token, admin_key)
     here = Target.of(DataDirectory.of(data).running_stack())
     return replace(here, token=token or here.token)
+
+
+def _given(name: str) -> str:
+    folder = os.environ.get("CHARGING_SECRETS_DIR")
+    file = Path(folder) / name.lower() if folder else None
+    if name not in os.environ and file is not None and file.is_file():
+        return file.read_text().strip()
+    return os.environ.get(name, "")

@@ -228,6 +228,7 @@ async def test_a_session_is_paid_and_a_credit_comes_back(town: Town) -> None:
 def test_production_wants_an_address_and_secrets_of_its_own(missing: str) -> None:
     own: dict[str, Any] = {
         "environment": "production",
+        "public_url": "https://charging.example",
         "admin_key": uuid.uuid4().hex,
         "secret_keys": uuid.uuid4().hex,
         "jwks_url": "https://id.example/jwks.json",

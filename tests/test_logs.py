@@ -1,0 +1,150 @@
+"""What may never be read in a log, however it got there; and that the rest stays readable."""
+
+import asyncio
+import base64
+import io
+import logging
+import os
+import secrets
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from charging import logs
+from tests.serving import free_port
+from tests.stack import user_token
+from tests.waiting import eventually
+
+JWT = user_token("ada@example.com")
+OCPI_TOKEN = "tOk3nOfThePeer" + "x9Y" * 10
+WEBHOOK = "whsec_" + base64.b64encode(b"a secret of a webhook, 32 bytes.").decode()
+CARD, CARD_IN_GROUPS = "4111111111111111", "5555 5555 5555 4444"
+
+
+@pytest.mark.parametrize(
+    ("secret", "line"),
+    [
+        (JWT, f"refused {JWT} at once"),
+        (JWT, f"GET /v1/sessions?access_token={JWT}&limit=2 HTTP/1.1"),
+        (JWT, f"{{'authorization': 'Bearer {JWT}'}}"),
+        ("abc123", "Authorization: Bearer abc123"),
+        ("dXNlcjpwYXNz", "authorization: Basic dXNlcjpwYXNz"),
+        (OCPI_TOKEN, f"[(b'authorization', b'Token {OCPI_TOKEN}'), (b'host', b'x')]"),
+        (OCPI_TOKEN, f"the peer's {OCPI_TOKEN} is unknown"),
+        ("TOKEN-A", "credentials: {'token': 'TOKEN-A', 'url': 'https://x'}"),
+        ("TOKEN-A", r'{"message": "body {\"token\": \"TOKEN-A\"}"}'),
+        ("TOKEN-A", "Credentials(token='TOKEN-A', url='https://x')"),
+        ("VE9LRU4tQQ", "Authorization: Token VE9LRU4tQQ=="),
+        ("hunter2!", "admin_key=hunter2! is short"),
+        ("hunter2!", "'X-API-Key': 'hunter2!'"),
+        ("hunter2!", "client_secret: hunter2!"),
+        ("hunter2", "postgresql+psycopg://charging:hunter2@store:5432/charging"),
+        (WEBHOOK, f"signing with {WEBHOOK}"),
+        ("ada@example.com", "mail to ada@example.com, please"),
+        ("ada.l+x@mail.example.co", "<ada.l+x@mail.example.co>"),
+        (CARD, f"card {CARD} declined"),
+        (CARD_IN_GROUPS, f"card {CARD_IN_GROUPS} declined"),
+        ("hunter2", "1 validation error for Settings\n  Value error [type=value_error, input_value={'a': 'hunter2'}, "
+                    "input_type=dict]"),
+    ],
+)  # fmt: skip
+def test_a_secret_is_blacked_out_whatever_stands_around_it(secret: str, line: str) -> None:
+    assert secret in line
+    assert secret not in logs.redact(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "charging-session/0f8fad5b-d9cb-469f-a165-70867728950e started",
+        "an EVSE FI*VRT*E12345 at 2026-03-01T12:00:00.123456+00:00 took 12.3456789012345678 kWh",
+        "the token of a connection does not decrypt: CHARGING_SECRET_KEYS changed?",
+        "Token pushes of connection 7 wait for 30 s",
+        'File "/app/charging/ocpi/registration.py", line 12, in a_function_with_quite_a_long_name_for_what_it_does',
+        "position 4111111111111112 of the outbox",  # no card: the check digit is wrong
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "worker 12345@host polls",
+    ],
+)
+def test_what_is_no_secret_stays(line: str) -> None:
+    assert logs.redact(line) == line
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    ["a" * 200_000, "a-" * 100_000, "4" * 200_000, "4 " * 100_000, "eyJ" * 60_000, "token=" * 30_000,
+     "a@" * 100_000, "input_value=" * 20_000, "://a:" * 40_000, "token " * 30_000],
+    ids=lambda bomb: bomb[:12],
+)  # fmt: skip
+def test_no_text_makes_it_slow(bomb: str) -> None:
+    began = time.perf_counter()
+    logs.redact(bomb)
+    assert time.perf_counter() - began < 5
+
+
+def test_the_one_formatter_blacks_out_values_and_tracebacks_whatever_writes_the_line() -> None:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(logs.RedactingFormatter(logging.Formatter("%(message)s")))
+    logger = logging.Logger("test")
+    logger.addHandler(handler)
+    try:
+        raise ValueError(f"cannot use token={OCPI_TOKEN}")
+    except ValueError:
+        logger.exception("a call with %s for %s failed", JWT, "ada@example.com")
+    written = stream.getvalue()
+    assert "Traceback" in written
+    assert "a call with [token] for [e-mail] failed" in written
+    assert OCPI_TOKEN not in written
+
+
+async def test_the_processes_of_the_engine_write_no_secret_whatever_is_thrown_at_them(tmp_path: Path) -> None:
+    """Real requests and failures at ``python -m api`` with its access log, and a worker that cannot start."""
+    admin_key, port, log = secrets.token_urlsafe(32), free_port(), tmp_path / "log"
+    away = f"127.0.0.1:{free_port()}"
+    environment = {
+        **os.environ,
+        "CHARGING_ADMIN_KEY": admin_key,
+        "CHARGING_DATABASE_URL": f"postgresql+psycopg://charging:hunter2@{away}/charging",
+        "TEMPORAL_ADDRESS": away,
+    }
+    with log.open("wb") as output:
+        api, worker = [
+            await asyncio.create_subprocess_exec(
+                sys.executable, *command, env=environment, stdout=output, stderr=output
+            )
+            for command in (("-m", "api", "--port", str(port)), ("worker.py",))
+        ]
+        try:
+            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+                await eventually(lambda: _answers(http), within_s=60)
+                await http.get(f"/v1/sessions?access_token={JWT}&card={CARD}&mail=ada@example.com")
+                await http.get("/v1/sessions", headers={"Authorization": f"Bearer {JWT}"})
+                body = {"evse_id": "FI*VRT*E1", "metadata": {"mail": "ada@example.com", "card": CARD}}
+                await http.post("/v1/sessions/start", json=body, headers={"Authorization": f"Bearer {JWT}"})
+                await http.get(
+                    f"/ocpi/emsp/2.2.1/sessions/{OCPI_TOKEN}", headers={"Authorization": f"Token {OCPI_TOKEN}"}
+                )
+                await http.get("/ocpi/connections", headers={"X-API-Key": admin_key})
+            assert await asyncio.wait_for(worker.wait(), 60) != 0
+        finally:
+            for process in (api, worker):
+                if process.returncode is None:
+                    process.terminate()
+                    await process.wait()
+    written = log.read_text()
+    assert "/v1/sessions?access_token=" in written, "the access log is on"
+    assert "store unavailable" in written
+    assert "Temporal" in written or "Connection refused" in written, "the worker's end is there too"
+    for secret in (JWT, admin_key, "hunter2", OCPI_TOKEN, CARD, "ada@example.com"):
+        assert secret not in written, secret
+
+
+async def _answers(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False

@@ -1,6 +1,6 @@
 # Every target sets up what it needs: `make demo` on a machine with Python 3.11 and make is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test cover again check soak bench lock clean
+.PHONY: help setup demo run test cover again check audit sbom soak bench lock clean
 
 # Where a machine forbids compiled modules, each start of each process would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,13 @@ check: setup ## format, lint, types, architecture
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: setup ## known vulnerabilities of what is installed (needs the network; AUDIT=--may-be-offline forgives)
+	$(BIN)/python .ci/audit.py $(AUDIT)
+
+sbom: setup ## what is installed, as CycloneDX, in build/sbom.json
+	@mkdir -p build
+	$(BIN)/python .ci/sbom.py > build/sbom.json
 
 soak: setup ## the slow tests: processes killed at many moments
 	$(PYTEST) -m soak --timeout 600

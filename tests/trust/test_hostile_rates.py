@@ -27,18 +27,26 @@ USER, COSTLY, PEER, STRANGER = 40, 20, 20, 20  # in one window
 HISTORY, QUOTE, STATUS = "/v1/sessions", "/v1/quotes", "/v1/sessions/0f8fad5b-d9cb-469f-a165-70867728950e/status"
 
 
+class Clock:
+    """Unix time, s, that stands still; ``later`` is the next window of everybody."""
+
+    now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+    def later(self) -> None:
+        self.now += WINDOW_S
+
+
 @dataclass
 class Town:
-    """Two APIs of one engine; their clock stands, and moves by ``later``."""
+    """Two APIs of one engine, which both go by ``clock``."""
 
     one: httpx.AsyncClient
     two: httpx.AsyncClient
     cpo: ScriptedCpo
-    now: float
-
-    def later(self) -> None:
-        """The next window of everybody."""
-        self.now += WINDOW_S
+    clock: Clock
 
 
 @asynccontextmanager
@@ -50,14 +58,13 @@ async def running_town(database: Database) -> AsyncIterator[Town]:
     async with AsyncExitStack() as stack:
         cpo = await stack.enter_async_context(ScriptedCpo())
         await cpo.befriend(database, settings)
-        clients = []
+        clients, clock = [], Clock()
         for listens_at in (port, 0):
             app = create_app(settings)
-            app.state.limits = Limits(settings, QuotaStore(database).use, lambda: town.now)
+            app.state.limits = Limits(settings, QuotaStore(database).use, clock)
             url = await stack.enter_async_context(serve(app, listens_at))
             clients.append(await stack.enter_async_context(httpx.AsyncClient(base_url=url)))
-        town = Town(*clients, cpo, time.time())
-        yield town
+        yield Town(*clients, cpo, clock)
 
 
 @pytest.fixture
@@ -93,7 +100,7 @@ async def test_a_user_has_one_quota_at_both_processes_and_is_told_so(town: Town)
     assert last.headers["RateLimit"] == f'"user";r=0;t={last.headers["Retry-After"]}'
     others = await town.two.get(HISTORY, headers=bearer("bob"))
     assert others.status_code == 200, "nobody else is held up"
-    town.later()
+    town.clock.later()
     assert counted(await answers_of(town, 20, "GET", HISTORY, bearer("ada"))) == {200: 20}
 
 
@@ -115,7 +122,7 @@ async def test_a_peer_over_its_quota_gets_an_envelope_and_loses_nothing_when_it_
     assert refused.json()["timestamp"]
     assert int(refused.headers["Retry-After"]) >= 1
     assert refused.headers["RateLimit"].startswith('"peer";r=0;')
-    town.later()
+    town.clock.later()
     again = [session for session, answer in zip(sessions, answers, strict=True) if answer.status_code == 429]
     assert counted([await town.cpo.push_session(session) for session in again]) == {200: 5}
     path = f"sessions/{again[-1]['country_code']}/{again[-1]['party_id']}/{again[-1]['id']}"
@@ -129,6 +136,6 @@ async def test_whoever_fails_to_authenticate_too_often_is_told_to_wait_and_whoev
         answers = [await town.one.get(path, headers=headers) for _ in range(STRANGER + 2)]
         assert counted(answers) == {401: STRANGER, 429: 2}, path
         assert int(answers[-1].headers["Retry-After"]) >= 1
-        town.later()
+        town.clock.later()
         assert (await town.one.get(HISTORY, headers=bearer("ada"))).status_code == 200
     assert answers[-1].json()["code"] == "rate_limited"

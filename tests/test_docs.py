@@ -68,6 +68,12 @@ def test_every_place_in_the_finding_table_of_the_readme_exists() -> None:
         assert (ROOT / name).exists(), name
 
 
+def test_every_file_that_the_threat_model_names_exists() -> None:
+    named = set(re.findall(r"`([\w.]+/[\w/.]+|[\w-]+\.(?:lock|yml))`", read("docs/threat-model.md")))
+    assert len(named) > 30
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_table_of_variables_is_the_settings_with_their_defaults() -> None:
     _, _, variables = read("docs/operations.md").partition("## Variables")
     documented = dict(re.findall(r"^\| `(CHARGING_(?!POLICY__)\w+)` \| ([^|]*) \|", variables, re.MULTILINE))

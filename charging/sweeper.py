@@ -37,6 +37,7 @@ LOOK_EVERY_S: Final = 1.0  # a workflow that wants its CPO asked writes a date: 
 ASK_EVERY: Final = timedelta(seconds=3)  # the least time between two lists from one CPO
 NEVER_BEGUN_AFTER: Final = timedelta(seconds=30)
 KEEP_DELIVERED: Final = timedelta(days=1)
+KEEP_QUOTAS: Final = timedelta(minutes=5)  # of windows that are over: a process whose clock is behind is still in them
 # Of one connection while it is asked: short, since a process that dies half-way must not silence its successor.
 _LEASE: Final = timedelta(seconds=10)
 _KEEP_EVERY_S: Final = 3.0
@@ -174,7 +175,7 @@ class Sweeper:
         now = datetime.now(UTC)
         await self._watch.arm(now, self._silence)
         await self._inbox.forget(now - KEEP_DELIVERED)
-        await self._quotas.forget(now)
+        await self._quotas.forget(now - KEEP_QUOTAS)
         for session_id in await self._watch.never_begun(now - NEVER_BEGUN_AFTER):
             # Safe beside a start that is only slow: the workflow's first step finds it abandoned and ends.
             if await self._is_gone(session_id) and await self._starts.abandon(session_id):

@@ -8,6 +8,8 @@ import os
 import secrets
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -18,6 +20,7 @@ from tests.serving import free_port
 from tests.stack import user_token
 from tests.waiting import eventually
 
+ROOT = Path(__file__).parent.parent
 JWT = user_token("ada@example.com")
 OCPI_TOKEN = "tOk3nOfThePeer" + "x9Y" * 10
 WEBHOOK = "whsec_" + base64.b64encode(b"a secret of a webhook, 32 bytes.").decode()
@@ -103,46 +106,51 @@ def test_the_one_formatter_blacks_out_values_and_tracebacks_whatever_writes_the_
     assert OCPI_TOKEN not in written
 
 
+@pytest.mark.timeout(240)
 async def test_the_processes_of_the_engine_write_no_secret_whatever_is_thrown_at_them(tmp_path: Path) -> None:
-    """Real requests and failures at ``python -m api`` with its access log, and a worker that cannot start."""
+    """A worker that cannot start, then real requests and failures at ``python -m api`` with its access log."""
     admin_key, port, log = secrets.token_urlsafe(32), free_port(), tmp_path / "log"
-    away = f"127.0.0.1:{free_port()}"
     environment = {
         **os.environ,
         "CHARGING_ADMIN_KEY": admin_key,
-        "CHARGING_DATABASE_URL": f"postgresql+psycopg://charging:hunter2@{away}/charging",
-        "TEMPORAL_ADDRESS": away,
+        "CHARGING_DATABASE_URL": "postgresql+psycopg://charging:hunter2@127.0.0.1:1/charging",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
     }
-    with log.open("wb") as output:
-        api, worker = [
-            await asyncio.create_subprocess_exec(
-                sys.executable, *command, env=environment, stdout=output, stderr=output
-            )
-            for command in (("-m", "api", "--port", str(port)), ("worker.py",))
-        ]
-        try:
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
-                await eventually(lambda: _answers(http), within_s=60)
-                await http.get(f"/v1/sessions?access_token={JWT}&card={CARD}&mail=ada@example.com")
-                await http.get("/v1/sessions", headers={"Authorization": f"Bearer {JWT}"})
-                body = {"evse_id": "FI*VRT*E1", "metadata": {"mail": "ada@example.com", "card": CARD}}
-                await http.post("/v1/sessions/start", json=body, headers={"Authorization": f"Bearer {JWT}"})
-                await http.get(
-                    f"/ocpi/emsp/2.2.1/sessions/{OCPI_TOKEN}", headers={"Authorization": f"Token {OCPI_TOKEN}"}
-                )
-                await http.get("/ocpi/connections", headers={"X-API-Key": admin_key})
-            assert await asyncio.wait_for(worker.wait(), 60) != 0
-        finally:
-            for process in (api, worker):
-                if process.returncode is None:
-                    process.terminate()
-                    await process.wait()
+    async with _process(environment, log, "worker.py") as worker:
+        assert await asyncio.wait_for(worker.wait(), 100) != 0
+    async with (
+        _process(environment, log, "-m", "api", "--port", str(port)),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        await eventually(lambda: _answers(http), within_s=100, every_s=0.2, describe=log.read_text)
+        await http.get(f"/v1/sessions?access_token={JWT}&card={CARD}&mail=ada@example.com")
+        await http.get("/v1/sessions", headers={"Authorization": f"Bearer {JWT}"})
+        body = {"evse_id": "FI*VRT*E1", "metadata": {"mail": "ada@example.com", "card": CARD}}
+        await http.post("/v1/sessions/start", json=body, headers={"Authorization": f"Bearer {JWT}"})
+        peer = {"Authorization": f"Token {OCPI_TOKEN}"}
+        await http.get(f"/ocpi/emsp/2.2.1/sessions/{OCPI_TOKEN}", headers=peer)
+        await http.get("/ocpi/connections", headers={"X-API-Key": admin_key})
     written = log.read_text()
     assert "/v1/sessions?access_token=" in written, "the access log is on"
     assert "store unavailable" in written
-    assert "Temporal" in written or "Connection refused" in written, "the worker's end is there too"
+    assert "this process ends" in written, "the worker's end is there too"
     for secret in (JWT, admin_key, "hunter2", OCPI_TOKEN, CARD, "ada@example.com"):
         assert secret not in written, secret
+
+
+@asynccontextmanager
+async def _process(environment: dict[str, str], log: Path, *command: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    """``python COMMAND``, whose output is added to ``log``, until the block ends."""
+    with log.open("ab") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, *command, cwd=ROOT, env=environment, stdout=output, stderr=output
+        )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
 
 
 async def _answers(http: httpx.AsyncClient) -> bool:

@@ -89,18 +89,6 @@ def use_our_logs() -> None:
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_LOGGING)))
 
 
-# The library's core would write to the terminal by itself, past our formatter (charging.logs).
-_LOGGING = LoggingConfig(
-    filter=TelemetryFilter(core_level="WARN", other_level="ERROR"),
-    forwarding=LogForwardingConfig(logger=logging.getLogger("temporalio.core")),
-)
-
-
-def use_our_logs() -> None:
-    """What the library logs goes where everything else goes. Call it once, before the first client of a process."""
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_LOGGING)))
-
-
 def measured_runtime(address: str) -> Runtime:
     """A runtime that shows Prometheus its metrics on http://``address``/metrics. Raises where that cannot be bound."""
     prometheus = PrometheusConfig(

@@ -30,12 +30,12 @@ on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 async def test_what_robots_call_answers_as_documented(
     temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    few = ("--include-path-regex=^/v1/(sessions|events)", "--max-examples=2", "--seed=1")
+    few = ("--include-path-regex=^/v1/sessions", "--max-examples=1", "--seed=1")
     await ask_everything(temporal, store_url, tmp_path, caplog, "--phases=examples,fuzzing,stateful", *few)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(60 * SECONDS + 300)
+@pytest.mark.timeout(4 * SECONDS + 300)
 @on_sqlite
 async def test_every_operation_answers_as_documented(
     temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture

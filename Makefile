@@ -48,7 +48,7 @@ check: setup ## format, lint, types, architecture
 	$(BIN)/lint-imports
 
 soak: setup ## the slow tests: processes killed at many moments
-	$(PYTEST) -m soak --timeout 600
+	$(PYTEST) -m soak --timeout 600 --ignore tests/fuzz
 
 fuzz: setup ## odd requests, pushes and tokens, each fuzzer for SECONDS (30)
 	FUZZ_SECONDS=$(SECONDS) $(PYTEST) tests/fuzz -m soak -s

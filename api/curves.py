@@ -168,7 +168,10 @@ async def delete_curve(request: Request, name: Name) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{name}/refresh", responses=doc.problems("curve_not_found", "validation_error", "curve_not_published", "refresh_still_running"))
+@router.post(
+    "/{name}/refresh",
+    responses=doc.problems("curve_not_found", "validation_error", "curve_not_published", "refresh_still_running"),
+)
 async def refresh_curve(request: Request, name: Name) -> CurveRefreshed:
     """Fetch a curve now. What went wrong is in ``last_error``; the last known good curve stays."""
     curve = await _named(request, name)

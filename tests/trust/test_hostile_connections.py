@@ -92,7 +92,6 @@ async def test_with_another_token_a_peer_is_nobody(emsp: Emsp, cpo: ScriptedCpo,
         assert response.json()["status_code"] == 2000
 
 
-@pytest.mark.trust("2.45")
 class TestAnAnswerThatPointsElsewhere:
     @pytest.fixture
     async def trap(self) -> AsyncIterator[ScriptedCpo]:
@@ -106,6 +105,7 @@ class TestAnAnswerThatPointsElsewhere:
         yield CpoClient(transport, connection_to(cpo.url), US)
         await transport.aclose()
 
+    @pytest.mark.trust("2.45")
     async def test_to_a_command_is_not_followed(self, client: CpoClient, cpo: ScriptedCpo, trap: ScriptedCpo) -> None:
         for http_status in (301, 302, 307, 308):
             cpo.on("START_SESSION", Step(http_status=http_status, raw=b"", headers={"Location": trap.versions_url}))
@@ -113,6 +113,7 @@ class TestAnAnswerThatPointsElsewhere:
                 await client.start_session(start())
         assert trap.requests == []
 
+    @pytest.mark.trust("2.45")
     async def test_to_a_list_is_not_followed(self, client: CpoClient, cpo: ScriptedCpo, trap: ScriptedCpo) -> None:
         # localhost is this machine, too, and another host
         elsewhere = trap.url.replace("127.0.0.1", "localhost")
@@ -123,6 +124,7 @@ class TestAnAnswerThatPointsElsewhere:
             await anext(tariffs)
         assert trap.requests == []
 
+    @pytest.mark.trust("2.45")
     async def test_with_the_location_of_an_object_is_not_fetched(
         self, client: CpoClient, cpo: ScriptedCpo, trap: ScriptedCpo
     ) -> None:

@@ -25,7 +25,7 @@ async def test_the_log_of_a_whole_session_and_of_refusals_holds_no_secret_and_no
         session_id, session = await stack.charging(metadata={"card": CARD, "owner": ADDRESS}, battery_target_kwh=60)
         ended = {**session, "status": "COMPLETED", "kwh": 2, "end_date_time": session["start_date_time"]}
         await stack.cpo.push_session(ended)
-        await stack.cpo.push_cdr(stack.cpo.cdr(ended))
+        await stack.cpo.post_cdr(stack.cpo.cdr(ended))
         await stack.until(session_id, "completed")
 
         refused = {"Authorization": f"Bearer {tokens[1]}", "X-API-Key": WRONG_TOKEN}
@@ -33,10 +33,10 @@ async def test_the_log_of_a_whole_session_and_of_refusals_holds_no_secret_and_no
         await stack.api.post("/v1/sessions/start", json={"evse_id": CARD, "owner": ADDRESS})
         await stack.api.post("/ocpi/register", json={"token": WRONG_TOKEN}, headers=refused)
         await stack.cpo.call("PUT", "sessions/FI/VRT/S2", {"card": CARD, "id": ADDRESS})
-        own_tokens = [str(stack.cpo.emsp_token), str(stack.cpo.token_c), stack.cpo.token_a]
+        own_tokens = [stack.cpo.emsp_token, stack.cpo.token_c]
         stack.cpo.emsp_token = WRONG_TOKEN
         await stack.cpo.call("GET", f"sessions/FI/VRT/{uuid.uuid4()}")
     keys = [stack.settings.admin_key.get_secret_value(), stack.settings.jwt_secret.get_secret_value()]
     secrets = [*tokens, *own_tokens, *keys, WRONG_TOKEN, CARD, ADDRESS]
     assert caplog.records
-    assert [secret for secret in secrets if secret in caplog.text] == []
+    assert [secret for secret in secrets if not secret or secret in caplog.text] == []

@@ -20,11 +20,10 @@ from api.quote_schemas import QuoteRequest
 from api.schemas import PlanRequestBody, ProfileRequestBody, ReservationRequest, StartRequest, StopRequestBody
 from api.strict_json import parse
 from api.webhook_schemas import WebhookRequest
-from charging.errors import Problem
+from charging.errors import Problem, UnusableMessage
 from charging.ocpi import evse_id, session_object, wire
 from charging.ocpi.models import Cdr, Credentials, Location
 from charging.ocpi.models import Tariff as OcpiTariff
-from charging.ocpi.session_object import UnusableMessage
 from charging.ocpi.versions import DIALECTS, Kind, dialect
 from charging.payments.cdr import Unreadable, read_cdr
 from charging.settings import Settings

@@ -24,7 +24,7 @@ from tests.peer import ScriptedCpo
 
 settings, emsp = stage.settings, stage.emsp
 
-EXAMPLES: Final = 60
+EXAMPLES: Final = 30
 EXAMPLES_PER_SECOND: Final = 20
 # An object that can be read back: where it is kept, and what it is.
 KEPT: Final[tuple[tuple[str, Kind], ...]] = (

@@ -1,6 +1,6 @@
 # Every target sets up what it needs: `make demo` on a machine with Python 3.11 and make is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test cover again check audit sbom soak bench lock clean
+.PHONY: help setup demo run test cover again check audit sbom soak fuzz bench lock clean
 
 # Where a machine forbids compiled modules, each start of each process would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,6 +11,8 @@ STAMP := .venv/.stamp
 PYTEST := $(BIN)/python -m pytest
 # Each worker runs its own Temporal server and its own PostgreSQL; a third one fills the time in which two cores wait.
 WORKERS ?= 3
+# How long each fuzzer runs.
+SECONDS ?= 30
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -53,7 +55,10 @@ sbom: setup ## what is installed, as CycloneDX, in build/sbom.json
 	$(BIN)/python .ci/sbom.py > build/sbom.json
 
 soak: setup ## the slow tests: processes killed at many moments
-	$(PYTEST) -m soak --timeout 600
+	$(PYTEST) -m soak --timeout 600 --ignore tests/fuzz
+
+fuzz: setup ## odd requests, pushes and tokens, each fuzzer for SECONDS (30)
+	FUZZ_SECONDS=$(SECONDS) $(PYTEST) tests/fuzz -m soak -s
 
 bench: setup ## measure, as ratios in one run; results in benches/results/
 	$(BIN)/python -m benches

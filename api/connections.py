@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from api import documentation as doc
 from api.admin import AdminRequest, named, require_admin, services_of
 from api.connection_views import ConnectionView, view, view_of
 from api.strict_json import strict_body
@@ -15,7 +16,12 @@ from charging.store.peer_health import HealthStore
 from charging.store.sync_states import SyncStateStore
 from charging.tariffs.rules import TariffRules
 
-router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f/]+$")]
 
@@ -77,7 +83,12 @@ class Invitation(BaseModel):
     token: str
 
 
-@router.post("/register", status_code=201)
+@router.post(
+    "/register",
+    status_code=201,
+    responses=doc.problems(*doc.BODY_CODES, *doc.HANDSHAKE_CODES),
+    openapi_extra=doc.body(RegisterCpo),
+)
 async def register_cpo(
     request: Request, wanted: Annotated[RegisterCpo, Depends(strict_body(RegisterCpo))]
 ) -> ConnectionView:
@@ -92,7 +103,12 @@ async def register_cpo(
     return await view_of(request, connection)
 
 
-@router.post("/invite", status_code=201)
+@router.post(
+    "/invite",
+    status_code=201,
+    responses=doc.problems(*doc.BODY_CODES, "power_factor_refused", "cpo_connected"),
+    openapi_extra=doc.body(InviteCpo),
+)
 async def invite_cpo(request: Request, wanted: Annotated[InviteCpo, Depends(strict_body(InviteCpo))]) -> Invitation:
     """A token with which a CPO can register itself; it dies with its first use."""
     try:
@@ -116,7 +132,11 @@ async def list_connections(request: Request) -> ConnectionList:
     return ConnectionList(connections=[view(c, states.get(c.id, {}), health) for c in found])
 
 
-@router.patch("/connections/{name}")
+@router.patch(
+    "/connections/{name}",
+    responses=doc.problems(*doc.BODY_CODES, "connection_not_found"),
+    openapi_extra=doc.body(ChangeConnection),
+)
 async def change_connection(
     request: Request, name: str, wanted: Annotated[ChangeConnection, Depends(strict_body(ChangeConnection))]
 ) -> ConnectionView:
@@ -129,14 +149,17 @@ async def change_connection(
     return await view_of(request, await named(services_of(request).connections, connection.id))
 
 
-@router.delete("/connections/{name}", status_code=204)
+@router.delete("/connections/{name}", status_code=204, responses=doc.problems("connection_not_found"))
 async def remove_connection(request: Request, name: str) -> Response:
     """Part from a CPO, by name or id: both sides' tokens are dead. Its sessions and receipts stay."""
     await _registrar(request).unregister(await named(services_of(request).connections, name))
     return Response(status_code=204)
 
 
-@router.post("/connections/{name}/rotate")
+@router.post(
+    "/connections/{name}/rotate",
+    responses=doc.problems("connection_not_found", "connection_not_active", *doc.HANDSHAKE_CODES),
+)
 async def rotate_connection(request: Request, name: str) -> ConnectionView:
     """New tokens with a CPO, by name or id, in both directions; also moves to the highest version that both speak."""
     connection = await named(services_of(request).connections, name)

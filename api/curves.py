@@ -152,7 +152,7 @@ async def list_curves(request: Request) -> CurveList:
     return CurveList(curves=[_view(curve, names) for curve in await _store(request).all()])
 
 
-@router.get("/{name}", responses=doc.problems("curve_not_found"))
+@router.get("/{name}", responses=doc.problems("curve_not_found", "validation_error"))
 async def read_curve(request: Request, name: Name) -> WholeCurve:
     """One curve, with its points."""
     curve = await _named(request, name)
@@ -160,7 +160,7 @@ async def read_curve(request: Request, name: Name) -> WholeCurve:
     return WholeCurve(**(await _view_of(request, curve)).model_dump(), points=points)
 
 
-@router.delete("/{name}", status_code=204, responses=doc.problems("curve_not_found"))
+@router.delete("/{name}", status_code=204, responses=doc.problems("curve_not_found", "validation_error"))
 async def delete_curve(request: Request, name: Name) -> Response:
     """Forget a curve. Plans that rest on it are made anew."""
     if not await _store(request).remove(name, datetime.now(UTC)):
@@ -168,7 +168,10 @@ async def delete_curve(request: Request, name: Name) -> Response:
     return Response(status_code=204)
 
 
-@router.post("/{name}/refresh", responses=doc.problems("curve_not_found", "curve_not_published"))
+@router.post(
+    "/{name}/refresh",
+    responses=doc.problems("curve_not_found", "validation_error", "curve_not_published", "refresh_still_running"),
+)
 async def refresh_curve(request: Request, name: Name) -> CurveRefreshed:
     """Fetch a curve now. What went wrong is in ``last_error``; the last known good curve stays."""
     curve = await _named(request, name)

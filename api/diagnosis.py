@@ -3,11 +3,17 @@
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
+from api import documentation as doc
 from api.admin import named, require_admin, services_of
 from charging.ocpi.findings import RULES, Finding, section_of
 from charging.store.findings import EXAMINED, Counted, FindingStore
 
-router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 
 class FindingView(BaseModel):
@@ -34,7 +40,7 @@ class Diagnosis(BaseModel):
     findings: list[FindingView]
 
 
-@router.get("/connections/{name}/findings")
+@router.get("/connections/{name}/findings", responses=doc.problems("connection_not_found"))
 async def list_findings(request: Request, name: str) -> Diagnosis:
     """What a CPO, by name or id, violates of OCPI, seen in its traffic. The most frequent first."""
     parts = services_of(request)

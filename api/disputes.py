@@ -61,7 +61,7 @@ class DisputeList(BaseModel):
     disputes: list[DisputeView]
 
 
-@router.get("")
+@router.get("", responses=doc.problems("validation_error"))
 async def list_disputes(request: Request, query: Annotated[DisputeQuery, Query()]) -> DisputeList:
     """The newest 200 that are open; `?status=accepted` or `rejected`: that were decided so."""
     found = await DisputeStore(services_of(request).database).newest(query.status, LIMIT)

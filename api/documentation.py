@@ -10,28 +10,11 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.problems import title
-from api.quote_schemas import QuoteRequest
-from api.schemas import (
-    PlanRequestBody,
-    ProblemAnswer,
-    ProfileRequestBody,
-    ReservationRequest,
-    StartRequest,
-    StopRequestBody,
-)
-from api.webhook_schemas import WebhookRequest
+from api.schemas import ProblemAnswer
 
 _REF = "#/components/schemas/{model}"
-_EXTRA_MODELS: tuple[type[BaseModel], ...] = (
-    ProblemAnswer,
-    StartRequest,
-    StopRequestBody,
-    ProfileRequestBody,
-    PlanRequestBody,
-    QuoteRequest,
-    ReservationRequest,
-    WebhookRequest,
-)
+# What endpoints read strictly, which the framework does not see; filled by `body` while the endpoints are imported.
+_models: list[type[BaseModel]] = [ProblemAnswer]
 # Every stable code of a problem document, and the status that it comes with.
 CODES: Final = {
     "malformed_json": 400,
@@ -39,6 +22,7 @@ CODES: Final = {
     "unauthorized": 401,
     "signature_invalid": 401,
     "insufficient_scope": 403,
+    "not_found": 404,
     "session_not_found": 404,
     "evse_not_found": 404,
     "reservation_not_found": 404,
@@ -65,13 +49,30 @@ CODES: Final = {
     "dispute_not_acceptable": 409,
     "curve_not_published": 409,
     "request_timeout": 408,
+    "connection_not_found": 404,
+    "connection_not_active": 409,
+    "cpo_connected": 409,
+    "token_not_found": 404,
+    "token_exists": 409,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "validation_error": 422,
     "connector_not_available": 422,
     "idempotency_key_reused": 422,
     "url_not_allowed": 422,
+    "module_not_offered": 422,
+    "peer_url_refused": 422,
+    "cpo_version_unsupported": 422,
+    "cpo_endpoints_missing": 422,
+    "cpo_endpoint_on_another_host": 422,
+    "power_factor_refused": 422,
     "plan_unavailable": 501,
+    "cpo_refused": 502,
+    "cpo_unreachable": 502,
+    "cpo_answer_unreadable": 502,
+    "sync_failed": 502,
+    "sync_still_running": 504,
+    "refresh_still_running": 504,
     "too_many_streams": 429,
     "rate_limited": 429,
     "service_unavailable": 503,
@@ -83,6 +84,61 @@ BODY_CODES: Final = (
     "body_too_large",
     "unsupported_media_type",
     "validation_error",
+)
+# charging.ocpi.registration.Failure: how a handshake with a CPO fails.
+HANDSHAKE_CODES: Final = (
+    "peer_url_refused",
+    "cpo_unreachable",
+    "cpo_refused",
+    "cpo_answer_unreadable",
+    "cpo_version_unsupported",
+    "cpo_endpoints_missing",
+    "cpo_endpoint_on_another_host",
+    "power_factor_refused",
+)
+
+
+_SESSION_ID: Final = "$response.body#/session_id"
+_OF_A_SESSION: Final = (
+    "GET /v1/sessions/{session_id}/status",
+    "GET /v1/sessions/{session_id}/events",
+    "GET /v1/sessions/{session_id}/receipt",
+    "GET /v1/sessions/{session_id}/receipt.pdf",
+    "GET /v1/sessions/{session_id}/plan",
+    "GET /v1/sessions/{session_id}/plan.svg",
+    "GET /v1/sessions/{session_id}/plan.png",
+    "POST /v1/sessions/{session_id}/charging-profile",
+    "DELETE /v1/sessions/{session_id}/charging-profile",
+    "POST /v1/sessions/{session_id}/payment/retry",
+)
+_WEBHOOK_ID: Final = {"webhook_id": "$response.body#/webhook_id"}
+_OF_A_WEBHOOK: Final = (
+    "GET /v1/webhooks/{webhook_id}",
+    "GET /v1/webhooks/{webhook_id}/deliveries",
+    "POST /v1/webhooks/{webhook_id}/rotate",
+    "DELETE /v1/webhooks/{webhook_id}",
+)
+_TOKEN: Final = {"uid": "$response.body#/uid", "type": "$response.body#/type"}
+_OF_A_TOKEN: Final = ("GET /ocpi/tokens/{uid}", "PATCH /ocpi/tokens/{uid}", "DELETE /ocpi/tokens/{uid}")
+_CURVE: Final = {"name": "$request.path.name"}
+_OF_A_CURVE: Final = (
+    "GET /v1/admin/curves/{name}",
+    "POST /v1/admin/curves/{name}/refresh",
+    "DELETE /v1/admin/curves/{name}",
+)
+_RESERVATION_ID: Final = {"reservation_id": "$response.body#/reservation_id"}
+_OF_A_RESERVATION: Final = (
+    "GET /v1/reservations/{reservation_id}",
+    "DELETE /v1/reservations/{reservation_id}",
+)
+# OpenAPI links (§4.8.20): by an operation and its answer, what may be asked next, and with which parameters.
+_LINKS: Final[tuple[tuple[str, str, dict[str, str], tuple[str, ...]], ...]] = (
+    ("POST /v1/sessions/start", "201", {"session_id": _SESSION_ID}, _OF_A_SESSION),
+    ("POST /v1/webhooks", "201", _WEBHOOK_ID, _OF_A_WEBHOOK),
+    ("POST /v1/reservations", "201", _RESERVATION_ID, _OF_A_RESERVATION),
+    ("POST /ocpi/tokens", "201", _TOKEN, _OF_A_TOKEN),
+    ("PUT /v1/admin/curves/{name}", "200", _CURVE, _OF_A_CURVE),
+    ("PUT /v1/admin/curves/{name}", "201", _CURVE, _OF_A_CURVE),
 )
 
 
@@ -103,6 +159,7 @@ def still_open(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
 
 def body(model: type[BaseModel]) -> dict[str, Any]:
     """``openapi_extra`` of an endpoint that reads ``model`` strictly."""
+    _models.append(model)
     named = {f"example_{n}": {"value": value} for n, value in enumerate(_examples(model), 1)}
     content = {"schema": {"$ref": _REF.format(model=model.__name__)}, "examples": named}
     return {"requestBody": {"required": True, "content": {"application/json": content}}}
@@ -160,7 +217,7 @@ def install(app: FastAPI) -> None:
 def _document(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     components = document.setdefault("components", {})
-    _, extra = models_json_schema([(model, "validation") for model in _EXTRA_MODELS], ref_template=_REF)
+    _, extra = models_json_schema([(model, "validation") for model in dict.fromkeys(_models)], ref_template=_REF)
     components.setdefault("schemas", {}).update(extra["$defs"])
     bearer = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
     components.setdefault("securitySchemes", {})["bearer"] = bearer
@@ -170,9 +227,28 @@ def _document(app: FastAPI) -> dict[str, Any]:
             _with_limits(operation)
             if path.startswith("/v1/") and not path.startswith(("/v1/admin/", "/v1/neighbours/")):
                 operation["security"] = [{"bearer": []}]
+    _link(document["paths"])
     for model in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(model, None)
     return document
+
+
+def _link(paths: dict[str, Any]) -> None:
+    """Say what leads where."""
+
+    def operation(name: str) -> dict[str, Any]:
+        method, path = name.split(" ")
+        found: dict[str, Any] = paths[path][method.lower()]
+        return found
+
+    for source, status, parameters, targets in _LINKS:
+        links = operation(source)["responses"][status].setdefault("links", {})
+        for target in targets:
+            id_ = operation(target)["operationId"]
+            links[id_] = {"operationId": id_, "parameters": parameters}
+    stop = operation("POST /v1/sessions/stop")["operationId"]
+    started = operation("POST /v1/sessions/start")["responses"]["201"]["links"]
+    started[stop] = {"operationId": stop, "requestBody": {"session_id": _SESSION_ID}}
 
 
 def _without_framework_errors(operation: dict[str, Any]) -> None:

@@ -18,7 +18,12 @@ async def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz", response_model=ReadyAnswer, summary="The store and Temporal answer")
+@router.get(
+    "/readyz",
+    response_model=ReadyAnswer,
+    summary="The store and Temporal answer",
+    responses={503: {"model": ReadyAnswer, "description": "One of them does not."}},
+)
 async def readyz(request: Request, response: Response) -> dict[str, object]:
     """200 when both answer, else 503 and which one does not."""
     services: Services = request.app.state.services

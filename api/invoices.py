@@ -5,12 +5,18 @@ from typing import Any
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
+from api import documentation as doc
 from api.admin import require_admin
 from charging.store.invoices import InvoiceStore, ListedInvoice
 
 LIMIT = 200
 
-router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 
 class InvoicedCdr(BaseModel):

@@ -42,7 +42,7 @@ class _Event(_Type):
 @router.post(
     "/payments/webhook",
     summary="What became of a payment",
-    responses=doc.problems("signature_invalid", "malformed_json", "body_too_large", "validation_error"),
+    responses=doc.problems("signature_invalid", "malformed_json", "body_too_large", "validation_error", "not_found"),
 )
 async def payments_webhook(request: Request) -> WebhookAnswer:
     """Signed by the Standard Webhooks specification. Repeats and any order are fine; each answers 200."""

@@ -14,6 +14,7 @@ from typing import Any, Final
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from charging.errors import Problem, StoreUnavailable
 
@@ -34,6 +35,7 @@ _FRAMEWORK_CODES = {
 }
 # RFC 9110 has renamed these; older Pythons do not know.
 _TITLES = {413: "Content Too Large", 422: "Unprocessable Content"}
+_METHODS: Final = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
 _FIELD_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 # Rules about several fields at once, by code: the one to change. The rest is about the body as a whole.
@@ -121,11 +123,20 @@ async def _on_validation_error(_request: Request, error: Exception) -> Response:
     return problem_response(invalid(error.errors()))
 
 
-async def _on_http_exception(_request: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - narrows the type
     code = _FRAMEWORK_CODES.get(error.status_code, "error")
     words = f"{title(error.status_code)}."
-    return problem_response(Problem(error.status_code, code, words, headers=dict(error.headers or {})))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem_response(Problem(error.status_code, code, words, headers=headers))
+
+
+def _methods(request: Request) -> list[str]:
+    """What the path of ``request`` serves; the framework's own header names the methods of one of its routes only."""
+    routes = request.app.routes
+    return [m for m in _METHODS if any(r.matches({**request.scope, "method": m})[0] == Match.FULL for r in routes)]
 
 
 async def _on_bug(_request: Request, _error: Exception) -> Response:

@@ -5,13 +5,19 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
+from api import documentation as doc
 from api import workflow_calls
 from api.admin import AdminRequest, named, require_admin, services_of
 from api.strict_json import strict_body
 from charging.errors import Problem
 from charging.pulling import Module, Pull, Synchronisation
 
-router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 
 class SyncOrder(AdminRequest):
@@ -46,7 +52,18 @@ class SyncReport(BaseModel):
     pulls: list[PullView]
 
 
-@router.post("/connections/{name}/sync")
+@router.post(
+    "/connections/{name}/sync",
+    responses=doc.problems(
+        *doc.BODY_CODES,
+        "connection_not_found",
+        "connection_not_active",
+        "module_not_offered",
+        "sync_failed",
+        "sync_still_running",
+    ),
+    openapi_extra=doc.body(SyncOrder),
+)
 async def synchronise_connection(
     request: Request, name: str, wanted: Annotated[SyncOrder, Depends(strict_body(SyncOrder))]
 ) -> SyncReport:

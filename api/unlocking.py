@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from api import documentation as doc
 from api.admin import require_admin
 from api.desk import desk_of
 from api.reserving import build_commander
@@ -19,7 +20,12 @@ from charging.store.evse_match import EvseMatch
 
 POLL_S = 0.1
 
-router = APIRouter(prefix="/ocpi", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 
 class UnlockRequest(BaseModel):
@@ -40,7 +46,13 @@ class UnlockAnswer(BaseModel):
     result: str | None
 
 
-@router.post("/unlock")
+@router.post(
+    "/unlock",
+    responses=doc.problems(
+        *doc.BODY_CODES, "evse_not_found", "connector_not_available", "cpo_refused", "cpo_unreachable"
+    ),
+    openapi_extra=doc.body(UnlockRequest),
+)
 async def unlock(
     request: Request, wanted: Annotated[UnlockRequest, Depends(strict_body(UnlockRequest))]
 ) -> UnlockAnswer:

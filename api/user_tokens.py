@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from api import documentation as doc
 from api.admin import require_admin
 from api.schemas import Text
 from api.services import Services
@@ -15,7 +16,12 @@ from charging.errors import NotUnique, Problem
 from charging.ocpi.own_tokens import new_uid, own_token
 from charging.store.user_tokens import PushState, UserToken, UserTokenStore
 
-router = APIRouter(prefix="/ocpi/tokens", tags=["admin"], dependencies=[Depends(require_admin)])
+router = APIRouter(
+    prefix="/ocpi/tokens",
+    tags=["admin"],
+    dependencies=[Depends(require_admin)],
+    responses=doc.problems("unauthorized", "service_unavailable"),
+)
 
 Kind = Literal["APP_USER", "RFID"]
 Uid = Annotated[str, Field(min_length=1, max_length=36, pattern=r"^[A-Za-z0-9._:*-]+$")]
@@ -107,7 +113,12 @@ class TokenList(BaseModel):
     total: int
 
 
-@router.post("", status_code=201)
+@router.post(
+    "",
+    status_code=201,
+    responses=doc.problems(*doc.BODY_CODES, "token_exists"),
+    openapi_extra=doc.body(NewToken),
+)
 async def add_token(
     request: Request, response: Response, wanted: Annotated[NewToken, Depends(strict_body(NewToken))]
 ) -> TokenView:
@@ -129,7 +140,7 @@ async def add_token(
     return _view(token)
 
 
-@router.get("")
+@router.get("", responses=doc.problems("validation_error"))
 async def list_tokens(
     request: Request,
     user_id: str | None = None,
@@ -141,7 +152,7 @@ async def list_tokens(
     return TokenList(tokens=[_view(token) for token in page], total=total)
 
 
-@router.get("/{uid}")
+@router.get("/{uid}", responses=doc.problems("validation_error", "token_not_found"))
 async def read_token(request: Request, uid: str, type: Kind) -> TokenDetail:
     """One token, and what each CPO has of it."""
     store = _store(request)
@@ -150,7 +161,11 @@ async def read_token(request: Request, uid: str, type: Kind) -> TokenDetail:
     return TokenDetail(**_view(token).model_dump(), pushes=pushes)
 
 
-@router.patch("/{uid}")
+@router.patch(
+    "/{uid}",
+    responses=doc.problems(*doc.BODY_CODES, "token_not_found"),
+    openapi_extra=doc.body(TokenChanges),
+)
 async def change_token(
     request: Request, uid: str, type: Kind, wanted: Annotated[TokenChanges, Depends(strict_body(TokenChanges))]
 ) -> TokenView:
@@ -159,7 +174,7 @@ async def change_token(
     return _view(_found(await _store(request).change(uid, type, changes)))
 
 
-@router.delete("/{uid}")
+@router.delete("/{uid}", responses=doc.problems("validation_error", "token_not_found"))
 async def invalidate_token(request: Request, uid: str, type: Kind) -> TokenView:
     """Make a token invalid: OCPI deletes none, for sessions and CDRs name it."""
     return _view(_found(await _store(request).change(uid, type, {"valid": False})))

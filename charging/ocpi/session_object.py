@@ -216,7 +216,8 @@ def _dimension(period: Body, *types: str) -> Decimal | None:
 
 
 def _dimensions(period: Body) -> list[Body]:
-    return [d for d in period.get("dimensions") or [] if isinstance(d, dict)]
+    dimensions = period.get("dimensions")
+    return [d for d in dimensions if isinstance(d, dict)] if isinstance(dimensions, list) else []
 
 
 def _price(price: Any) -> Decimal | None:

@@ -228,7 +228,7 @@ def join_url(base: str, *segments: str) -> str:
 
 def next_link(link: str | None) -> str | None:
     """The URL of ``rel="next"`` in a ``Link`` header (OCPI 2.2.1 §4.1.4), None on the last page."""
-    for url, parameters in re.findall(r"<([^>]*)>([^<]*)", link or ""):
+    for url, parameters in re.findall(r"<([^<>]*)>([^<]*)", link or ""):
         if re.search(r';\s*rel\s*=\s*"?next\b', parameters, re.IGNORECASE):
             return str(url).strip() or None
     return None

@@ -27,7 +27,7 @@ class TariffRules(BaseModel):
       ``none`` applies to it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     whole_elements: bool = False
     cut_periods: bool = True

@@ -7,7 +7,6 @@ import pytest
 from charging.store import tables
 from tests.api.conftest import RunningApi
 from tests.api.test_status import add_receipt
-from tests.stack import user_token
 
 
 async def history(api: RunningApi, **query: Any) -> list[str]:
@@ -69,12 +68,6 @@ async def test_a_filter_that_means_nothing_is_422(lite: RunningApi, query: dict[
     assert (answer.status_code, answer.json()["code"]) == (422, "validation_error")
 
 
-async def test_before_there_is_a_cdr_there_is_no_receipt(lite: RunningApi) -> None:
-    session_id = await lite.started()
-    answer = await lite.http.get(f"/v1/sessions/{session_id}/receipt")
-    assert (answer.status_code, answer.json()["code"]) == (409, "receipt_not_ready")
-
-
 @pytest.mark.parametrize("status", ["completed", "failed", "stopping"])
 async def test_a_receipt_is_the_newest_version_in_json_numbers_whatever_the_status(
     api: RunningApi, status: str
@@ -88,13 +81,6 @@ async def test_a_receipt_is_the_newest_version_in_json_numbers_whatever_the_stat
     assert (receipt["session_id"], receipt["network"], receipt["evse_id"]) == (session_id, "Virta", "FI-VRT-E12345")
     assert (receipt["currency"], receipt["payment_status"], receipt["version"]) == ("EUR", "refunded", 2)
     assert receipt["cdr_ids"] == ["CDR1"]
-
-
-async def test_a_foreign_receipt_is_absent(lite: RunningApi) -> None:
-    session_id = await lite.started()
-    await add_receipt(lite, session_id)
-    headers = {"Authorization": f"Bearer {user_token('somebody-else')}"}
-    assert (await lite.http.get(f"/v1/sessions/{session_id}/receipt", headers=headers)).status_code == 404
 
 
 async def test_each_version_of_a_receipt_is_kept_and_can_be_printed(lite: RunningApi) -> None:

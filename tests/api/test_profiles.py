@@ -104,12 +104,6 @@ async def test_a_departure_alone_is_a_profile(lite: RunningApi) -> None:
     assert told.json()["max_charge_rate_kw"] is None
 
 
-async def test_a_departure_in_the_past_is_422(lite: RunningApi) -> None:
-    session_id = await lite.started()
-    told = await lite.http.post(path(session_id), json={"departure_time": "2020-01-01T00:00:00Z"})
-    assert (told.status_code, told.json()["errors"][0]["field"]) == (422, "departure_time")
-
-
 @pytest.mark.parametrize("status", ["stopping", "completed", "failed"])
 async def test_a_session_that_is_over_takes_no_profile(lite: RunningApi, status: str) -> None:
     session_id = await lite.started()

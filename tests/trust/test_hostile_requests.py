@@ -30,6 +30,7 @@ def with_field(name: str, value: str) -> str:
     return f'{{"evse_id": "{EVSE}", "{name}": {value}}}'
 
 
+@pytest.mark.trust("2.20", "2.21", "2.22", "2.23", "2.24", "2.25", "2.26", "2.27", "2.28")
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -82,17 +83,20 @@ async def test_a_target_that_the_battery_has_already_is_422(bare: httpx.AsyncCli
         assert (answer.status_code, answer.json()["errors"][0]["code"]) == (422, "target_not_above_level")
 
 
+@pytest.mark.trust("2.32")
 @pytest.mark.parametrize("body", ["{", "", "{'evse_id': 1}", '{"evse_id": "a"} x', "[" * 100_000, '{"a":' * 50_000])
 async def test_a_body_that_is_not_json_is_400(bare: httpx.AsyncClient, body: str) -> None:
     answer = await bare.post(START, content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
 
 
+@pytest.mark.trust("2.33")
 @pytest.mark.parametrize("body", [b'{"evse_id": "\xff"}', b"\xff\xfe{\x00}\x00", b"\xef\xbb\xbf{}"])
 async def test_a_body_that_is_not_utf8_is_400(bare: httpx.AsyncClient, body: bytes) -> None:
     assert (await bare.post(START, content=body)).status_code == 400
 
 
+@pytest.mark.trust("2.29")
 @pytest.mark.parametrize(
     "body", ['{"evse_id": "a", "evse_id": "b"}', '{"evse_id": "a", "metadata": {"k": "1", "k": "2"}}']
 )
@@ -101,6 +105,7 @@ async def test_a_key_that_comes_twice_is_400(bare: httpx.AsyncClient, body: str)
     assert (answer.status_code, answer.json()["code"]) == (400, "malformed_json")
 
 
+@pytest.mark.trust("2.31")
 @pytest.mark.parametrize(
     "media_type", ["text/plain", "application/x-www-form-urlencoded", "application/jsonp", "json", ""]
 )
@@ -109,6 +114,7 @@ async def test_a_body_that_does_not_say_json_is_415(bare: httpx.AsyncClient, med
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_media_type")
 
 
+@pytest.mark.trust("2.30")
 @pytest.mark.parametrize("path", [START, STOP, PROFILE])
 async def test_a_body_beyond_the_limit_is_413_whether_its_length_is_told_or_not(
     bare: httpx.AsyncClient, path: str
@@ -122,6 +128,7 @@ async def test_a_body_beyond_the_limit_is_413_whether_its_length_is_told_or_not(
         assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
+@pytest.mark.trust("2.47")
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -176,6 +183,7 @@ async def test_numbers_lose_the_noise_of_binary_fractions_and_nothing_else(bare:
     assert str(order.battery_target_kwh) == "60.3"
 
 
+@pytest.mark.trust("2.40")
 @pytest.mark.parametrize(("method", "path"), [("TRACE", START), ("PUT", START), ("GET", STOP), ("PATCH", PROFILE)])
 async def test_a_wrong_method_is_405_and_says_which_are_right(bare: httpx.AsyncClient, method: str, path: str) -> None:
     answer = await bare.request(method, path)
@@ -189,12 +197,14 @@ async def test_an_unknown_path_is_404_in_the_same_shape(bare: httpx.AsyncClient)
     assert answer.headers["Content-Type"] == "application/problem+json"
 
 
+@pytest.mark.trust("2.39")
 async def test_no_foreign_origin_is_allowed(bare: httpx.AsyncClient) -> None:
     headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
     answer = await bare.options(START, headers=headers)
     assert "Access-Control-Allow-Origin" not in answer.headers
 
 
+@pytest.mark.trust("2.52")
 async def test_a_bug_is_500_without_its_text() -> None:
     app = create_app(Settings())
 

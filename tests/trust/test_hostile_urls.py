@@ -1,10 +1,11 @@
-"""Which URLs of peers we call (trust.md §2 items 41 and 42)."""
+"""Which URLs of peers we call (docs/trust.md 2.41, 2.42)."""
 
 import pytest
 
 from charging.ocpi.peer_url import UnusablePeerUrl, check_peer_url, same_host
 
 
+@pytest.mark.trust("2.41")
 @pytest.mark.parametrize(
     "url",
     [
@@ -55,6 +56,7 @@ async def test_private_peers_are_taken_where_they_are_allowed(url: str) -> None:
     await check_peer_url(url, allow_private=True)
 
 
+@pytest.mark.trust("2.41")
 @pytest.mark.parametrize(
     "host",
     [
@@ -77,12 +79,14 @@ async def test_no_peer_is_at_a_link_local_or_metadata_address(host: str) -> None
         await check_peer_url(f"http://{host}/versions", allow_private=True)
 
 
+@pytest.mark.trust("2.41")
 @pytest.mark.parametrize("url", ["http://user@127.0.0.1/", "http://2130706433/", "file:///etc/passwd", "nonsense"])
 async def test_disguises_are_refused_also_where_private_peers_are_allowed(url: str) -> None:
     with pytest.raises(UnusablePeerUrl):
         await check_peer_url(url, allow_private=True)
 
 
+@pytest.mark.trust("2.42")
 @pytest.mark.parametrize(
     ("url", "is_same"),
     [

@@ -92,12 +92,6 @@ async def test_43_a_second_session_of_one_start_is_parked_and_stopped(stack: Sta
     assert (status["status"], status["energy_kwh"]) == ("active", 0.0)
 
 
-async def test_47_a_cdr_before_completed_completes_the_session(stack: Stack) -> None:
-    session_id, session = await stack.charging()
-    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 3}))
-    await stack.until(session_id, "completed", energy_kwh=3.0)
-
-
 async def test_39_a_silent_session_is_asked_for_by_one_list_call(stack: Stack) -> None:
     session_id, session = await stack.charging()
     stack.cpo.sessions.append({**session, "kwh": 7, "status": "COMPLETED"})

@@ -1,10 +1,10 @@
-"""``/healthz`` touches nothing, ``/readyz`` asks the store and Temporal, ``/metrics`` is for Prometheus."""
+"""``/healthz`` touches nothing, ``/readyz`` writes to the store and asks Temporal, ``/metrics`` is for Prometheus."""
 
 import time
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from sqlalchemy import text
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.schemas import LiveAnswer, ReadyAnswer
@@ -12,6 +12,7 @@ from api.services import Services
 from api.workflow_calls import is_reachable
 from charging.errors import StoreUnavailable
 from charging.store.engine import Database
+from charging.store.leases import LeaseStore
 from charging.store.peer_health import HealthStore
 
 router = APIRouter(tags=["Health"])
@@ -117,9 +118,10 @@ async def _breakers(services: Services) -> CollectorRegistry:
 
 
 async def _answers(database: Database) -> bool:
+    """Whether something can be written: from a disk that is full, everything can still be read."""
+    now = datetime.now(UTC)
     try:
-        async with database.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await LeaseStore(database).take("readiness", now=now, until=now)
     except StoreUnavailable:
         return False
     return True

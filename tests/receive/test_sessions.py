@@ -5,8 +5,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pytest
-
 from charging.ocpi import wire
 from charging.receiver import Outcome, Receiver
 from charging.session.model import CpoStatus
@@ -72,31 +70,6 @@ async def test_a_session_is_matched_as_soon_as_it_says_whose_it_is(desk: Desk) -
     assert (await desk.row(spec)).kwh == 1
 
 
-@pytest.mark.parametrize(
-    ("path", "http_status"), [("sessions/FI/VRT/S1", 404), ("sessions/DE/OTH/S1", 200)], ids=["url", "body"]
-)
-async def test_another_partys_session_is_refused_without_a_trace(desk: Desk, path: str, http_status: int) -> None:
-    spec = await desk.start()
-    body = session_body(authorization_reference=spec.authorization_reference, kwh=9)
-    answer = await desk.call("PUT", path, body, by="other")
-    assert answer.status_code == http_status
-    assert answer.json()["status_code"] == 2001
-    assert await desk.rows(tables.ocpi_sessions) == []
-    assert (await desk.row(spec)).kwh == 0
-
-
-async def test_another_peer_cannot_touch_our_session_under_its_own_name(desk: Desk) -> None:
-    """The reference leaked: the Session is stored as the other peer's own, and is nobody's."""
-    spec = await desk.start()
-    stolen = session_body(
-        country_code="DE", party_id="OTH", authorization_reference=spec.authorization_reference, kwh=9
-    )
-    assert (await desk.call("PUT", "sessions/DE/OTH/S1", stolen, by="other")).status_code == 201
-    (stored,) = await desk.rows(tables.ocpi_sessions)
-    assert stored.session_id is None
-    assert (await desk.row(spec)).kwh == 0
-
-
 async def test_a_patch_of_an_unknown_session_is_404_and_asks_for_the_list(desk: Desk) -> None:
     spec = await desk.start(poll_at=START.replace(year=2099))
     answer = await desk.patch("S1", kwh=1, last_updated=at(1))
@@ -139,17 +112,6 @@ async def test_an_older_push_that_ends_the_session_ends_it(desk: Desk) -> None:
     await desk.patch("S1", status="COMPLETED", end_date_time=at(15), last_updated=at(10))
     row = await desk.row(spec)
     assert (row.cpo_status, row.kwh) == (CpoStatus.COMPLETED, 3)
-
-
-async def test_a_push_that_comes_twice_changes_nothing(desk: Desk) -> None:
-    spec = await desk.start()
-    body = session_body(authorization_reference=spec.authorization_reference, kwh=3, last_updated=at(20))
-    await desk.put(body)
-    before = await desk.row(spec)
-    assert (await desk.put(body)).status_code == 200
-    after = await desk.row(spec)
-    assert (after.revision, after.meter_seq) == (before.revision, before.meter_seq)
-    assert await desk.mail(spec) == ["session"]
 
 
 ODD = {

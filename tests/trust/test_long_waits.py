@@ -32,6 +32,7 @@ async def test_without_a_cdr_nothing_is_charged_and_the_hold_goes_back_until_one
     await assert_books_are_right(stack)
 
 
+@pytest.mark.trust("1.16")
 async def test_a_start_of_unknown_outcome_is_watched_for_a_day_with_its_claim_and_hold(
     skipping: tuple[Stack, WorkflowEnvironment],
 ) -> None:

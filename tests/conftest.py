@@ -30,10 +30,11 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Files go to workers one by one in this order: the longest first, so that none is left for the end.
 LONGEST = (
-    "kill/test_kills.py",
-    "workflows/test_command_faults.py",
-    "workflows/",
+    "trust/test_kills.py",
+    "trust/test_commands.py",
+    "trust/test_pushes.py",
     "trust/",
+    "workflows/",
     "receive/",
     "walk/",
     "cli/",

@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from tests.receive.test_inbox import delivered, running
 from tests.serving import free_port
 from tests.stack import Stack, running_stack
 from tests.trust.api_process import ApiProcess, api_process
-from tests.trust.billing import bill, charged, post, receipt, until_receipt
+from tests.trust.billing import bill, post, until_receipt
 from tests.waiting import eventually
 
 __all__ = ["issuer"]
@@ -122,7 +122,7 @@ async def test_a_full_disk_is_not_ready_and_nothing_is_acknowledged_that_is_not_
         ready = await api.http.get("/readyz")
         assert (ready.status_code, ready.json()["store"]) == (503, False)
         assert (await api.http.get("/healthz")).status_code == 200
-        with sqlite3.connect(path) as store:
+        with closing(sqlite3.connect(path)) as store:
             kept = {id for (id,) in store.execute("SELECT json_extract(body, '$.id') FROM ocpi_sessions")}
         assert kept == set(acknowledged)
 
@@ -170,22 +170,22 @@ async def test_a_clock_that_is_wrong_by_minutes_costs_no_update_and_no_time_is_n
         await shared.cpo.patch_session(session, {"kwh": second, "last_updated": told(second)})
     seen = await shared.status(session_id)
     assert (seen["energy_kwh"], seen["duration_minutes"]) == (3, max(0, -minutes))
-    ended = {**session, "status": "COMPLETED", "kwh": 3, "end_date_time": told(-60), "last_updated": told(4)}
-    await shared.cpo.push_session(ended)
-    await post(shared, bill(shared, ended, total=0.93, total_time=0))
-    done = await shared.until(session_id, "completed", cost=0.93)
-    assert done["duration_minutes"] == 0
-    assert (await receipt(shared, session_id))["duration_minutes"] == 0
+    ended = {**session, "status": "COMPLETED", "kwh": 3, "last_updated": told(4)}
+    await shared.cpo.push_session({**ended, "end_date_time": told(-600)})
+    assert (await shared.until(session_id, "stopping"))["duration_minutes"] == 0
+    await post(shared, bill(shared, ended, total=0.93))
+    await shared.until(session_id, "completed", cost=0.93, energy_kwh=3)
 
 
 @pytest.mark.trust("1.67")
 async def test_an_hour_over_the_end_of_summer_time_is_an_hour(shared: Stack) -> None:
-    session_id, session = await charged(shared)
-    night = {"start_date_time": "2026-10-25T03:30:00+03:00", "end_date_time": "2026-10-25T03:30:00+02:00"}
-    cdr = bill(shared, session, **night)
-    del cdr["total_time"]
-    await post(shared, cdr)
-    await until_receipt(shared, session_id, payment_status="paid", duration_minutes=60)
+    session_id = await shared.started()
+    night = {"start_date_time": "2025-10-26T03:30:00+03:00", "end_date_time": "2025-10-26T03:30:00+02:00"}
+    ended = shared.cpo.session(id=uuid.uuid4().hex, status="COMPLETED", **night)
+    await shared.cpo.push_session(ended)
+    assert (await shared.until(session_id, "stopping"))["duration_minutes"] == 60
+    await post(shared, bill(shared, ended, total=0))
+    await until_receipt(shared, session_id, payment_status="not_required")
 
 
 @pytest.mark.trust("1.68")
@@ -235,7 +235,7 @@ async def test_a_flood_of_changes_becomes_a_few_signals(desk: Desk) -> None:
 async def test_a_flood_of_pushes_is_a_few_events_of_the_workflow(shared: Stack) -> None:
     session_id, session = await shared.charging(id=uuid.uuid4().hex)
     began = asyncio.get_running_loop().time()
-    for n in range(200):
+    for n in range(100):
         changes = {"status": ("PENDING", "ACTIVE")[n % 2], "last_updated": wire.format_datetime(datetime.now(UTC))}
         assert (await shared.cpo.patch_session(session, changes)).is_success
     seconds = asyncio.get_running_loop().time() - began
@@ -265,10 +265,13 @@ async def test_keys_that_were_good_last_while_their_issuer_is_away_up_to_a_cap(i
 
     await check(authenticator, await token("rsa"))
     issuer.is_down = True
-    await asyncio.sleep(0.2)
     fetched = issuer.fetches
-    assert (await check(authenticator, await token("rsa"))).sub
-    assert issuer.fetches == fetched + 1  # it was asked, and is away
+
+    async def was_asked_again() -> bool:
+        await check(authenticator, await token("rsa"))  # good, whatever the answer
+        return issuer.fetches > fetched
+
+    await eventually(was_asked_again)
     await refused(authenticator, await token("made-up"))
     await eventually(is_503)
     issuer.is_down = False

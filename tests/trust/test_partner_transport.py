@@ -73,8 +73,11 @@ async def test_a_start_that_may_have_been_understood_is_never_sent_again_and_a_s
     await stack.cpo.push_session(session)
     await stack.until(session_id, "active")
     assert len(stack.cpo.starts) == before + 1
+    stops = len(stack.cpo.stops)
+    await stack.stop(session_id)
+    await eventually(lambda: len(stack.cpo.stops) > stops)  # and an answer that ends what was counted against the CPO
     await stack.cpo.push_session({**session, "status": "COMPLETED", "last_updated": now()})
-    await stack.until(session_id, "stopping")
+    await stack.until(session_id, "stopping", phase="awaiting_cdr")
 
 
 @pytest.mark.trust("1.61")

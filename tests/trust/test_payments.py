@@ -14,7 +14,7 @@ from charging.sandbox.neighbours import app as neighbours
 from tests.neighbours.webhook import WEBHOOK, event, send
 from tests.serving import serve
 from tests.stack import Stack, running_stack
-from tests.trust.billing import bill, charged, post, receipt, until_receipt
+from tests.trust.billing import assert_books_are_right, bill, charged, post, receipt, until_receipt
 from tests.waiting import eventually
 
 INTENTS = "/v1/payment-intents"
@@ -63,9 +63,11 @@ async def town(
 
 
 @pytest.fixture(autouse=True)
-async def willing(town: Town) -> None:
-    """Payments decides at once and says so."""
+async def books(town: Town) -> AsyncIterator[None]:
+    """Payments decides at once and says so; in the end its books and ours agree."""
     await town.tell("payments", {})
+    yield
+    await assert_books_are_right(town.stack)
 
 
 @pytest.mark.trust("1.10", "1.53")

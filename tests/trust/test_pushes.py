@@ -33,7 +33,7 @@ async def test_a_limit_that_is_crossed_while_nobody_works_is_kept_late_and_by_ho
     await eventually(lambda: stack.cpo.stops)
     late = await stack.until(session_id, "stopping", phase="limit_reached", energy_kwh=27.5)
     assert late["reason"]["code"] == "target_reached"
-    assert late["reason"]["detail"].startswith("27.5 of 20")
+    assert late["reason"]["detail"].endswith(" of 20 kWh are in.")
 
 
 @pytest.mark.trust("1.33")

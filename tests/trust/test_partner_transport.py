@@ -21,11 +21,11 @@ from tests.waiting import eventually
 async def stack(
     temporal: WorkflowEnvironment, sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Stack]:
-    """One engine for the file: a call to a CPO may take 2 s, a START may be tried for 4 s."""
+    """One engine for the file: a call to a CPO may take 2 s, a START may be tried for 6 s."""
     path = tmp_path_factory.mktemp("transport") / "charging.db"
     shutil.copy(sqlite_template, path)
     url = f"sqlite+aiosqlite:///{path}"
-    async with running_stack(temporal, url, settings={"cpo_timeout_s": 2}, confirm_s=4) as stack:
+    async with running_stack(temporal, url, settings={"cpo_timeout_s": 2}, confirm_s=6) as stack:
         yield stack
 
 

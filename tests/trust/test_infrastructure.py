@@ -25,7 +25,7 @@ from charging.store import tables
 from charging.store.engine import Database
 from tests.api.conftest import new_key, running_api
 from tests.api.test_auth import Issuer, check, issuer, refused
-from tests.peer import ScriptedCpo
+from tests.peer import Body, ScriptedCpo
 from tests.receive.conftest import Desk, at, session_body
 from tests.receive.test_commands import ACCEPTED
 from tests.receive.test_inbox import delivered, running
@@ -180,7 +180,7 @@ async def test_a_clock_that_is_wrong_by_minutes_costs_no_update_and_no_time_is_n
 @pytest.mark.trust("1.67")
 async def test_an_hour_over_the_end_of_summer_time_is_an_hour(shared: Stack) -> None:
     session_id = await shared.started()
-    night = {"start_date_time": "2025-10-26T03:30:00+03:00", "end_date_time": "2025-10-26T03:30:00+02:00"}
+    night: Body = {"start_date_time": "2025-10-26T03:30:00+03:00", "end_date_time": "2025-10-26T03:30:00+02:00"}
     ended = shared.cpo.session(id=uuid.uuid4().hex, status="COMPLETED", **night)
     await shared.cpo.push_session(ended)
     assert (await shared.until(session_id, "stopping"))["duration_minutes"] == 60

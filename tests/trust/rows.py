@@ -49,6 +49,7 @@ AROUND_US: Mapping[str, Row] = {
         "Processes are replaced one after the other (SIGTERM).",
         "Streams end and go on elsewhere from `Last-Event-ID`; what was accepted is answered.",
     ),
+    "1.13": Row("Workflow code changes while sessions run.", "The stored histories of every path replay."),
     "1.14": Row("Anything dies at any moment, again and again.", "Every invariant below holds."),
     "1.15": Row("START is answered REJECTED or NOT_SUPPORTED.", "`failed` with the reason; the hold goes back."),
     "1.16": Row(
@@ -130,6 +131,8 @@ AROUND_US: Mapping[str, Row] = {
     ),
 }
 
-SENT_TO_US: Mapping[str, Row] = {}
+SENT_TO_US: Mapping[str, Row] = {
+    "2.49": Row("Temporal's histories and schedules are read.", "Ciphertext only."),
+}
 
 ROWS: Mapping[str, Row] = {**AROUND_US, **SENT_TO_US}

@@ -56,14 +56,19 @@ class User:
 
 
 class Authenticator:
-    """Checks tokens by the settings; remembers verified ones for a minute, by their hash, never past ``exp``."""
+    """Checks tokens by the settings; remembers verified ones for a minute, by their hash, never past ``exp``.
 
-    def __init__(self, settings: Settings) -> None:
+    A public key is looked up again after ``key_fresh_s``, and good for ``key_kept_s`` while its issuer is away.
+    """
+
+    def __init__(
+        self, settings: Settings, *, key_fresh_s: float = _KEY_FRESH_S, key_kept_s: float = _KEY_KEPT_S
+    ) -> None:
         self._settings = settings
         self._asymmetric = settings.jwks_url is not None
         # A shared secret never checks against a public key, and the other way round, whatever is configured.
         self._algorithms = [a for a in settings.jwt_algorithms if a.startswith("HS") != self._asymmetric]
-        self._keys = _Keys(settings.jwks_url) if settings.jwks_url else None
+        self._keys = _Keys(settings.jwks_url, key_fresh_s, key_kept_s) if settings.jwks_url else None
         self._verified: OrderedDict[bytes, tuple[User, float]] = OrderedDict()
 
     async def user(self, request: Request) -> User:
@@ -122,9 +127,10 @@ class Authenticator:
 class _Keys:
     """The issuer's public keys by ``kid``: fetched in a thread, last known good ones kept while the issuer is away."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, fresh_s: float, kept_s: float) -> None:
+        self._fresh_s, self._kept_s = fresh_s, kept_s
         # At most one fetch per 30 s for unknown key ids: strangers must not be able to make us hammer the issuer.
-        self._client = jwt.PyJWKClient(url, lifespan=_KEY_FRESH_S, timeout=_JWKS_TIMEOUT_S, cooldown_duration=30)
+        self._client = jwt.PyJWKClient(url, lifespan=fresh_s, timeout=_JWKS_TIMEOUT_S, cooldown_duration=30)
         self._known: dict[str, tuple[jwt.PyJWK, float]] = {}
 
     async def find(self, kid: Any) -> jwt.PyJWK:
@@ -132,17 +138,24 @@ class _Keys:
         if not isinstance(kid, str) or not kid:
             raise jwt.InvalidTokenError("no key id")
         key, seen_at = self._known.get(kid, (None, 0.0))
-        age = time.monotonic() - seen_at
-        if key is not None and age < _KEY_FRESH_S:
+        if key is not None and time.monotonic() - seen_at < self._fresh_s:
             return key
         try:
             found = await asyncio.to_thread(self._client.get_signing_key, kid)
-        except PyJWKClientConnectionError:
-            if key is not None and age < _KEY_KEPT_S:
-                return key
-            raise
+        except (PyJWKClientConnectionError, ValueError):  # ValueError: a page of a proxy, and no JSON
+            return self._last_known(kid)
         self._known[kid] = (found, time.monotonic())
         return found
+
+    def _last_known(self, kid: str) -> jwt.PyJWK:
+        """The key while the issuer is away. A key id that is none of those that are still good was made up."""
+        since = time.monotonic() - self._kept_s
+        good = {known: key for known, (key, seen_at) in self._known.items() if seen_at > since}
+        if kid in good:
+            return good[kid]
+        if good and kid not in self._known:
+            raise jwt.InvalidTokenError("unknown key id")
+        raise PyJWKClientConnectionError("the issuer is away, and was for too long")
 
 
 def _bearer(request: Request) -> str:

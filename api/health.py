@@ -1,13 +1,15 @@
-"""``/healthz`` touches nothing, ``/readyz`` asks the store and Temporal."""
+"""``/healthz`` touches nothing, ``/readyz`` writes to the store and asks Temporal."""
+
+from datetime import UTC, datetime
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import text
 
 from api.schemas import LiveAnswer, ReadyAnswer
 from api.services import Services
 from api.workflow_calls import is_reachable
 from charging.errors import StoreUnavailable
 from charging.store.engine import Database
+from charging.store.leases import LeaseStore
 
 router = APIRouter(tags=["Health"])
 
@@ -34,9 +36,10 @@ async def readyz(request: Request, response: Response) -> dict[str, object]:
 
 
 async def _answers(database: Database) -> bool:
+    """Whether something can be written: from a disk that is full, everything can still be read."""
+    now = datetime.now(UTC)
     try:
-        async with database.read() as connection:
-            await connection.execute(text("SELECT 1"))
+        await LeaseStore(database).take("readiness", now=now, until=now)
     except StoreUnavailable:
         return False
     return True

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -29,8 +30,10 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 # Files go to workers one by one in this order: the longest first, so that none is left for the end.
 LONGEST = (
-    "kill/test_kills.py",
-    "workflows/test_command_faults.py",
+    "trust/test_kills.py",
+    "trust/test_commands.py",
+    "trust/test_pushes.py",
+    "trust/",
     "workflows/",
     "receive/",
     "walk/",
@@ -88,11 +91,11 @@ def database_url(server_uri: str, name: str) -> str:
     return f"{head.rsplit('/', 1)[0]}/{name}?{query}".replace("postgresql://", "postgresql+psycopg://", 1)
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
-def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The URL of a fresh, migrated database; the test runs once on each kind."""
+@contextmanager
+def fresh_store(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """The URL of a migrated database of the kind ``request.param``, which lasts as long as the block."""
     if request.param == "sqlite":
-        path = tmp_path / "charging.db"
+        path = folder / "charging.db"
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite+aiosqlite:///{path}"
         return
@@ -103,6 +106,20 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     yield database_url(server, name)
     with psycopg.connect(server, autocommit=True) as admin:
         admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a fresh, migrated database; the test runs once on each kind."""
+    with fresh_store(request, tmp_path) as url:
+        yield url
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def shared_store_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The same for all tests of a file, which run once on each kind."""
+    with fresh_store(request, tmp_path_factory.mktemp("store")) as url:
+        yield url
 
 
 @pytest.fixture

@@ -94,6 +94,7 @@ class Step:
     raw: bytes | None = None
     media_type: str = "application/json"
     reset: bool = False
+    drips: bool = False
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_for: asyncio.Event | None = None
 
@@ -118,10 +119,23 @@ def reset() -> Step:
     return Step(reset=True)
 
 
+def drip() -> Step:
+    """An answer that comes byte by byte, for half a minute."""
+    return Step(drips=True)
+
+
 class _Broken(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000")]})
         await send({"type": "http.response.body", "body": b"{", "more_body": True})
+
+
+class _Dripping(Response):
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(300):
+            await send({"type": "http.response.body", "body": b" ", "more_body": True})
+            await asyncio.sleep(0.1)
 
 
 _KINDS: Mapping[str, Kind] = {"locations": "location", "tariffs": "tariff", "sessions": "session", "cdrs": "cdr"}
@@ -442,6 +456,8 @@ class ScriptedCpo:
             await asyncio.sleep(current.delay_s)
         if current.reset:
             return _Broken()
+        if current.drips:
+            return _Dripping()
         if current.raw is not None:
             return Response(current.raw, current.http_status, dict(current.headers), current.media_type)
         is_fine = current.data is None and current.status_code == wire.SUCCESS and current.http_status == 200

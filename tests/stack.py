@@ -8,7 +8,7 @@
 """
 
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -60,6 +60,14 @@ class Stack:
     api: httpx.AsyncClient
     worker: Worker
     webhook_worker: Worker
+    employ: Callable[[], Awaitable[Worker]]
+
+    @asynccontextmanager
+    async def worker_away(self) -> AsyncIterator[None]:
+        """Nobody works within the block; afterwards another one does."""
+        await self.worker.shutdown()
+        yield
+        self.worker = await self.employ()
 
     async def start(self, **body: Any) -> str:
         """POST /v1/sessions/start at the first EVSE; the session's id."""
@@ -176,14 +184,18 @@ async def running_stack(
         url = await stack.enter_async_context(serve(create_app(chosen), port))
         # In Temporal's sandbox, unlike production (docs/adr/0007): here it finds what a workflow must not do.
         in_sandbox = SandboxedWorkflowRunner()
-        worker = await stack.enter_async_context(build_worker(client, database, peers, chosen, in_sandbox))
+
+        async def employ() -> Worker:
+            return await stack.enter_async_context(build_worker(client, database, peers, chosen, in_sandbox))
+
+        worker = await employ()
         sender = WebhookSender(allow_private=True)
         stack.push_async_callback(sender.aclose)
         webhook_worker = build_webhook_worker(client, database, sender, chosen)
         await stack.enter_async_context(webhook_worker)
         headers = {"Authorization": f"Bearer {user_token()}"}
         api = await stack.enter_async_context(httpx.AsyncClient(base_url=url, headers=headers, timeout=40))
-        yield Stack(chosen, database, client, cpo, api, worker, webhook_worker)
+        yield Stack(chosen, database, client, cpo, api, worker, webhook_worker, employ)
 
 
 def with_converter(client: Client, converter: DataConverter) -> Client:

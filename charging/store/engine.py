@@ -48,7 +48,15 @@ class Database:
     def _options(self) -> dict[str, Any]:
         if self.is_sqlite:
             return {"connect_args": {"timeout": 5}}
-        return {"pool_size": 10, "max_overflow": 10, "pool_timeout": 5, "pool_pre_ping": True}
+        # A lock that somebody keeps is as good as no database: whoever waits is told so.
+        waiting = {"options": "-c lock_timeout=5s"}
+        return {
+            "connect_args": waiting,
+            "pool_size": 10,
+            "max_overflow": 10,
+            "pool_timeout": 5,
+            "pool_pre_ping": True,
+        }
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:

@@ -25,16 +25,6 @@ async def cut_off(
         yield api
 
 
-async def test_a_start_is_503_with_retry_after_and_leaves_nothing_behind(cut_off: RunningApi) -> None:
-    key = new_key()
-    answer = await cut_off.start(key=key)
-    assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
-    assert int(answer.headers["Retry-After"]) > 0
-    assert await cut_off.count(tables.evse_claims) == await cut_off.count(tables.idempotency_keys) == 0
-    assert await cut_off.count(tables.sessions, admission="abandoned") == 1
-    assert (await cut_off.http.get("/v1/sessions")).json()["sessions"] == []
-
-
 async def test_the_key_of_a_refused_start_may_be_used_anew(
     temporal: WorkflowEnvironment, store_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,24 +42,6 @@ async def test_an_abandoned_session_is_absent_for_its_own_user(cut_off: RunningA
     async with cut_off.database.read() as store:
         session_id = (await store.execute(tables.sessions.select())).one().id
     assert (await cut_off.http.get(f"/v1/sessions/{session_id}/status")).status_code == 404
-
-
-async def test_reads_are_served_and_stops_and_profiles_are_503(
-    temporal: WorkflowEnvironment, store_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with running_api(temporal, store_url) as api:
-        session_id = await api.started()
-    monkeypatch.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
-    async with running_api(temporal, store_url) as api:
-        assert (await api.status(session_id))["status"] == "pending"
-        fresh = await api.http.get(f"/v1/sessions/{session_id}/status", headers={"Cache-Control": "no-cache"})
-        assert fresh.json()["session_id"] == session_id
-        stop = await api.http.post("/v1/sessions/stop", json={"session_id": session_id})
-        profile = await api.http.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 7})
-        for answer in (stop, profile):
-            assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
-            assert "Retry-After" in answer.headers
-        assert await api.count(tables.profile_requests) == 0
 
 
 async def test_readiness_says_that_temporal_is_away_and_liveness_does_not_care(cut_off: RunningApi) -> None:

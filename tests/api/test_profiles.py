@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from charging.store import tables
-from tests.api.conftest import RunningApi, running_api
-from tests.peer import ScriptedCpo, answer, evse, location
+from tests.api.conftest import RunningApi
+from tests.peer import answer
 from tests.stack import Stack
 from tests.waiting import eventually
 
@@ -112,17 +112,3 @@ async def test_a_session_that_is_over_takes_no_profile(lite: RunningApi, status:
     cleared = await lite.http.delete(path(session_id))
     assert (set_.status_code, set_.json()["code"]) == (409, "session_over")
     assert (cleared.status_code, cleared.json()["code"]) == (409, "session_over")
-
-
-@pytest.mark.parametrize("lacks", ["capability", "module"])
-async def test_an_evse_that_takes_no_profiles_says_so_at_once(temporal: Any, store_url: str, lacks: str) -> None:
-    cpo = ScriptedCpo()
-    if lacks == "capability":
-        cpo.locations = [location(evses=[evse(capabilities=["REMOTE_START_STOP_CAPABLE"])])]
-    else:
-        cpo.endpoints = [(module, role) for module, role in cpo.endpoints if module != "chargingprofiles"]
-    async with running_api(temporal, store_url, cpo) as api:
-        session_id = await api.started()
-        told = await api.http.post(path(session_id), json={"max_charge_rate_kw": 7})
-        assert (told.status_code, told.json()["code"]) == (409, "smart_charging_unsupported")
-        assert await api.signals(session_id) == []

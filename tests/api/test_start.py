@@ -1,23 +1,13 @@
 """POST /v1/sessions/start: one session per order, whatever is repeated, raced, or away."""
 
-import asyncio
-from datetime import UTC, datetime
-
 import pytest
 from sqlalchemy import select
-from temporalio.client import WorkflowExecutionStatus
 
-from api.schemas import StartRequest
-from api.starting import body_hash, new_session
 from charging import names
-from charging.ocpi.own_tokens import one_time_token
 from charging.session.model import SessionSpec
 from charging.store import tables
-from charging.store.connections import ConnectionStore
-from charging.store.evse_index import EvseIndex
-from charging.store.starts import StartStore
 from tests.api.conftest import RunningApi, new_key
-from tests.stack import EVSE, USER
+from tests.stack import USER
 
 
 async def spec_of(api: RunningApi, session_id: str) -> SessionSpec:
@@ -127,14 +117,6 @@ async def test_a_second_session_on_a_claimed_evse_is_409_for_anybody(api: Runnin
         assert (answer.status_code, answer.json()["code"]) == (409, "evse_busy")
 
 
-async def test_of_100_parallel_starts_on_one_evse_one_wins(api: RunningApi) -> None:
-    answers = await asyncio.gather(*(api.start(sub=f"user-{n}") for n in range(100)))
-    codes = [answer.status_code for answer in answers]
-    assert (codes.count(201), codes.count(409)) == (1, 99)
-    assert {a.json()["code"] for a in answers if a.status_code == 409} == {"evse_busy"}
-    assert await api.count(tables.sessions) == await api.count(tables.evse_claims) == 1
-
-
 async def test_the_same_key_answers_the_same_session_with_its_present_status(api: RunningApi) -> None:
     key = new_key()
     first = await api.start(key=key, battery_target_kwh=60)
@@ -157,20 +139,6 @@ async def test_without_a_key_every_start_is_a_fresh_session(lite: RunningApi) ->
     async with lite.database.write() as store:
         await store.execute(tables.evse_claims.delete())
     assert await lite.started() != first
-
-
-async def test_a_repeat_starts_the_workflow_that_a_killed_api_left_unstarted(lite: RunningApi) -> None:
-    key, order = new_key(), StartRequest(evse_id=EVSE)
-    index = EvseIndex(lite.database, ConnectionStore(lite.database, lite.settings.secret_keys))
-    match = await index.find(EVSE)
-    assert match is not None
-    now = datetime.now(UTC)
-    new = new_session(order, USER, match, lite.settings, now, one_time_token(lite.settings, USER, now))
-    await StartStore(lite.database).begin(new, key, body_hash(order))  # and here the API was killed
-    again = await lite.start(key=key)
-    assert (again.status_code, again.json()["session_id"]) == (201, new.spec.session_id)
-    workflow = lite.temporal.get_workflow_handle(names.charging_session_id(new.spec.session_id))
-    assert (await workflow.describe()).status == WorkflowExecutionStatus.RUNNING
 
 
 async def test_a_key_of_255_characters_is_kept(lite: RunningApi) -> None:

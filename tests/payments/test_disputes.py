@@ -155,20 +155,6 @@ async def test_what_cannot_be_paid_is_not_accepted(database: Database, activitie
         await DisputeStore(database).decide("nonsense", Dispute.REJECTED, NOW)
 
 
-async def test_row_56_a_hold_that_expired_is_void_and_the_charge_is_a_new_one(
-    database: Database, activities: PaymentActivities
-) -> None:
-    session_id = await start(database, activities)
-    wallet = Wallet(database, Decimal("100.00"))
-    await wallet.release(key="expired", session_id=session_id, user_id="ada", currency="EUR")
-    await add_cdr(database, session_id, cdr())
-    assert (await settle(activities, session_id)).payment_status is PaymentStatus.PAID
-    books = await balances(database)
-    assert (books["user/ada/available"], books[f"session/{session_id}/held"]) == (Decimal("87.50"), 0)
-    await end(database, session_id)
-    assert await wrong(database) == []
-
-
 async def test_credit_correction_and_decline_leave_the_books_right(
     database: Database, activities: PaymentActivities
 ) -> None:

@@ -61,21 +61,6 @@ async def test_a_result_may_come_before_the_response(desk: Desk) -> None:
     assert (row.state, row.result) == ("answered", ACCEPTED)
 
 
-async def test_a_result_for_an_unknown_foreign_or_other_command_is_404(desk: Desk) -> None:
-    spec = await desk.start()
-    command = await desk.command(spec, "START_SESSION")
-    for path, by in (
-        ("commands/START_SESSION/nobody-knows", "virta"),
-        (f"commands/START_SESSION/{command}", "other"),
-        (f"commands/STOP_SESSION/{command}", "virta"),
-        (f"chargingprofiles/SET_PROFILE/{command}", "virta"),
-    ):
-        assert (await desk.call("POST", path, ACCEPTED, by=by)).status_code == 404
-    (row,) = await desk.rows(tables.commands, id=command)
-    assert row.result is None
-    assert await desk.mail(spec) == []
-
-
 @pytest.mark.parametrize("kind", ["SET_PROFILE", "CLEAR_PROFILE"])
 async def test_the_result_of_a_profile_is_told_with_its_kind(desk: Desk, kind: str) -> None:
     spec = await desk.start()
@@ -137,15 +122,3 @@ async def test_an_unknown_result_is_kept_as_it_is(desk: Desk) -> None:
     await desk.call("POST", f"commands/START_SESSION/{command}", {"result": "PERHAPS", "message": "later"})
     (mail,) = await desk.rows(tables.inbox)
     assert (mail.payload["result"], mail.payload["detail"]) == ("PERHAPS", None)
-
-
-async def test_an_odd_result_is_kept_whole_and_wakes_nobody(desk: Desk) -> None:
-    spec = await desk.start()
-    command = await desk.command(spec, "START_SESSION")
-    for raw, http_status in ((b"{", 400), (b"{}", 200), (b"[]", 200), (b'{"result": 1}', 200)):
-        answer = await desk.call("POST", f"commands/START_SESSION/{command}", raw)
-        assert (answer.status_code, answer.json()["status_code"]) == (http_status, 2001)
-    assert len(await desk.rows(tables.odd_messages)) == 4
-    assert await desk.mail(spec) == []
-    assert (await desk.call("POST", f"commands/START_SESSION/{command}", ACCEPTED)).json()["status_code"] == 1000
-    assert await desk.mail(spec) == ["command_result"]

@@ -6,13 +6,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from sqlalchemy import update
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from charging import names
 from charging.inbox import Inbox, Pace
-from charging.session.model import CpoStatus, SessionSpec
+from charging.session.model import SessionSpec
 from charging.store import tables
 from charging.store.inbox import InboxStore
 from tests.receive.conftest import START, Desk, at, session_body
@@ -73,20 +72,6 @@ async def test_pushes_that_wait_become_one_signal_with_the_newest_meter(desk: De
         await delivered(desk, spec)
     ((_, message),) = await desk.signals(spec)
     assert Decimal(message["meter"]["kwh"]) == 2
-
-
-async def test_a_flood_of_changes_becomes_a_few_signals(desk: Desk) -> None:
-    spec = await desk.start(workflow=True)
-    await desk.put(session_body(authorization_reference=spec.authorization_reference))
-    async with running(desk.inbox()):
-        started = asyncio.get_running_loop().time()
-        for n in range(60):
-            await desk.patch("S1", status=("PENDING", "ACTIVE")[n % 2], last_updated=at(n / 60))
-        await delivered(desk, spec)
-        seconds = asyncio.get_running_loop().time() - started
-    signals = await desk.signals(spec)
-    assert len(signals) <= 5 * (seconds + 1)
-    assert signals[-1][1]["meter"]["cpo_status"] == CpoStatus.ACTIVE
 
 
 def test_the_pace_is_five_a_second_for_each_session() -> None:
@@ -203,20 +188,6 @@ async def test_a_session_whose_oldest_message_is_in_flight_keeps_its_order(desk:
     await store.finish([message.id for message in mail.messages], now)
     (mail,) = await store.claim(now, largest=9)
     assert mail.meter.kwh == 1
-
-
-async def test_poison_ends_as_a_dead_letter_and_holds_up_nobody(desk: Desk) -> None:
-    spec = await desk.start(workflow=True)
-    command = await desk.command(spec, "START_SESSION")
-    await desk.call("POST", f"commands/START_SESSION/{command}", {"result": "ACCEPTED"})
-    poison = update(tables.inbox).values(payload={"result": {"not": "a string"}}, attempts=9)
-    async with desk.database.write() as store:
-        await store.execute(poison)
-    await desk.put(session_body(authorization_reference=spec.authorization_reference))
-    async with running(desk.inbox()):
-        await delivered(desk, spec)
-    assert await desk.mail(spec, "dead") == ["command_result"]
-    assert [name for name, _ in await desk.signals(spec)] == [names.Signal.SESSION_UPDATED]
 
 
 async def test_delivered_rows_are_forgotten_after_a_while(desk: Desk) -> None:

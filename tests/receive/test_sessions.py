@@ -114,17 +114,6 @@ async def test_an_older_push_that_ends_the_session_ends_it(desk: Desk) -> None:
     assert (row.cpo_status, row.kwh) == (CpoStatus.COMPLETED, 3)
 
 
-async def test_a_push_that_comes_twice_changes_nothing(desk: Desk) -> None:
-    spec = await desk.start()
-    body = session_body(authorization_reference=spec.authorization_reference, kwh=3, last_updated=at(20))
-    await desk.put(body)
-    before = await desk.row(spec)
-    assert (await desk.put(body)).status_code == 200
-    after = await desk.row(spec)
-    assert (after.revision, after.meter_seq) == (before.revision, before.meter_seq)
-    assert await desk.mail(spec) == ["session"]
-
-
 ODD = {
     b"{": 400,
     b'{"kwh": NaN}': 400,

@@ -175,16 +175,6 @@ async def test_a_session_of_which_nothing_was_ever_heard_is_asked_for(desk: Desk
     assert (await desk.row(young)).poll_at is None
 
 
-async def test_a_start_that_never_began_is_abandoned(desk: Desk) -> None:
-    spec = await desk.start(created_at=NOW - timedelta(minutes=1), admission="accepted")
-    young = await desk.start(created_at=datetime.now(UTC), admission="accepted")
-    async with sweeping(desk) as sweeper:
-        await sweeper.sweep()
-    assert (await desk.row(spec)).admission == "abandoned"
-    assert await desk.rows(tables.evse_claims, session_id=spec.session_id) == []
-    assert (await desk.row(young)).admission == "accepted"
-
-
 async def test_a_start_whose_workflow_exists_is_left_alone(desk: Desk) -> None:
     spec = await desk.start(created_at=NOW - timedelta(minutes=1), admission="accepted", workflow=True)
     async with sweeping(desk) as sweeper:

@@ -14,14 +14,12 @@ from charging.session.messages import CdrReceived
 from charging.temporal import refresh_curve, settle
 from tests.peer import now
 from tests.stack import Stack
+from tests.trust import test_commands, test_long_waits, test_pushes
 from tests.waiting import eventually
 from tests.workflows import (
-    test_command_faults,
     test_life,
-    test_long_waits,
     test_operators,
     test_planned_nights,
-    test_push_faults,
     test_sending,
     test_store_away,
     test_synchronisation,
@@ -111,10 +109,10 @@ PATHS = {
     "canonical": Path(_test(test_life.test_one_session_from_start_to_paid_receipt), QUICK),
     "junk": Path(_test(test_life.test_junk_in_any_signal_is_dropped_and_the_session_goes_on), QUICK),
     "profile_set_and_cleared": Path(
-        _test(test_command_faults.test_31_an_accepted_profile_is_set_when_the_asynchronous_result_says_so), QUICK
+        _test(test_commands.test_an_accepted_profile_is_set_when_the_asynchronous_result_says_so), QUICK
     ),
     "profile_result_lost": Path(
-        _test(test_command_faults.test_a_profile_whose_result_got_lost_is_found_at_the_cpo), {"profile_result_s": 1}
+        _test(test_sending.test_a_profile_whose_result_got_lost_is_found_at_the_cpo), {"profile_result_s": 1}
     ),
     "profiles_answered_in_every_way": Path(_test(test_sending.profiles), {"profile_result_s": 4}),
     "charging_preferences": Path(_test(test_sending.preferences), {"profile_result_s": 4}),
@@ -126,14 +124,14 @@ PATHS = {
     ),
     "start_rejected": Path(
         _test(
-            test_command_faults.test_15_a_refused_command_fails_with_its_reason_and_the_hold_goes_back,
+            test_commands.test_a_refused_command_fails_with_its_reason_and_the_hold_goes_back,
             "REJECTED",
             "cpo_rejected",
         )
     ),
     "start_unanswered": Path(
         _test(
-            test_command_faults.test_16_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails,
+            test_commands.test_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails,
         ),
         QUICK,
     ),
@@ -142,36 +140,28 @@ PATHS = {
         skips_time=True,
     ),
     "tombstone_finds_a_session": Path(
-        _test(test_command_faults.test_17_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled),
+        _test(test_commands.test_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled),
         QUICK,
     ),
     "late_session": Path(
-        _test(
-            test_command_faults.test_17_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own
-        ),
+        _test(test_commands.test_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own),
         QUICK,
     ),
-    "parked_session": Path(_test(test_push_faults.test_43_a_second_session_of_one_start_is_parked_and_stopped), QUICK),
-    "plug_in_timeout": Path(
-        _test(test_command_faults.test_22_accepted_but_nothing_plugged_waits_and_then_fails), QUICK
-    ),
+    "parked_session": Path(_test(test_pushes.test_a_second_session_of_one_start_is_parked_and_stopped), QUICK),
+    "plug_in_timeout": Path(_test(test_commands.test_accepted_but_nothing_plugged_waits_and_then_fails), QUICK),
     "stop_while_pending": Path(
-        _test(test_command_faults.test_25_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_at_once),
+        _test(test_commands.test_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_at_once),
         QUICK,
     ),
     "stop_overdue": Path(
-        _test(
-            test_command_faults.test_23_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed
-        ),
+        _test(test_commands.test_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed),
         QUICK,
     ),
-    "stop_refused": Path(
-        _test(test_command_faults.test_24_a_refused_stop_stays_stopping_and_asks_what_the_cpo_has), QUICK
-    ),
-    "limit_reached": Path(_test(test_push_faults.test_33_a_limit_that_is_crossed_stops_the_session), QUICK),
-    "session_invalid": Path(_test(test_push_faults.test_41_an_invalid_session_fails_without_a_charge), QUICK),
+    "stop_refused": Path(_test(test_commands.test_a_refused_stop_stays_stopping_and_asks_what_the_cpo_has), QUICK),
+    "limit_reached": Path(_test(test_pushes.test_a_limit_that_is_crossed_stops_the_session), QUICK),
+    "session_invalid": Path(_test(test_pushes.test_an_invalid_session_fails_without_a_charge), QUICK),
     "cdr_missing": Path(
-        _long(test_long_waits.test_after_35_days_without_a_cdr_nothing_is_charged_and_the_hold_goes_back),
+        _long(test_long_waits.test_without_a_cdr_nothing_is_charged_and_the_hold_goes_back_until_one_comes_after_all),
         skips_time=True,
     ),
     "operator_cancels": Path(

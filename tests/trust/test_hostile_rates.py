@@ -1,4 +1,4 @@
-"""Floods (trust.md §2 row 38): two API processes on one store, each caller with one quota for both."""
+"""Floods (docs/trust.md 2.38): two API processes on one store, each caller with one quota for both."""
 
 import re
 import time
@@ -19,8 +19,6 @@ from charging.store.quotas import QuotaStore
 from tests.peer import ScriptedCpo
 from tests.serving import free_port, serve
 from tests.stack import EVSE, user_token
-
-pytestmark = pytest.mark.trust("2.38")
 
 RATES = {"user_rate": 4, "costly_rate": 2, "peer_rate": 2, "stranger_rate": 2}
 USER, COSTLY, PEER, STRANGER = 40, 20, 20, 20  # in one window
@@ -88,6 +86,7 @@ def counted(answers: list[httpx.Response]) -> Counter[int]:
     return Counter(answer.status_code for answer in answers)
 
 
+@pytest.mark.trust("2.38")
 async def test_a_user_has_one_quota_at_both_processes_and_is_told_so(town: Town) -> None:
     answers = await answers_of(town, 60, "GET", HISTORY, bearer("ada"))
     admitted = counted(answers)[200]
@@ -106,6 +105,7 @@ async def test_a_user_has_one_quota_at_both_processes_and_is_told_so(town: Town)
     assert counted(await answers_of(town, 20, "GET", HISTORY, bearer("ada"))) == {200: 20}
 
 
+@pytest.mark.trust("2.38")
 async def test_what_is_costly_has_a_smaller_quota_of_its_own(town: Town) -> None:
     answers = await answers_of(town, 30, "POST", QUOTE, bearer("ada"))
     assert COSTLY <= counted(answers)[415] <= COSTLY + 1
@@ -115,6 +115,7 @@ async def test_what_is_costly_has_a_smaller_quota_of_its_own(town: Town) -> None
     assert (await town.one.get(STATUS, headers=bearer("ada"))).status_code == 404, "and a status is not"
 
 
+@pytest.mark.trust("2.38")
 async def test_a_peer_over_its_quota_gets_an_envelope_and_loses_nothing_when_it_sends_again(town: Town) -> None:
     sessions = [town.cpo.session(id=f"S{n}") for n in range(PEER + 5)]
     answers = [await town.cpo.push_session(session) for session in sessions]
@@ -131,6 +132,7 @@ async def test_a_peer_over_its_quota_gets_an_envelope_and_loses_nothing_when_it_
     assert (await town.cpo.call("GET", path)).json()["data"]["id"] == again[-1]["id"]
 
 
+@pytest.mark.trust("2.38")
 async def test_whoever_fails_to_authenticate_too_often_is_told_to_wait_and_whoever_succeeds_is_not(town: Town) -> None:
     ways = {"/v1/sessions": {"Authorization": "Bearer x"}, "/ocpi/versions": {"Authorization": "Token eA=="}}
     ways["/ocpi/connections"] = {"X-API-Key": "x"}

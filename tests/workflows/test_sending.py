@@ -1,7 +1,7 @@
 """A plan on its way to the CPO, through the running engine: cut to what it takes, and what each answer leads to."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -99,3 +99,26 @@ async def test_each_answer_of_the_cpo_has_its_next_step(temporal: WorkflowEnviro
     async with running_stack(temporal, store_url, profile_result_s=4) as stack:
         await profiles(stack)
         await preferences(stack)
+
+
+@pytest.fixture
+async def impatient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """An engine that waits one second for the result of a charging profile."""
+    async with running_stack(temporal, store_url, profile_result_s=1) as stack:
+        yield stack
+
+
+async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: Stack) -> None:
+    stack = impatient
+    session_id, _ = await stack.charging()
+    wish = asyncio.create_task(
+        stack.api.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 11.0})
+    )
+    await eventually(lambda: stack.cpo.received("ACTIVE_PROFILE"))
+    profile = stack.cpo.received("SET_PROFILE")[0].body["charging_profile"]
+    question = stack.cpo.received("ACTIVE_PROFILE")[0].query
+    active = {"start_date_time": profile["start_date_time"], "charging_profile": profile}
+    await stack.cpo.send_result(question["response_url"], "ACCEPTED", profile=active)
+    answered = (await wish).json()
+    assert answered.get("profile_set") is True, answered
+    assert len(stack.cpo.received("SET_PROFILE")) == 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.kill.conftest import EVERYTHING, WHERE
+from tests.kill.conftest import EVERYTHING
 from tests.kill.points import Point
 
 pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for the whole kill
@@ -12,7 +12,22 @@ pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for th
 ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox", "temporal")]
 
 
-@pytest.mark.parametrize("point", [point.name for point in WHERE])
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param("start-unanswered", marks=pytest.mark.trust("1.1", "1.2")),
+        pytest.param("start-answered", marks=pytest.mark.trust("1.3")),
+        pytest.param("start-in-flight", marks=pytest.mark.trust("1.4")),
+        "awaiting-plug",
+        pytest.param("charging", marks=pytest.mark.trust("1.7")),
+        pytest.param("target-ahead", marks=pytest.mark.trust("1.5")),
+        "stop-answered",
+        "stop-in-flight",
+        pytest.param("awaiting-cdr", marks=pytest.mark.trust("1.8", "1.9")),
+        "settling",
+        pytest.param("captured", marks=pytest.mark.trust("1.10")),
+    ],
+)
 @pytest.mark.parametrize("struck", ["worker", EVERYTHING, *ALONE], indirect=True)
 async def test_a_session_survives_a_kill(struck: dict[str, Point], point: str) -> None:
     """One START, one bill, paid to the cent, nothing held; the same key is still the same session."""

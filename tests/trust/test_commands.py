@@ -1,22 +1,26 @@
-"""Commands that go wrong at a real (scripted) CPO: trust items 15 to 32, by number."""
+"""Commands that go wrong at a real (scripted) CPO."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
-from tests.peer import answer, refuse, reset
-from tests.stack import EVSE, Stack, running_stack
+from charging.store import tables
+from tests.api.conftest import RunningApi, new_key, running_api
+from tests.peer import ScriptedCpo, answer, evse, location
+from tests.receive.conftest import Desk
+from tests.receive.test_commands import ACCEPTED
+from tests.stack import EVSE, Stack
 from tests.waiting import eventually
 
 
+@pytest.mark.trust("1.15")
 @pytest.mark.parametrize(
     ("result", "code"),
     [("REJECTED", "cpo_rejected"), ("NOT_SUPPORTED", "not_supported"), ("UNKNOWN_SESSION", "cpo_rejected")],
 )
-async def test_15_a_refused_command_fails_with_its_reason_and_the_hold_goes_back(
+async def test_a_refused_command_fails_with_its_reason_and_the_hold_goes_back(
     stack: Stack, result: str, code: str
 ) -> None:
     stack.cpo.on("START_SESSION", answer({"result": result, "timeout": 0}))
@@ -27,7 +31,8 @@ async def test_15_a_refused_command_fails_with_its_reason_and_the_hold_goes_back
     assert await stack.held(session_id) == 0
 
 
-async def test_16_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails(stack: Stack) -> None:
+@pytest.mark.trust("1.16")
+async def test_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails(stack: Stack) -> None:
     session_id = await stack.started()
     failed = await stack.until(session_id, "failed", safe_to_unplug=False, next_action="call_human")
     assert failed["reason"]["code"] == "start_timeout"
@@ -35,20 +40,23 @@ async def test_16_without_any_answer_the_cpos_sessions_are_listed_before_the_ses
     assert len(stack.cpo.starts) == 1
 
 
-async def test_16_a_session_that_only_the_list_shows_makes_it_active(stack: Stack) -> None:
+@pytest.mark.trust("1.16")
+async def test_a_session_that_only_the_list_shows_makes_it_active(stack: Stack) -> None:
     session_id = await stack.started()
     stack.cpo.sessions.append(stack.cpo.session(kwh=3))
     await stack.until(session_id, "active", energy_kwh=3.0)
 
 
-async def test_17_a_command_result_timeout_may_still_become_active(stack: Stack) -> None:
+@pytest.mark.trust("1.17")
+async def test_a_command_result_timeout_may_still_become_active(stack: Stack) -> None:
     session_id = await stack.started()
     await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "TIMEOUT")
     await stack.cpo.push_session(stack.cpo.session())
     await stack.until(session_id, "active")
 
 
-async def test_17_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled(stack: Stack) -> None:
+@pytest.mark.trust("1.16", "1.17")
+async def test_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled(stack: Stack) -> None:
     session_id = await stack.started()
     await stack.until(session_id, "failed")
     session = stack.cpo.session()
@@ -60,9 +68,11 @@ async def test_17_a_session_that_appears_after_the_failure_is_stopped_and_its_cd
     receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
     assert (receipt["payment_status"], receipt["cost"]) == ("paid", 0.1)
     assert (await stack.status(session_id))["status"] == "failed"
+    assert "stop_requested" in await stack.events(session_id)
 
 
-async def test_17_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own(stack: Stack) -> None:
+@pytest.mark.trust("1.17")
+async def test_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own(stack: Stack) -> None:
     session_id = await stack.started()
     await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "FAILED")
     assert await stack.workflow(session_id).result() == "failed"
@@ -76,7 +86,8 @@ async def test_17_a_session_that_appears_after_a_definite_no_is_stopped_by_a_wor
     assert "over after" in await late.result()
 
 
-async def test_18_a_result_before_the_response_is_taken(stack: Stack) -> None:
+@pytest.mark.trust("1.18")
+async def test_a_result_before_the_response_is_taken(stack: Stack) -> None:
     release = asyncio.Event()
     stack.cpo.on("START_SESSION", answer({"result": "ACCEPTED", "timeout": 30}, wait_for=release))
     session_id = await stack.started()
@@ -87,7 +98,8 @@ async def test_18_a_result_before_the_response_is_taken(stack: Stack) -> None:
     await stack.until(session_id, "active")
 
 
-async def test_19_a_session_before_every_answer_is_active_and_can_be_stopped(stack: Stack) -> None:
+@pytest.mark.trust("1.19")
+async def test_a_session_before_every_answer_is_active_and_can_be_stopped(stack: Stack) -> None:
     release = asyncio.Event()
     stack.cpo.on("START_SESSION", answer({"result": "ACCEPTED", "timeout": 30}, wait_for=release))
     session_id = await stack.started()
@@ -98,7 +110,8 @@ async def test_19_a_session_before_every_answer_is_active_and_can_be_stopped(sta
     release.set()
 
 
-async def test_20_a_repeated_result_changes_nothing(stack: Stack) -> None:
+@pytest.mark.trust("1.20")
+async def test_a_repeated_result_changes_nothing(stack: Stack) -> None:
     session_id = await stack.started()
     url = stack.cpo.starts[0]["response_url"]
     await stack.cpo.send_result(url, "ACCEPTED")
@@ -109,14 +122,24 @@ async def test_20_a_repeated_result_changes_nothing(stack: Stack) -> None:
     assert (await stack.until(session_id, "active"))["revision"] > before["revision"]
 
 
-async def test_21_a_result_for_an_unknown_command_is_not_found(stack: Stack) -> None:
-    session_id = await stack.started()
-    url = stack.cpo.starts[0]["response_url"]
-    assert (await stack.cpo.send_result(url[:-8] + "00000000", "FAILED")).status_code == 404
-    assert (await stack.status(session_id))["status"] == "pending"
+@pytest.mark.trust("1.21")
+async def test_a_result_for_an_unknown_foreign_or_other_command_is_404(desk: Desk) -> None:
+    spec = await desk.start()
+    command = await desk.command(spec, "START_SESSION")
+    for path, by in (
+        ("commands/START_SESSION/nobody-knows", "virta"),
+        (f"commands/START_SESSION/{command}", "other"),
+        (f"commands/STOP_SESSION/{command}", "virta"),
+        (f"chargingprofiles/SET_PROFILE/{command}", "virta"),
+    ):
+        assert (await desk.call("POST", path, ACCEPTED, by=by)).status_code == 404
+    (row,) = await desk.rows(tables.commands, id=command)
+    assert row.result is None
+    assert await desk.mail(spec) == []
 
 
-async def test_22_accepted_but_nothing_plugged_waits_and_then_fails(stack: Stack) -> None:
+@pytest.mark.trust("1.22")
+async def test_accepted_but_nothing_plugged_waits_and_then_fails(stack: Stack) -> None:
     session_id = await stack.started()
     await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "ACCEPTED")
     await stack.until(session_id, "pending", phase="awaiting_plug", next_action="plug_in")
@@ -126,7 +149,8 @@ async def test_22_accepted_but_nothing_plugged_waits_and_then_fails(stack: Stack
     assert again.status_code == 201  # the remote start has lapsed: the EVSE is free
 
 
-async def test_23_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed(stack: Stack) -> None:
+@pytest.mark.trust("1.23")
+async def test_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed(stack: Stack) -> None:
     session_id, session = await stack.charging()
     await stack.stop(session_id)
     await eventually(lambda: stack.cpo.stops)
@@ -136,17 +160,18 @@ async def test_23_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and
     await eventually(lambda: len(stack.cpo.stops) > 1, within_s=15)
 
 
-async def test_24_a_refused_stop_stays_stopping_and_asks_what_the_cpo_has(stack: Stack) -> None:
+@pytest.mark.trust("1.24")
+async def test_a_refused_stop_stays_stopping_and_asks_what_the_cpo_has(stack: Stack) -> None:
     session_id, session = await stack.charging()
     stack.cpo.on("STOP_SESSION", answer({"result": "REJECTED", "timeout": 0}))
     stack.cpo.sessions.append({**session, "kwh": 5})
     await stack.stop(session_id)
     await stack.until(session_id, "stopping", energy_kwh=5.0, safe_to_unplug=False)
-    events = await stack.events(session_id)
-    assert "stop_refused" in events
+    assert "stop_refused" in await stack.events(session_id)
 
 
-async def test_25_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_at_once(stack: Stack) -> None:
+@pytest.mark.trust("1.25")
+async def test_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_at_once(stack: Stack) -> None:
     session_id = await stack.started()
     assert (await stack.stop(session_id))["status"] == "stopping"
     await stack.until(session_id, "stopping")
@@ -156,7 +181,8 @@ async def test_25_a_stop_while_pending_is_remembered_and_a_late_active_is_stoppe
     assert (await stack.status(session_id))["status"] == "stopping"
 
 
-async def test_26_a_double_stop_is_answered_the_same_and_sent_once(stack: Stack) -> None:
+@pytest.mark.trust("1.26")
+async def test_a_double_stop_is_answered_the_same_and_sent_once(stack: Stack) -> None:
     session_id, _ = await stack.charging()
     answers = [await stack.stop(session_id), await stack.stop(session_id)]
     assert answers[0] == answers[1]
@@ -165,7 +191,8 @@ async def test_26_a_double_stop_is_answered_the_same_and_sent_once(stack: Stack)
     assert len(stack.cpo.stops) == 1
 
 
-async def test_27_a_stop_after_the_end_is_answered_with_the_true_status(stack: Stack) -> None:
+@pytest.mark.trust("1.27")
+async def test_a_stop_after_the_end_is_answered_with_the_true_status(stack: Stack) -> None:
     session_id, session = await stack.charging()
     ended = {**session, "status": "COMPLETED", "kwh": 1}
     await stack.cpo.push_session(ended)
@@ -174,25 +201,37 @@ async def test_27_a_stop_after_the_end_is_answered_with_the_true_status(stack: S
     assert await stack.stop(session_id) == {"session_id": session_id, "status": "completed"}
 
 
-async def test_28_a_stop_by_the_car_awaits_the_cdr_with_its_reason(stack: Stack) -> None:
+@pytest.mark.trust("1.28")
+async def test_a_stop_by_the_car_completes_the_session_with_its_reason(stack: Stack) -> None:
     session_id, session = await stack.charging()
     await stack.cpo.patch_session(session, {"status": "COMPLETED", "kwh": 8})
     ended = await stack.until(session_id, "stopping", phase="awaiting_cdr", safe_to_unplug=True)
-    assert ended["reason"]["code"] == "ended_by_cpo_or_car"
+    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 8}))
+    await stack.until(session_id, "completed")
+    assert ended["reason"] == (await stack.status(session_id))["reason"]
+    assert (ended["reason"]["code"], ended["reason"]["party"]) == ("ended_by_cpo_or_car", "car")
 
 
-@pytest.mark.parametrize(
-    "fault", [reset(), answer(http_status=502), refuse(4002), answer(raw=b"<html>", media_type="text/html")]
-)
-async def test_an_ambiguous_start_is_never_sent_again_and_a_session_decides(stack: Stack, fault: object) -> None:
-    stack.cpo.on("START_SESSION", fault)  # type: ignore[arg-type] # a Step
-    session_id = await stack.started()
-    await stack.cpo.push_session(stack.cpo.session())
-    await stack.until(session_id, "active")
-    assert len(stack.cpo.starts) == 1
+@pytest.mark.trust("1.29")
+async def test_of_100_parallel_starts_on_one_evse_one_wins(api: RunningApi) -> None:
+    answers = await asyncio.gather(*(api.start(sub=f"user-{n}") for n in range(100)))
+    codes = [answer.status_code for answer in answers]
+    assert (codes.count(201), codes.count(409)) == (1, 99)
+    assert {a.json()["code"] for a in answers if a.status_code == 409} == {"evse_busy"}
+    assert await api.count(tables.sessions) == await api.count(tables.evse_claims) == 1
 
 
-async def test_31_a_profile_wished_while_pending_is_answered_202_kept_and_sent_once_active(stack: Stack) -> None:
+@pytest.mark.trust("1.30", "2.35")
+async def test_the_same_key_in_parallel_starts_once_and_every_answer_is_201(api: RunningApi) -> None:
+    key = new_key()
+    answers = await asyncio.gather(*(api.start(key=key) for _ in range(30)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["session_id"] for answer in answers}) == 1
+    assert await api.count(tables.sessions) == 1
+
+
+@pytest.mark.trust("1.31")
+async def test_a_profile_wished_while_pending_is_answered_202_kept_and_sent_once_active(stack: Stack) -> None:
     session_id = await stack.started()
     wished = await stack.api.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 7.4})
     assert (wished.status_code, wished.json()["profile_set"]) == (202, False)
@@ -205,7 +244,8 @@ async def test_31_a_profile_wished_while_pending_is_answered_202_kept_and_sent_o
     await stack.until(session_id, "active", limit_kw=7.4)
 
 
-async def test_31_an_accepted_profile_is_set_when_the_asynchronous_result_says_so(stack: Stack) -> None:
+@pytest.mark.trust("1.31")
+async def test_an_accepted_profile_is_set_when_the_asynchronous_result_says_so(stack: Stack) -> None:
     session_id, _ = await stack.charging()
     path = f"/v1/sessions/{session_id}/charging-profile"
     wish = asyncio.create_task(stack.api.post(path, json={"max_charge_rate_kw": 11.0}))
@@ -223,7 +263,25 @@ async def test_31_an_accepted_profile_is_set_when_the_asynchronous_result_says_s
     await stack.until(session_id, "active", limit_kw=None)
 
 
-async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stays_in_force(stack: Stack) -> None:
+@pytest.mark.trust("1.31")
+@pytest.mark.parametrize("lacks", ["capability", "module"])
+async def test_an_evse_that_takes_no_profiles_says_so_at_once(
+    temporal: WorkflowEnvironment, store_url: str, lacks: str
+) -> None:
+    cpo = ScriptedCpo()
+    if lacks == "capability":
+        cpo.locations = [location(evses=[evse(capabilities=["REMOTE_START_STOP_CAPABLE"])])]
+    else:
+        cpo.endpoints = [(module, role) for module, role in cpo.endpoints if module != "chargingprofiles"]
+    async with running_api(temporal, store_url, cpo) as api:
+        session_id = await api.started()
+        told = await api.http.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 7})
+        assert (told.status_code, told.json()["code"]) == (409, "smart_charging_unsupported")
+        assert await api.signals(session_id) == []
+
+
+@pytest.mark.trust("1.32")
+async def test_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stays_in_force(stack: Stack) -> None:
     session_id, _ = await stack.charging()
     path = f"/v1/sessions/{session_id}/charging-profile"
     for number, (rate, result) in enumerate([(11.0, "ACCEPTED"), (7.4, "REJECTED")]):
@@ -234,29 +292,7 @@ async def test_32_a_profile_that_is_rejected_later_is_a_409_and_the_old_one_stay
     assert (answered.status_code, answered.json()["code"]) == (409, "profile_rejected")
     assert answered.json()["result"] == "REJECTED"
     await stack.until(session_id, "active", limit_kw=11.0)
-
-
-@pytest.fixture
-async def impatient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
-    """An engine that waits one second for the result of a charging profile."""
-    async with running_stack(temporal, store_url, profile_result_s=1) as stack:
-        yield stack
-
-
-async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: Stack) -> None:
-    stack = impatient
-    session_id, _ = await stack.charging()
-    wish = asyncio.create_task(
-        stack.api.post(f"/v1/sessions/{session_id}/charging-profile", json={"max_charge_rate_kw": 11.0})
-    )
-    await eventually(lambda: stack.cpo.received("ACTIVE_PROFILE"))
-    profile = stack.cpo.received("SET_PROFILE")[0].body["charging_profile"]
-    question = stack.cpo.received("ACTIVE_PROFILE")[0].query
-    active = {"start_date_time": profile["start_date_time"], "charging_profile": profile}
-    await stack.cpo.send_result(question["response_url"], "ACCEPTED", profile=active)
-    answered = (await wish).json()
-    assert answered.get("profile_set") is True, answered
-    assert len(stack.cpo.received("SET_PROFILE")) == 1
+    assert "profile_rejected" in await stack.events(session_id)
 
 
 def _has_profiles(stack: Stack, count: int) -> bool:

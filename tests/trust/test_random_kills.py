@@ -20,6 +20,7 @@ TARGETS = ("worker", "api", "sandbox", "temporal", EVERYTHING)
 PATIENCE = {"CHARGING_POLICY__CONFIRM_S": "60", "CHARGING_POLICY__TOMBSTONE_S": "5"}
 
 
+@pytest.mark.trust("1.14")
 @pytest.mark.parametrize("seed", range(12))
 async def test_sessions_survive_kills_at_random_moments(tmp_path: Path, seed: int) -> None:
     """Every session is completed and paid, or the CPO never heard of it and nobody pays."""

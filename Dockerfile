@@ -15,6 +15,8 @@ RUN pip install --no-deps --no-build-isolation --editable . \
     && python -m compileall -q charging workflows activities api worker.py
 
 FROM python:3.11-slim
+# Letters of receipts on paper.
+RUN apt-get update && apt-get install -y --no-install-recommends fonts-dejavu-core && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --home-dir /data --create-home charging
 WORKDIR /app
 COPY --from=build /app /app

@@ -64,7 +64,7 @@ bench: setup ## measure, as ratios in one run; results in benches/results/
 	$(BIN)/python -m benches
 
 lock: setup ## renew the lock files from pyproject.toml (needs the network)
-	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra build --extra embedded -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra build --extra embedded --extra telemetry -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile $(LOCK_OPTIONS) --extra dev -o requirements-dev.lock pyproject.toml
 
 # Hashes of every file that may be installed; nothing about where a machine gets its packages from.

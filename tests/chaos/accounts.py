@@ -21,9 +21,13 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Accounts:
-    """The three accounts side by side. ``paid`` and ``held`` in minor units, by session; ``open_work``: workflows."""
+    """The three accounts side by side, and what users were told by robots' answers and webhooks (``heard``).
+
+    ``paid`` and ``held`` in minor units, by session; ``open_work``: the workflows that still run.
+    """
 
     rides: Sequence[Ride]
+    heard: Sequence[Json]
     starts: Sequence[Json]
     cpo_sessions: Sequence[Json]
     cpo_cdrs: Sequence[Json]
@@ -47,7 +51,7 @@ class Accounts:
         return {session[name]: session for session in self.sessions.values() for name in names}
 
 
-async def read_accounts(fleet: Fleet, rides: Sequence[Ride]) -> Accounts:
+async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Json]) -> Accounts:
     """All three, as they stand now."""
     records = json.loads((await _get(fleet, f"{fleet.recipe.cpo_url}/admin/records")), parse_float=Decimal)
     open_work = await _open_workflows(fleet)
@@ -62,13 +66,15 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride]) -> Accounts:
     ledger = _Ledger(rows["ledger"])
     return Accounts(
         rides=rides,
+        heard=[*heard],
         starts=records["starts"],
         cpo_sessions=records["sessions"],
         cpo_cdrs=records["cdrs"],
         paid=await _payments(fleet) if fleet.with_payments else ledger.of("paid"),
         held={} if fleet.with_payments else ledger.of("held"),
         unbalanced=ledger.unbalanced(),
-        sessions={row["id"]: row for row in rows["sessions"]},
+        # A start that was answered 503 has no effect: its row is absent for everybody, and must be for the CPO.
+        sessions={row["id"]: row for row in rows["sessions"] if row["admission"] != "abandoned"},
         cdrs=rows["cdrs"],
         receipts={row["session_id"]: row["body"] for row in sorted(rows["receipts"], key=lambda each: each["version"])},
         claims=[row["session_id"] for row in rows["evse_claims"]],

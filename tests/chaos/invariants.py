@@ -166,8 +166,26 @@ def ends_are_told(accounts: Accounts) -> Iterator[Violation]:
         if [event["seq"] for event in events] != [*range(1, len(events) + 1)]:
             yield Violation("I11", session_id, f"events {[event['seq'] for event in events]}")
         told = [event["data"].get("status") for event in events if event["type"] == "session.status"]
-        if session["status"] in _TERMINAL and session["admission"] == "running" and told[-1:] != [session["status"]]:
+        if session["status"] in _TERMINAL and told[-1:] != [session["status"]]:
             yield Violation("I11", session_id, f"ended as {session['status']}, told {told}")
+    heard = {event["id"] for event in accounts.heard}
+    for session_id, events in accounts.events.items():
+        missed = [event["seq"] for event in events if _is_subscribed(event) and event["id"] not in heard]
+        if missed:
+            yield Violation("I11", session_id, f"its user was never told events {missed}")
+
+
+def told_in_order(accounts: Accounts) -> Iterator[Violation]:
+    """I11: the first time that an event of a session is delivered, none that follows it was."""
+    last: dict[str, int] = {}
+    known: set[str] = set()
+    for event in accounts.heard:
+        if event["id"] in known:
+            continue
+        known.add(event["id"])
+        if event["seq"] < last.get(event["session_id"], 0):
+            yield Violation("I11", event["session_id"], f"told event {event['seq']} after {last[event['session_id']]}")
+        last[event["session_id"]] = event["seq"]
 
 
 def nothing_odd(accounts: Accounts) -> Iterator[Violation]:
@@ -182,6 +200,7 @@ ALWAYS: Final[Sequence[Judge]] = (
     statuses_follow_the_graph,
     meters_never_fall,
     one_session_per_key,
+    told_in_order,
     nothing_odd,
 )
 IN_THE_END: Final[Sequence[Judge]] = (
@@ -193,6 +212,11 @@ IN_THE_END: Final[Sequence[Judge]] = (
     nothing_held,
     ends_are_told,
 )
+
+
+def _is_subscribed(event: Json) -> bool:
+    """Whether it is one of ``listener.TYPES``: receipts are stored under what became of the payment."""
+    return event["type"] == "session.status" or str(event["type"]).startswith("payment_")
 
 
 def _issued(accounts: Accounts) -> list[Json]:

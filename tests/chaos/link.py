@@ -53,6 +53,14 @@ class Request:
         return Request(_LENGTH.sub(b"\r\ncontent-length: %d" % len(half), self.head), half)
 
 
+async def read_request(reader: asyncio.StreamReader) -> Request:
+    """The one request that comes. Raises ``asyncio.IncompleteReadError`` where it breaks off."""
+    head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
+    length = _LENGTH.search(head)
+    body = await reader.readexactly(int(length[1])) if length else b""
+    return Request(_CONNECTION.sub(b"", head) + b"\r\nconnection: close\r\n\r\n", body)
+
+
 class Link:
     """Listens on a port of its own and forwards to ``upstreams`` in turn, as a load balancer would."""
 
@@ -97,18 +105,12 @@ class Link:
         # Whatever breaks here is a wire that breaks: the other end sees a closed connection.
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             async with asyncio.timeout(PATIENCE_S):
-                answer = await self._answer(await self._read(reader))
-                writer.write(answer)
+                request = await read_request(reader)
+                if token := _AUTHORIZATION.search(request.head):
+                    self.secrets.add(token[1].decode())
+                writer.write(await self._answer(request))
                 await writer.drain()
         writer.close()
-
-    async def _read(self, reader: asyncio.StreamReader) -> Request:
-        head = (await reader.readuntil(b"\r\n\r\n"))[:-4]
-        length = _LENGTH.search(head)
-        body = await reader.readexactly(int(length[1])) if length else b""
-        if token := _AUTHORIZATION.search(head):
-            self.secrets.add(token[1].decode())
-        return Request(_CONNECTION.sub(b"", head) + b"\r\nconnection: close\r\n\r\n", body)
 
     async def _answer(self, request: Request) -> bytes:
         """The whole answer; empty: the connection is closed without one."""

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import signal
+from base64 import b64decode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -73,6 +74,7 @@ class Fleet:
         self._second = second
         self._payments_port = spare.sandbox
         self._children: dict[str, Child] = {}
+        self._tokens: dict[str, str] = {}
 
     # ---- Life -----------------------------------------------------------------------------------------------------
 
@@ -156,8 +158,10 @@ class Fleet:
     # ---- Talking to them ------------------------------------------------------------------------------------------
 
     def token(self, user: str) -> str:
-        """A user's JWT."""
-        return mint(self.recipe.secrets.jwt_secret, sub=user, now=datetime.now(UTC), ttl=TOKEN_TTL)
+        """The user's JWT, the same whenever it is asked for."""
+        if user not in self._tokens:
+            self._tokens[user] = mint(self.recipe.secrets.jwt_secret, sub=user, now=datetime.now(UTC), ttl=TOKEN_TTL)
+        return self._tokens[user]
 
     async def tell_cpo(self, what: str, body: object, method: str = "POST") -> None:
         """``/admin/{what}`` of the sandbox. Raises ``httpx.HTTPError`` where it is away or does not take it."""
@@ -166,8 +170,9 @@ class Fleet:
 
     def secrets(self) -> set[str]:
         """What must stand in no log and no history."""
-        own = vars(self.recipe.secrets).values()
-        return {*own, *(token for link in self.links.values() for token in link.secrets)}
+        on_the_wire = {token for link in self.links.values() for token in link.secrets}
+        plain = {b64decode(token).decode() for token in on_the_wire}
+        return {*vars(self.recipe.secrets).values(), *self._tokens.values(), *on_the_wire, *plain}
 
     async def _connect(self) -> None:
         register = {

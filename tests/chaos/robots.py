@@ -16,6 +16,7 @@ from tests.chaos.processes import Fleet
 Json = dict[str, Any]
 
 EVSES: Final = tuple(f"FI-VRT-E{number}" for number in (*range(12345, 12350), *range(12351, 12358)))
+USERS: Final = tuple(f"owner-{number}@people.example" for number in range(12))
 _AC: Final = ("FI-VRT-E12346", "FI-VRT-E12348", "FI-VRT-E12352", "FI-VRT-E12357")
 _ASK_AGAIN: Final = (429, 500, 502, 503, 504)  # a 500 is noted as odd, and asked again
 _TERMINAL: Final = ("completed", "failed")
@@ -90,7 +91,7 @@ def _ride(number: int, seed: int, evse_id: str, dice: random.Random) -> Ride:
         order["battery_target_kwh"] = round(dice.uniform(1, 4), 1)
     if dice.random() < 0.1:
         order["max_cost"] = 1.0
-    return Ride(number, f"owner-{number % 40}@people.example", evse_id, f"chaos/{seed}/{number}", order)
+    return Ride(number, USERS[number % len(USERS)], evse_id, f"chaos/{seed}/{number}", order)
 
 
 class _Robot:

@@ -16,9 +16,10 @@ import httpx
 from tests.chaos.accounts import Accounts, find_in_files, read_accounts
 from tests.chaos.invariants import ALWAYS, IN_THE_END, Violation, violations
 from tests.chaos.link import Mishap
+from tests.chaos.listener import Listener, listening
 from tests.chaos.plan import Fault, Plan, make_plan
 from tests.chaos.processes import Fleet, fleet
-from tests.chaos.robots import EVSES, Load
+from tests.chaos.robots import EVSES, USERS, Load
 from tests.waiting import eventually
 
 HEAL_S: Final = 300.0  # from the end of all faults until every invariant must hold; times the factor
@@ -56,16 +57,19 @@ async def run(seed: int, *, sessions: int, faults: int, payments: bool, factor: 
     plan = make_plan(seed, sessions=sessions, faults=faults, evses=EVSES, payments=payments)
     root = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     (root / "plan.txt").write_text(f"{plan}\n")
-    async with fleet(root, random.Random(f"links/{seed}"), cdr_s=CDR_S * factor, payments=payments) as running:
+    async with (
+        fleet(root, random.Random(f"links/{seed}"), cdr_s=CDR_S * factor, payments=payments) as running,
+        listening(running, USERS) as listener,
+    ):
         load = Load(running, seed, sessions, factor)
         began = time.monotonic()
         await _under_faults(running, plan, load)
         healing = time.monotonic()
         await _heal(running)
-        accounts = await _settled(running, load, HEAL_S * factor)
+        accounts = await _settled(running, load, listener, HEAL_S * factor)
         wrong = violations(accounts, IN_THE_END) + await _asked_again(running, load, accounts)
         done = time.monotonic()
-    wrong += violations(accounts, ALWAYS) + _secrets(running, load)
+    wrong += violations(accounts, ALWAYS) + _secrets(running)
     if not wrong:
         shutil.rmtree(root)
     return Result(
@@ -137,11 +141,11 @@ async def _heal(running: Fleet) -> None:
     await eventually(lambda: _told(running, "faults", None, "DELETE"), within_s=TELL_CPO_S, every_s=0.5)
 
 
-async def _settled(running: Fleet, load: Load, within_s: float) -> Accounts:
+async def _settled(running: Fleet, load: Load, listener: Listener, within_s: float) -> Accounts:
     """The accounts as soon as nothing is left to do; or as they are when that takes too long."""
     deadline = time.monotonic() + within_s
     while True:
-        accounts = await read_accounts(running, load.rides)
+        accounts = await read_accounts(running, load.rides, listener.heard)
         if not violations(accounts, IN_THE_END) or time.monotonic() > deadline:
             return accounts
         await asyncio.sleep(CHECK_EVERY_S)
@@ -152,16 +156,15 @@ async def _asked_again(running: Fleet, load: Load, before: Accounts) -> list[Vio
     for ride in load.rides:
         if ride.session_ids:
             await load.repeat(ride)
-    after = await read_accounts(running, load.rides)
+    after = await read_accounts(running, load.rides, before.heard)
     if len(after.starts) == len(before.starts) and len(after.sessions) == len(before.sessions):
         return []
     return [Violation("I9", "repeats", f"{len(before.starts)} → {len(after.starts)} STARTs at the CPO")]
 
 
-def _secrets(running: Fleet, load: Load) -> list[Violation]:
+def _secrets(running: Fleet) -> list[Violation]:
     """I12: who users are, and what opens doors, is in no log and in no history."""
-    users = {ride.user for ride in load.rides}
-    secrets = sorted(running.secrets() | users | {running.token(user) for user in users})
+    secrets = sorted({*running.secrets(), *USERS})
     found = find_in_files(running.root, secrets)
     return [Violation("I12", place, "a secret in the clear") for place in found]
 

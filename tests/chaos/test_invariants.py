@@ -28,6 +28,7 @@ def _well() -> Accounts:
     told = [{"status": "active"}, {"status": "stopping"}, {"status": "completed"}]
     return Accounts(
         rides=[ride],
+        heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2, 1, 3)],
         starts=[{"authorization_reference": "REF", "session_ids": ["T"]}],
         cpo_sessions=[{"id": "T", "status": "COMPLETED", "authorization_reference": "REF"}],
         cpo_cdrs=[_cdr("C", Decimal("4.605"))],
@@ -53,7 +54,7 @@ def _well() -> Accounts:
 
 
 def _session(**changes: Any) -> dict[str, Any]:
-    facts = {"id": "S", "authorization_reference": "REF", "token_uid": "TOKEN", "admission": "running"}
+    facts = {"id": "S", "authorization_reference": "REF", "token_uid": "TOKEN"}
     return {**facts, "status": "completed", "phase": None, **changes}
 
 
@@ -128,6 +129,8 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("I10", "an EVSE still claimed", _with(claims=["S"])),
     ("I11", "an end that nobody was told", _told("active", "stopping")),
     ("I11", "a gap", _told("active", "stopping", "completed", seqs=(1, 2, 4))),
+    ("I11", "an end that no webhook told", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2)])),
+    ("I11", "told out of order", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 3, 2)])),
     ("API", "an error of ours", _rides(odd="GET /v1/sessions: 500")),
 ]
 

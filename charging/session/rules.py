@@ -60,10 +60,13 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 
 def admitted(state: SessionState, admission: bool, now: datetime) -> None:
     """The store said whether this workflow may run: False when the API gave the request up (503) before us."""
-    if admission:
-        state.admitted = True
-    elif state.status in LIVE:
+    state.admitted = admission
+    if state.status not in LIVE:
+        return
+    if not admission:
         _fail(state, Reason(code="abandoned", detail="The request was answered 503 before it began."), now)
+    elif state.stop.requested_at:
+        _stop_before_start(state, now)
 
 
 def funds_answered(state: SessionState, held: bool, detail: str, now: datetime) -> None:
@@ -409,7 +412,9 @@ def _want_stop(
     stop.requested_at, stop.by = now, by
     note(state, "stop_requested", f"by {by}", now)
     if state.start is StartOutcome.NOT_SENT and state.status in LIVE:
-        _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
+        # Who leaves without having been admitted looks as if it had never begun, and would be taken back.
+        if state.admitted:
+            _stop_before_start(state, now)
         return
     if state.status in (Status.PENDING, Status.ACTIVE):
         _move(state, Status.STOPPING, now)
@@ -418,6 +423,10 @@ def _want_stop(
     profile_rules.drop_open_profile(state, now)
     if state.meter.ocpi_session_id is not None:
         stop.next_at = now
+
+
+def _stop_before_start(state: SessionState, now: datetime) -> None:
+    _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
 
 
 def _give_up_start(state: SessionState, now: datetime) -> None:

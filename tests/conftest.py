@@ -30,6 +30,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 # Files go to workers one by one in this order: the longest first, so that none is left for the end.
 LONGEST = (
     "kill/test_kills.py",
+    "chaos/test_chaos.py",
     "workflows/test_command_faults.py",
     "workflows/",
     "receive/",

@@ -117,7 +117,7 @@ class _Ledger:
 
 async def _payments(fleet: Fleet) -> dict[str, int]:
     """What each booking has paid, by the books of Payments."""
-    books = json.loads(await _get(fleet, f"{fleet.payments_url}/admin/payments"), parse_float=Decimal)
+    books = json.loads(await _get(fleet, f"{fleet.recipe.neighbours_url}/admin/payments"), parse_float=Decimal)
     paid: dict[str, int] = defaultdict(int)
     for movement in books["movements"]:
         if movement["status"] == "succeeded":

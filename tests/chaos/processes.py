@@ -20,6 +20,7 @@ import httpx
 from charging.bootstrap.child import Child, ChildSpec
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.keys import DevelopmentSecrets
+from charging.bootstrap.neighbours import Payments, payments_of
 from charging.bootstrap.ports import Ports
 from charging.bootstrap.recipe import Recipe
 from charging.bootstrap.tokens import mint
@@ -66,13 +67,11 @@ class Fleet:
         self.with_payments = payments
         second = replace(recipe, ports=replace(recipe.ports, api=spare.api))
         self.apis = (recipe.api_url, second.api_url)
-        self.payments_url = f"http://127.0.0.1:{spare.sandbox}"
         self.to_engine = Link("to-engine", [recipe.ports.api, spare.api], dice)
         self.to_cpo = Link("to-cpo", [recipe.ports.sandbox], dice)
-        self.to_payments = Link("to-payments", [spare.sandbox], dice)
+        self.to_payments = Link("to-payments", [recipe.ports.neighbours], dice)
         self.links = {link.name: link for link in (self.to_engine, self.to_cpo, self.to_payments)}
         self._second = second
-        self._payments_port = spare.sandbox
         self._children: dict[str, Child] = {}
         self._tokens: dict[str, str] = {}
 
@@ -91,7 +90,7 @@ class Fleet:
             "api-1": self.recipe.api(),
             "api-2": self._second.api(),
             "cpo": self.recipe.sandbox(),
-            **({"payments": self._payments()} if self.with_payments else {}),
+            **({"payments": self.recipe.neighbours()} if self.with_payments else {}),
         }
         for name, spec in specs.items():
             self._children[name] = Child(self._named(name, spec, ours), on_start=lambda: None)
@@ -193,26 +192,16 @@ class Fleet:
 
     def _named(self, name: str, spec: ChildSpec, ours: Mapping[str, str]) -> ChildSpec:
         environment = {**spec.environment, **ours}
-        return replace(spec, name=name, log=self.recipe.directory.log(name), environment=environment)
+        command = (*spec.command, "--engine", self.to_engine.url) if name == "payments" else spec.command
+        log = self.recipe.directory.log(name)
+        return replace(spec, name=name, command=command, log=log, environment=environment)
 
     def _environment(self, cdr_s: float) -> dict[str, str]:
         patience = {name: str(value) for name, value in _PATIENCE.items()}
         ours = {**patience, "CHARGING_POLICY__CDR_S": str(cdr_s), "CHARGING_PUBLIC_URL": self.to_engine.url}
         if self.with_payments:
-            ours |= {"CHARGING_PAYMENTS": "payments", "CHARGING_PAYMENTS_URL": self.to_payments.url}
+            ours["CHARGING_PAYMENTS_URL"] = self.to_payments.url
         return ours
-
-    def _payments(self) -> ChildSpec:
-        like = self.recipe.sandbox()
-        command = (*like.command[:2], "charging.sandbox.neighbours", "--port", str(self._payments_port))
-        command = (*command, "--engine", self.to_engine.url, "--data", str(self.root / "payments"))
-
-        async def ready(_pid: int) -> bool:
-            with suppress(httpx.HTTPError):
-                return (await self.http.get(f"{self.payments_url}/admin/payments")).is_success
-            return False
-
-        return replace(like, command=command, mark="charging.sandbox.neighbours", ready=ready)
 
 
 @asynccontextmanager
@@ -223,6 +212,7 @@ async def fleet(root: Path, dice: random.Random, *, cdr_s: float, payments: bool
         ports = Ports.of(directory.ports_file, auto=True)
         spare = Ports.of(root / "spare-ports.json", auto=True)
         secrets = DevelopmentSecrets.of(directory.secrets_file)
+        payments_of(directory, Payments.PAYMENTS if payments else Payments.WALLET)
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             recipe = Recipe(directory, ports, secrets, SPEED, http)
             running = Fleet(root, recipe, spare, dice, payments=payments)

@@ -1,6 +1,6 @@
 # Every target sets up what it needs: `make demo` on a machine with Python 3.11 and make is enough.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test cover again check audit sbom soak fuzz bench lock clean
+.PHONY: help setup demo run test cover again check audit sbom soak fuzz chaos bench lock clean
 
 # Where a machine forbids compiled modules, each start of each process would compile everything again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -13,6 +13,10 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 3
 # How long each fuzzer runs.
 SECONDS ?= 30
+# Of `make chaos`: the first seed, how many, and options of `python -m tests.chaos`.
+SEED ?= 1
+RUNS ?= 1
+CHAOS ?=
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
@@ -59,6 +63,9 @@ soak: setup ## the slow tests: processes killed at many moments
 
 fuzz: setup ## odd requests, pushes and tokens, each fuzzer for SECONDS (30)
 	FUZZ_SECONDS=$(SECONDS) $(PYTEST) tests/fuzz -m soak -s
+
+chaos: setup ## real processes under a plan of faults, then I1-I12: make chaos SEED=1 RUNS=10
+	$(BIN)/python -m tests.chaos --seed $(SEED) --runs $(RUNS) $(CHAOS)
 
 bench: setup ## measure, as ratios in one run; results in benches/results/
 	$(BIN)/python -m benches

@@ -21,11 +21,13 @@ from charging.ocpi.own_tokens import one_time_token, user_key
 from charging.ocpi.refresh import EvseRefresh
 from charging.session.model import SessionSpec
 from charging.settings import Settings
+from charging.store.decisions import DecisionStore
 from charging.store.evse_index import EvseIndex
 from charging.store.evse_match import EvseMatch
 from charging.store.obstacles import Holder, ObstacleStore
 from charging.store.starts import NewSession, Started, StartStore
 from charging.store.user_tokens import UserTokenStore
+from charging.sweeper import NEVER_BEGUN_AFTER
 from charging.tariffs.estimate import hold_amount, tariff_currency
 
 STARTS_AT_ONCE = 8
@@ -42,6 +44,7 @@ class Starter:
         self._refresh = refresh
         self._obstacles = ObstacleStore(services.database)
         self._user_tokens = UserTokenStore(services.database)
+        self._decisions = DecisionStore(services.database)
         # A crowd waits here, patiently; in the pool of connections it would be turned away after some seconds.
         self._gate = asyncio.Semaphore(STARTS_AT_ONCE)
 
@@ -97,8 +100,17 @@ class Starter:
             # Who stored the session takes it back. A repeat does not: the first request may be getting through.
             if started.repeated or await self._starts.abandon(session_id):
                 raise
-        if started.repeated and await self._starts.admission(session_id) == "abandoned":
+        if not await self._stays(started):
             raise unavailable("The session was taken back while Temporal was away.")
+
+    async def _stays(self, started: Started) -> bool:
+        """Whether nobody can take the session back any more, now that its workflow has been started.
+
+        Where it is fresh, only who stored it could, and that is us. A repeat, or one who comes late, takes the
+        workflow's first step for it: else whoever stored it, or the sweeper, could still give it up behind our answer.
+        """
+        is_fresh = datetime.now(UTC) - started.spec.created_at < NEVER_BEGUN_AFTER / 2
+        return (is_fresh and not started.repeated) or await self._decisions.admit(started.spec.session_id)
 
 
 def _of_user(user: User, holder: Holder | None) -> Holder | None:

@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "default")
 # Files go to workers one by one in this order: the longest first, so that none is left for the end.
 LONGEST = (
     "trust/test_kills.py",
+    "chaos/test_chaos.py",
     "trust/test_commands.py",
     "trust/test_pushes.py",
     "trust/",

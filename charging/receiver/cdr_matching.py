@@ -19,7 +19,7 @@ async def hand_over(store: AsyncConnection, session_id: str, public_id: str, now
 async def match_again(store: AsyncConnection, sessions: Sequence[StoredSession], now: datetime) -> bool:
     """These Sessions turned out to be ours: so are the CDRs of theirs that nobody knew. Whether there are any."""
     found = await unmatched_cdrs(store, [session.key for session in sessions]) if sessions else []
-    ours = {session.key.folded(): session.session_id for session in sessions}
+    ours = {session.key.folded(): session.session_id for session in sessions if not session.parked}
     for public_id, key in found:
         if (session_id := ours.get(key)) is not None:
             await match_cdr(store, public_id, session_id)

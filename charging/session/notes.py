@@ -31,6 +31,12 @@ def note_status(state: SessionState, now: datetime) -> None:
     state.told, state.told_at = told, now
 
 
+def note_passing(state: SessionState, now: datetime) -> None:
+    """The status that is being left becomes an event, too, where it came and goes between two publications."""
+    if state.told.partition("/")[0] != state.status:
+        note_status(state, now)
+
+
 def changed(state: SessionState) -> None:
     """The state is another one now."""
     state.changes += 1

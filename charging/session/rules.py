@@ -27,7 +27,7 @@ from charging.session.model import (
     StartOutcome,
     Status,
 )
-from charging.session.notes import changed, note
+from charging.session.notes import changed, note, note_passing
 
 ALLOWED: Final[Mapping[Status, frozenset[Status]]] = {
     Status.PENDING: frozenset({Status.ACTIVE, Status.STOPPING, Status.FAILED}),
@@ -60,10 +60,13 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 
 def admitted(state: SessionState, admission: bool, now: datetime) -> None:
     """The store said whether this workflow may run: False when the API gave the request up (503) before us."""
-    if admission:
-        state.admitted = True
-    elif state.status in LIVE:
+    state.admitted = admission
+    if state.status not in LIVE:
+        return
+    if not admission:
         _fail(state, Reason(code="abandoned", detail="The request was answered 503 before it began."), now)
+    elif state.stop.requested_at:
+        _stop_before_start(state, now)
 
 
 def funds_answered(state: SessionState, held: bool, detail: str, now: datetime) -> None:
@@ -186,7 +189,7 @@ def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> No
     state.closed_at = state.closed_at or now
     state.stop.next_at = None
     if state.status in (Status.PENDING, Status.ACTIVE):
-        _move(state, Status.STOPPING)
+        _move(state, Status.STOPPING, now)
     if state.status is Status.STOPPING:
         state.phase = Phase.SETTLING
         profile_rules.drop_open_profile(state, now)
@@ -194,7 +197,7 @@ def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> No
         state.settled_at = now
         note(state, "settled", f"payment {message.payment_status or 'unknown'}", now)
         if state.status is Status.STOPPING:
-            _move(state, Status.COMPLETED)
+            _move(state, Status.COMPLETED, now)
             _end(state, now)
 
 
@@ -354,7 +357,7 @@ def _cpo_status_changed(state: SessionState, status: CpoStatus, now: datetime) -
 
 def _transaction_runs(state: SessionState, now: datetime) -> None:
     if state.status is Status.PENDING:
-        _move(state, Status.ACTIVE)
+        _move(state, Status.ACTIVE, now)
         state.phase = Phase.CHARGING
     elif state.status is Status.FAILED and state.stop.requested_at is None:
         # Nobody waits for this Session any more; it must not charge on the user's account.
@@ -371,7 +374,7 @@ def _transaction_over(state: SessionState, status: CpoStatus, now: datetime) -> 
         _fail(state, Reason(code="session_invalid", detail="The CPO declared the Session invalid.", party="cpo"), now)
         return
     if state.status is not Status.STOPPING:
-        _move(state, Status.STOPPING)
+        _move(state, Status.STOPPING, now)
         if state.stop.requested_at is None:
             state.reason = Reason(code="ended_by_cpo_or_car", detail="The car or the CPO ended it.", party="car")
     state.phase = Phase.SETTLING if state.cdr_at else Phase.AWAITING_CDR
@@ -409,15 +412,21 @@ def _want_stop(
     stop.requested_at, stop.by = now, by
     note(state, "stop_requested", f"by {by}", now)
     if state.start is StartOutcome.NOT_SENT and state.status in LIVE:
-        _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
+        # Who leaves without having been admitted looks as if it had never begun, and would be taken back.
+        if state.admitted:
+            _stop_before_start(state, now)
         return
     if state.status in (Status.PENDING, Status.ACTIVE):
-        _move(state, Status.STOPPING)
+        _move(state, Status.STOPPING, now)
         if by in ("user", "operator"):
             state.reason = Reason(code="stop_requested", detail=f"The {by} asked to stop.", party="user")
     profile_rules.drop_open_profile(state, now)
     if state.meter.ocpi_session_id is not None:
         stop.next_at = now
+
+
+def _stop_before_start(state: SessionState, now: datetime) -> None:
+    _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
 
 
 def _give_up_start(state: SessionState, now: datetime) -> None:
@@ -438,7 +447,7 @@ def _give_up_start(state: SessionState, now: datetime) -> None:
 
 
 def _fail(state: SessionState, reason: Reason, now: datetime, *, closed: bool = True) -> None:
-    _move(state, Status.FAILED)
+    _move(state, Status.FAILED, now)
     state.reason = reason
     if closed:
         state.closed_at = state.closed_at or now
@@ -457,9 +466,10 @@ def _end(state: SessionState, now: datetime) -> None:
     note(state, str(state.status), state.reason.detail if state.reason else "", now)
 
 
-def _move(state: SessionState, status: Status) -> None:
+def _move(state: SessionState, status: Status, now: datetime) -> None:
     if status not in ALLOWED[state.status]:
         raise AssertionError(f"{state.status} never becomes {status}")
+    note_passing(state, now)
     state.status = status
     changed(state)
 

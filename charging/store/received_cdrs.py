@@ -88,7 +88,12 @@ async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str
 
 
 async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | None:
-    """The session of ours that ``cdr`` bills, strongest key first (ocpi.md §15.2); locked until the end."""
+    """The session of ours that ``cdr`` bills, strongest key first (ocpi.md §15.2); locked until the end.
+
+    None for the bill of a parked Session, whatever its keys: it must not end a session whose own Session still charges.
+    """
+    if await _bills_parked(connection, cdr):
+        return None
     reference, token = references(cdr.body)
     for key in (
         sessions.c.authorization_reference == reference if reference else None,
@@ -156,17 +161,28 @@ def _place(cdr: IncomingCdr) -> dict[str, Any]:
 
 
 def _billed_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
+    billed = _cpo_session(cdr)
+    return None if billed is None else sessions.c.id.in_(select(ocpi_sessions.c.session_id).where(billed))
+
+
+async def _bills_parked(connection: AsyncConnection, cdr: IncomingCdr) -> bool:
+    """Whether it is for a second Session of one start, which we had stopped."""
+    billed = _cpo_session(cdr)
+    return billed is not None and bool(await connection.scalar(select(ocpi_sessions.c.parked).where(billed)))
+
+
+def _cpo_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
+    """The CPO's Session that it bills."""
     # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id (ocpi.md §15.2).
     session_id = cdr.body.get("session_id") or cdr.body["id"]
     if not isinstance(session_id, str):
         return None
-    billed = select(ocpi_sessions.c.session_id).where(
+    return and_(
         ocpi_sessions.c.connection_id == cdr.connection_id,
         ocpi_sessions.c.country_code == cdr.country_code,
         ocpi_sessions.c.party_id == cdr.party_id,
         ocpi_sessions.c.id == fold(session_id),
     )
-    return sessions.c.id.in_(billed)
 
 
 def _credited_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:

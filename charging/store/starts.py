@@ -126,11 +126,6 @@ class StartStore:
             inserts.append(self._use.of(used))
         return inserts
 
-    async def admission(self, session_id: str) -> str | None:
-        """accepted, running or abandoned."""
-        async with self._database.read() as connection:
-            return await connection.scalar(select(sessions.c.admission).where(sessions.c.id == session_id))
-
     async def abandon(self, session_id: str) -> bool:
         """Take back a session whose workflow never began, its EVSE claim and its key; False when it runs already.
 

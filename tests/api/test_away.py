@@ -1,7 +1,9 @@
 """While Temporal or the store is away: nothing is half done, and what was refused may be tried again."""
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 
 import httpx
 import pytest
@@ -13,6 +15,7 @@ from charging.store import tables
 from tests.api.conftest import RunningApi, new_key, running_api
 from tests.serving import free_port, serve
 from tests.stack import EVSE, user_token
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -35,6 +38,30 @@ async def test_the_key_of_a_refused_start_may_be_used_anew(
             assert (await api.start(key=key)).status_code == 503
     async with running_api(temporal, store_url) as api:
         assert (await api.start(key=key, battery_target_kwh=60)).status_code == 201
+
+
+async def test_a_session_that_a_repeat_has_started_is_not_taken_back_by_the_request_that_could_not(
+    temporal: WorkflowEnvironment, store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by chaos: the repeat was answered 201, then the first request gave the session up, so it was gone."""
+    key, released = new_key(), asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    async with AsyncExitStack() as stack:
+        silent = await stack.enter_async_context(await asyncio.start_server(hang, "127.0.0.1", 0))
+        with monkeypatch.context() as away:
+            away.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{silent.sockets[0].getsockname()[1]}")
+            cut_off = await stack.enter_async_context(running_api(temporal, store_url))
+        well = await stack.enter_async_context(running_api(temporal, store_url))
+        first = asyncio.create_task(cut_off.start(key=key))
+        await eventually(lambda: cut_off.count(tables.idempotency_keys, key=key))
+        repeat = await well.start(key=key)
+        released.set()
+        assert {repeat.status_code, (await first).status_code} == {201}
+        assert (await well.status(repeat.json()["session_id"]))["status"] == "pending"
 
 
 async def test_an_abandoned_session_is_absent_for_its_own_user(cut_off: RunningApi) -> None:

@@ -66,6 +66,21 @@ async def test_a_cdr_finds_its_session(desk: Desk, key: str) -> None:
     assert (await desk.row(spec)).poll_at is None
 
 
+@pytest.mark.parametrize("first", ["session", "cdr"])
+async def test_the_bill_of_a_second_session_is_for_people_and_ends_nothing(desk: Desk, first: str) -> None:
+    """Found by chaos: the second Session was stopped and billed first, and the first one charged on for ever."""
+    spec = await desk.start()
+    reference = {"authorization_reference": spec.authorization_reference}
+    await desk.put(session_body(**reference))
+    keys = reference if first == "session" else {}
+    sent = [desk.put(session_body(id="S2", **reference)), desk.call("POST", "cdrs", cdr_body(session_id="S2", **keys))]
+    for each in sent if first == "session" else reversed(sent):
+        await each
+    (stored,) = await desk.rows(tables.cdrs)
+    assert (stored.session_id, stored.state, stored.dispute) == (None, "quarantined", "open")
+    assert "cdr" not in await desk.mail(spec)
+
+
 async def test_a_credit_cdr_finds_the_session_of_the_one_that_it_takes_back(desk: Desk) -> None:
     spec = await desk.start()
     await desk.call("POST", "cdrs", cdr_body(authorization_reference=spec.authorization_reference))

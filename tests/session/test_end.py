@@ -7,10 +7,12 @@ import pytest
 
 from charging.session import rules
 from charging.session.answers import StopAnswer
+from charging.session.events import EventType
 from charging.session.messages import CdrReceived, CommandResultMessage, StopRequest
 from charging.session.model import CpoStatus, LiveMeter, Meter, Phase, SessionState, Status
+from charging.session.notes import note_status
 from charging.session.steps import Step, next_step, wake_at
-from tests.session.factory import T0, active, at, meter
+from tests.session.factory import T0, active, at, meter, started
 
 
 def test_a_stop_is_sent_at_once_and_repeated_until_the_cpo_confirms() -> None:
@@ -61,6 +63,17 @@ def test_the_car_may_end_it_and_the_session_awaits_its_cdr() -> None:
     assert (state.status, state.phase, state.closed_at) == (Status.STOPPING, Phase.AWAITING_CDR, at(600))
     assert state.reason
     assert state.reason.code == "ended_by_cpo_or_car"
+
+
+def test_every_status_on_the_way_is_told_also_when_all_that_the_cpo_said_is_heard_at_once() -> None:
+    state = started()
+    note_status(state, T0)
+    rules.session_updated(state, meter(state, CpoStatus.ACTIVE, kwh="1"), at(5))
+    rules.session_updated(state, meter(state, CpoStatus.COMPLETED, kwh="2"), at(5))
+    rules.cdr_received(state, CdrReceived(settled=True, payment_status="paid"), at(5))
+    note_status(state, at(5))
+    told = [entry.data["status"] for entry in state.unpublished if entry.type == EventType.STATUS and entry.data]
+    assert told == ["pending", "active", "stopping", "completed"]
 
 
 @pytest.mark.parametrize("first", [CpoStatus.COMPLETED, CpoStatus.INVALID])

@@ -152,6 +152,15 @@ def test_a_stop_before_the_start_was_sent_ends_without_any_command() -> None:
     assert (state.status, code(state), state.start) == (Status.FAILED, "stopped_before_start", StartOutcome.NOT_SENT)
 
 
+def test_a_stop_that_comes_before_everything_else_waits_for_the_admission() -> None:
+    """Found by chaos: it ended at once, its row looked as if it had never begun, and the sweeper took it back."""
+    state = SessionState(spec=spec())
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    assert (state.status, next_step(state, T0)) == (Status.PENDING, Step.ADMIT)
+    rules.admitted(state, True, at(1))
+    assert (state.status, code(state), next_step(state, at(1))) == (Status.FAILED, "stopped_before_start", Step.END)
+
+
 def test_funds_that_were_held_while_the_stop_came_are_released() -> None:
     state = SessionState(spec=spec(), admitted=True)
     rules.stop_requested(state, StopRequest(by="user"), T0)

@@ -1,0 +1,172 @@
+"""Each invariant sees what breaks it. A judge that finds nothing wrong anywhere would be worth nothing."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.chaos.accounts import Accounts, find_in_files
+from tests.chaos.cpo_faults import ALTERED
+from tests.chaos.invariants import ALWAYS, IN_THE_END, violations
+from tests.chaos.robots import Ride, Seen
+
+Change = Callable[[Accounts], Accounts]
+JUDGES = (*ALWAYS, *IN_THE_END)
+
+
+def test_a_session_that_went_well_breaks_nothing() -> None:
+    assert violations(_well(), JUDGES) == []
+
+
+def _well() -> Accounts:
+    """One session, started once, charged, billed and paid."""
+    ride = Ride(1, "owner@people.example", "FI-VRT-E12345", "key", {}, {"S"})
+    ride.seen += [_seen(1, "pending", 0, 0), _seen(2, "active", 1, 2), _seen(3, "active", 2, 4), _seen(4, "completed")]
+    told = [{"status": "active"}, {"status": "stopping"}, {"status": "completed"}]
+    return Accounts(
+        rides=[ride],
+        heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2, 1, 3)],
+        starts=[{"authorization_reference": "REF", "session_ids": ["T"]}],
+        cpo_sessions=[{"id": "T", "status": "COMPLETED", "authorization_reference": "REF"}],
+        cpo_cdrs=[_cdr("C", Decimal("4.605"))],
+        paid={"S": 461},
+        held={"S": 0},
+        unbalanced=[],
+        sessions={"S": _session()},
+        cdrs=[{"folded_id": "C", "state": "settled", "problem": None}],
+        receipts={
+            "S": {
+                "cost": Decimal("4.605"),
+                "energy_kwh": Decimal("11.5"),
+                "duration_minutes": 2,
+                "currency": "EUR",
+                "cdr_ids": ["C"],
+            }
+        },
+        claims=[],
+        inbox=[],
+        events={"S": [{"id": n, "seq": n, "type": "session.status", "data": each} for n, each in enumerate(told, 1)]},
+        open_work=[],
+    )
+
+
+def _session(**changes: Any) -> dict[str, Any]:
+    facts = {"id": "S", "authorization_reference": "REF", "token_uid": "TOKEN"}
+    return {**facts, "status": "completed", "phase": None, **changes}
+
+
+def _cdr(id: str, total: Decimal, **changes: Any) -> dict[str, Any]:
+    return {
+        "id": id,
+        "session_id": "T",
+        "authorization_reference": "REF",
+        "start_date_time": "2026-03-02T12:00:00Z",
+        "end_date_time": "2026-03-02T12:02:59Z",
+        "total_cost": {"excl_vat": total, "incl_vat": total},
+        "total_energy": Decimal("11.5"),
+        "currency": "EUR",
+        "sandbox": {"issued": True},
+        **changes,
+    }
+
+
+def _seen(revision: int, status: str, energy: int = 2, cost: int = 4) -> Seen:
+    return Seen(revision, status, Decimal(energy), Decimal(cost))
+
+
+def _rides(*seen: Seen, ids: set[str] | None = None, odd: str = "") -> Change:
+    ride = Ride(1, "owner@people.example", "FI-VRT-E12345", "key", {}, ids or {"S"}, [*seen], [odd] if odd else [])
+    return lambda well: replace(well, rides=[ride])
+
+
+def _told(*statuses: str, seqs: tuple[int, ...] = ()) -> Change:
+    numbered = zip(seqs or range(1, len(statuses) + 1), statuses, strict=True)
+    events = [{"id": n, "seq": n, "type": "session.status", "data": {"status": status}} for n, status in numbered]
+    return lambda well: replace(well, events={"S": events})
+
+
+def _with(**changes: Any) -> Change:
+    return lambda well: replace(well, **changes)
+
+
+START = {"authorization_reference": "REF", "session_ids": ["T"]}
+BROKEN: list[tuple[str, str, Change]] = [
+    ("I1", "two STARTs", _with(starts=[START, {**START, "session_ids": ["U"]}])),
+    ("I1", "a START of nobody", _with(starts=[{**START, "authorization_reference": "OTHER"}])),
+    ("I2", "a session that hangs", _with(sessions={"S": _session(status="stopping", phase="stop_sent")})),
+    ("I2", "a workflow that runs on", _with(open_work=["charging-session/S"])),
+    (
+        "I2",
+        "a message that nobody got",
+        _with(inbox=[{"id": 1, "session_id": "S", "kind": "cdr", "state": "dead", "error": None}]),
+    ),
+    (
+        "I3",
+        "a car that charges on",
+        _with(cpo_sessions=[{"id": "T", "status": "ACTIVE", "authorization_reference": "REF"}]),
+    ),
+    ("I4", "paid twice", _with(paid={"S": 922})),
+    ("I4", "not paid", _with(paid={})),
+    ("I4", "paid for nothing", _with(paid={"S": 461, "GHOST": 100})),
+    ("I4", "a wrong bill paid", _with(cpo_cdrs=[_cdr("C", Decimal("4.605"), remark=ALTERED)])),
+    ("I4", "money from nowhere", _with(unbalanced=["capture/C"])),
+    ("I5", "a CDR that was lost", _with(cdrs=[])),
+    ("I5", "a good CDR in quarantine", _with(cdrs=[{"folded_id": "C", "state": "quarantined", "problem": "?"}])),
+    ("I6", "a receipt with another cost", _with(cpo_cdrs=[_cdr("C", Decimal("4.606"))])),
+    ("I6", "another energy", _with(cpo_cdrs=[_cdr("C", Decimal("4.605"), total_energy=Decimal("11.6"))])),
+    ("I6", "completed without a receipt", _with(receipts={})),
+    ("I7", "published backwards", _told("stopping", "active", "completed")),
+    ("I7", "seen backwards", _rides(_seen(1, "completed"), _seen(2, "active"))),
+    ("I7", "an older revision", _rides(_seen(2, "active"), _seen(1, "active"))),
+    ("I8", "energy that falls", _rides(_seen(1, "active", 3), _seen(2, "active", 2))),
+    ("I8", "cost that falls", _rides(_seen(1, "active", 3, 3), _seen(2, "active", 3, 2))),
+    ("I9", "two sessions for a key", _rides(ids={"S", "R"})),
+    ("I9", "a session that nobody has stored", _rides(ids={"R"})),
+    ("I10", "a hold left open", _with(held={"S": 5000})),
+    ("I10", "an EVSE still claimed", _with(claims=["S"])),
+    ("I11", "an end that nobody was told", _told("active", "stopping")),
+    ("I11", "a gap", _told("active", "stopping", "completed", seqs=(1, 2, 4))),
+    ("I11", "an end that no webhook told", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2)])),
+    ("I11", "told out of order", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 3, 2)])),
+    ("API", "an error of ours", _rides(odd="GET /v1/sessions: 500")),
+]
+
+
+@pytest.mark.parametrize(("invariant", "change"), [pytest.param(i, c, id=f"{i}: {name}") for i, name, c in BROKEN])
+def test_what_breaks_an_invariant_is_seen(invariant: str, change: Change) -> None:
+    assert invariant in {violation.invariant for violation in violations(change(_well()), JUDGES)}
+
+
+def test_of_twins_one_is_paid_and_the_other_bill_waits_for_people() -> None:
+    twins = replace(
+        _well(),
+        starts=[{**START, "session_ids": ["T", "U"]}],
+        cpo_cdrs=[_cdr("C", Decimal("4.605")), _cdr("D", Decimal(5), session_id="U")],
+        cdrs=[*_well().cdrs, {"folded_id": "D", "state": "quarantined", "problem": "a second CDR"}],
+    )
+    assert violations(twins, JUDGES) == []
+
+
+def test_a_credited_session_has_paid_nothing() -> None:
+    credit = _cdr("K", Decimal("-4.605"))
+    credited = replace(
+        _well(),
+        cpo_cdrs=[*_well().cpo_cdrs, credit],
+        cdrs=[*_well().cdrs, {"folded_id": "K", "state": "settled", "problem": None}],
+        paid={"S": 0},
+        receipts={"S": {**_well().receipts["S"], "cost": Decimal(0), "cdr_ids": ["C", "K"]}},
+    )
+    assert violations(credited, JUDGES) == []
+
+
+def test_a_secret_in_a_log_or_in_a_history_is_found(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "api-1.log").write_text("INFO all is well")
+    (tmp_path / "temporal.db").write_bytes(b"\x00\x01")
+    assert find_in_files(tmp_path, ["owner@people.example"]) == []
+    (tmp_path / "logs" / "api-1.log").write_text("INFO started for owner@people.example")
+    (tmp_path / "temporal.db-wal").write_bytes(b"\x00owner@people.example\x00")
+    assert len(find_in_files(tmp_path, ["owner@people.example"])) == 2

@@ -1,0 +1,41 @@
+"""A seed is a plan."""
+
+from charging.sandbox.faults import Fault as CpoFault
+from tests.chaos.cpo_faults import CPO_FAULTS
+from tests.chaos.plan import KINDS, Plan, make_plan
+from tests.chaos.robots import EVSES
+
+
+def _plan(seed: int, *, payments: bool = False) -> Plan:
+    return make_plan(seed, sessions=200, faults=100, evses=EVSES, payments=payments)
+
+
+def test_the_same_seed_is_the_same_plan() -> None:
+    assert _plan(7) == _plan(7)
+    assert str(_plan(7)) == str(_plan(7))
+    assert _plan(7) != _plan(8)
+
+
+def test_faults_come_in_order_and_leave_the_last_sessions_alone() -> None:
+    plan = _plan(1)
+    assert len(plan.faults) == 100
+    assert [fault.after for fault in plan.faults] == sorted(fault.after for fault in plan.faults)
+    assert plan.faults[-1].after <= 180
+
+
+def test_every_seed_is_a_swarm_of_its_own_and_together_they_know_all_kinds() -> None:
+    swarms = [set(_plan(seed).kinds) for seed in range(50)]
+    assert all(4 <= len(swarm) < len(KINDS) for swarm in swarms)
+    assert set.union(*swarms) == set(KINDS)
+
+
+def test_payments_fails_where_it_is_there() -> None:
+    with_it = {fault.target for seed in range(20) for fault in _plan(seed, payments=True).faults}
+    without = {fault.target for seed in range(20) for fault in _plan(seed).faults}
+    assert with_it - without == {"payments", "to-payments"}
+
+
+def test_the_cpo_understands_every_fault_that_it_can_be_told() -> None:
+    for templates in CPO_FAULTS.values():
+        for template in templates:
+            CpoFault.model_validate({**template, "evse": EVSES[0]})

@@ -57,7 +57,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.metrics = Metrics()
     problems.install(app)
     documentation.install(app)
-    app.mount(codec.PATH, codec.create_codec(settings, app.state.authenticator))
+    app.mount(codec.PATH, codec.create_codec(settings, app.state.authenticator, app.state.limits))
     app.add_middleware(MetricsMiddleware, metrics=app.state.metrics)
     app.add_middleware(Edge)
     return app

@@ -17,6 +17,7 @@ from temporalio.api.common.v1 import Payload, Payloads
 
 from api import problems
 from api.auth import Authenticator
+from api.limits import Limits
 from api.strict_json import read_limited, require_json
 from charging.errors import PayloadUnreadable, Problem
 from charging.payload_codec import codec
@@ -29,11 +30,11 @@ MAX_BODY_BYTES = 8 * 1024 * 1024  # a page of a long history in one request
 Transform = Callable[[list[Payload]], Awaitable[list[Payload]]]
 
 
-def create_codec(settings: Settings, authenticator: Authenticator) -> FastAPI:
+def create_codec(settings: Settings, authenticator: Authenticator, limits: Limits) -> FastAPI:
     """The application behind ``PATH``."""
     app = FastAPI(openapi_url=None, redirect_slashes=False)
     problems.install(app)
-    ours, operators = codec(settings), _Operators(settings, authenticator)
+    ours, operators = codec(settings), _Operators(settings, authenticator, limits)
 
     @app.get("/sign-in")
     async def sign_in(request: Request) -> dict[str, str]:
@@ -67,15 +68,17 @@ def create_codec(settings: Settings, authenticator: Authenticator) -> FastAPI:
 class _Operators:
     """Who may see payloads: ``X-API-Key`` or the password of HTTP Basic is the admin key, or a bearer token."""
 
-    def __init__(self, settings: Settings, authenticator: Authenticator) -> None:
+    def __init__(self, settings: Settings, authenticator: Authenticator, limits: Limits) -> None:
+        self._limits = limits
         self._key = settings.admin_key.get_secret_value().encode()
         self._authenticator = authenticator
 
     async def require(self, request: Request) -> None:
-        """Raises ``Problem`` 401, or 403 for a token without the scope."""
+        """Raises ``Problem`` 401, 429 instead after too many, or 403 for a token without the scope."""
         given = request.headers.get("x-api-key") or _password(request.headers.get("authorization", ""))
         if given is not None:
             if not hmac.compare_digest(given.encode(), self._key):
+                self._limits.failed(request)
                 raise _refusal("The admin key is wrong.")
         elif request.headers.get("authorization", "").lower().startswith("bearer "):
             user = await self._authenticator.user(request)

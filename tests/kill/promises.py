@@ -49,7 +49,7 @@ async def assert_one_payment_for_each_cdr(stack: Embedded, session_id: str, kind
     """The session's payments, each made, and each for the sum of the bill."""
     of = tables.payments.c
     query = select(of.kind, of.state, of.amount_minor).where(of.session_id == session_id).order_by(of.n)
-    assert [tuple(row) for row in await stack.rows(query)] == [(kind, "done", to_minor(bill, "EUR")) for kind in kinds]
+    assert [tuple(row) for row in await stack.rows(query)] == [(kind, "done", to_minor(Decimal(bill), "EUR")) for kind in kinds]
 
 
 async def assert_events_are_right(stack: Embedded, session_id: str, receipts: int) -> None:

@@ -49,7 +49,8 @@ async def assert_one_payment_for_each_cdr(stack: Embedded, session_id: str, kind
     """The session's payments, each made, and each for the sum of the bill."""
     of = tables.payments.c
     query = select(of.kind, of.state, of.amount_minor).where(of.session_id == session_id).order_by(of.n)
-    assert [tuple(row) for row in await stack.rows(query)] == [(kind, "done", to_minor(Decimal(bill), "EUR")) for kind in kinds]
+    minor = to_minor(Decimal(bill), "EUR")  # JSON may have whole euros, and these are no Decimal yet
+    assert [tuple(row) for row in await stack.rows(query)] == [(kind, "done", minor) for kind in kinds]
 
 
 async def assert_events_are_right(stack: Embedded, session_id: str, receipts: int) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Self
 
-from benches.http import Answer, Connection, request
+from benches.http import Address, Answer, Connection, request
 from benches.lean_cpo import Body
 from benches.stack import Stack
 from charging import names
@@ -31,12 +31,18 @@ class Charge:
     session: Body
 
     @classmethod
-    async def begin(cls, stack: Stack, number: int, **wishes: Any) -> Self:
-        """POST /start, and wait for START_SESSION to arrive."""
-        connection = await Connection.open(stack.api)
-        answer = (await connection.ask(start_request(number, **wishes))).json()
+    async def begin(cls, stack: Stack, number: int, at: Address | None = None, **wishes: Any) -> Self:
+        """POST /start, ``at`` another API than the stack's first, and wait for START_SESSION to arrive."""
+        connection = await Connection.open(at or stack.api)
+        answer = await connection.ask(start_request(number, **wishes))
+        return await cls.ordered(stack, number, connection, answer)
+
+    @classmethod
+    async def ordered(cls, stack: Stack, number: int, connection: Connection, answer: Answer) -> Self:
+        """The session whose POST /start got ``answer``; wait for START_SESSION to arrive."""
+        session_id = answer.json()["session_id"]
         start = await stack.cpo.arrived("START_SESSION", str(number))
-        return cls(stack, number, connection, answer["session_id"], start, _session(number, start))
+        return cls(stack, number, connection, session_id, start, _session(number, start))
 
     async def accept_start(self) -> None:
         """The charge point acknowledged START_SESSION."""
@@ -56,7 +62,7 @@ class Charge:
 
     async def ask_stop(self) -> None:
         """POST /stop."""
-        (await self._rest("POST", "/v1/sessions/stop", {"session_id": self.id})).json()
+        (await self.connection.ask(self.stop_request())).json()
 
     async def accept_stop(self) -> None:
         """STOP_SESSION arrived, and the charge point acknowledged it."""
@@ -86,8 +92,7 @@ class Charge:
         """Wait until the robot's status says so."""
 
         async def matches() -> bool:
-            answer = await self._rest("GET", f"/v1/sessions/{self.id}/status")
-            status: Body = answer.json()
+            status: Body = (await self.connection.ask(self.status_request())).json()
             return expected.items() <= status.items()
 
         await eventually(matches, within_s=PATIENCE_S, describe=lambda: f"wanted {expected}")
@@ -95,21 +100,46 @@ class Charge:
     async def receipt(self) -> Body:
         """GET /receipt, with a connection of its own."""
         connection = await Connection.open(self.stack.api)
-        path = f"/v1/sessions/{self.id}/receipt"
-        body: Body = (await connection.ask(request("GET", path, authorization=bearer(self.number)))).json()
+        body: Body = (await connection.ask(self.receipt_request())).json()
         connection.close()
         return body
 
     async def set_profile(self, kw: float) -> Body:
         """POST /charging-profile; the charge point accepts it."""
-        path = f"/v1/sessions/{self.id}/charging-profile"
         other = await Connection.open(self.stack.api)
-        message = request("POST", path, authorization=bearer(self.number), body={"max_charge_rate_kw": kw})
-        answering = asyncio.create_task(other.ask(message))
-        await self._result(await self.stack.cpo.arrived("PROFILE", self.session["id"]))
+        answering = asyncio.create_task(other.ask(self.profile_request(kw)))
+        await self.accept_profile()
         body: Body = (await answering).json()
         other.close()
         return body
+
+    def profile_request(self, kw: float) -> bytes:
+        """POST /charging-profile; it is answered once the charge point has."""
+        path = f"/v1/sessions/{self.id}/charging-profile"
+        return request("POST", path, authorization=bearer(self.number), body={"max_charge_rate_kw": kw})
+
+    async def accept_profile(self) -> None:
+        """A charging profile arrived, and the charge point accepted it."""
+        await self._result(await self.stack.cpo.arrived("PROFILE", self.session["id"]))
+
+    def stop_request(self) -> bytes:
+        """POST /stop."""
+        return request("POST", "/v1/sessions/stop", authorization=bearer(self.number), body={"session_id": self.id})
+
+    def status_request(self) -> bytes:
+        """GET /status."""
+        return request("GET", f"/v1/sessions/{self.id}/status", authorization=bearer(self.number))
+
+    def receipt_request(self) -> bytes:
+        """GET /receipt."""
+        return request("GET", f"/v1/sessions/{self.id}/receipt", authorization=bearer(self.number))
+
+    def push_request(self, method: str, kwh: float) -> bytes:
+        """PUT of the Session, or PATCH of its meter, with so much more energy."""
+        self.session |= {"kwh": round(self.session["kwh"] + kwh, 4), "last_updated": now()}
+        body = self.session if method == "PUT" else {key: self.session[key] for key in ("kwh", "last_updated")}
+        path = f"{_OCPI}/{session_path(self.session)}"
+        return request(method, path, authorization=cpo_authorization(self.stack), body=body)
 
     async def _put(self, changes: Body) -> None:
         self.session |= {**changes, "last_updated": now()}
@@ -122,9 +152,6 @@ class Charge:
     async def _ocpi(self, method: str, path: str, body: Body) -> None:
         answer = (await self._ask(method, f"{_OCPI}/{path}", cpo_authorization(self.stack), body)).json()
         assert answer["status_code"] == wire.SUCCESS, answer
-
-    async def _rest(self, method: str, path: str, body: Body | None = None) -> Answer:
-        return await self._ask(method, path, bearer(self.number), body)
 
     async def _ask(self, method: str, path: str, authorization: str, body: Body | None = None) -> Answer:
         return await self.connection.ask(request(method, path, authorization=authorization, body=body))

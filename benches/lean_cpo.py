@@ -17,7 +17,6 @@ from charging.store.locations import LocationStore
 from charging.store.tariffs import TariffStore
 from tests.peer import ENDPOINTS, ROLE, evse, location, tariff
 
-EVSES = 2000
 _PER_LOCATION = 100
 _PATIENCE_S = 60
 # The shortest tick of the limit check is a minute of such a car, so a second of ours.
@@ -43,8 +42,8 @@ class LeanCpo:
         finally:
             del self._arrivals[step, about]
 
-    async def befriend(self, database: Database, settings: Settings) -> None:
-        """Make it an active connection with ``EVSES`` EVSEs, named ``FI*VRT*E{number}`` with the number as uid."""
+    async def befriend(self, database: Database, settings: Settings, evses: int) -> None:
+        """Make it an active connection with so many EVSEs, named ``FI*VRT*E{number}`` with the number as uid."""
         store = ConnectionStore(database, settings.secret_keys)
         versions_url = f"{self.url}/ocpi/versions"
         _, self.token = await store.begin("virta", versions_url, power_factor=POWER_FACTOR)
@@ -59,7 +58,7 @@ class LeanCpo:
             server_token=self.token,
         )
         await TariffStore(database).put_tariffs(connection.id, [tariff()])
-        await LocationStore(database).put_locations(connection.id, _locations())
+        await LocationStore(database).put_locations(connection.id, _locations(evses))
 
     def take(self, method: str, path: str, body: Body) -> Any:
         """The data of the answer to one request."""
@@ -111,8 +110,8 @@ async def _serve_one(cpo: LeanCpo, reader: asyncio.StreamReader, writer: asyncio
     await writer.drain()
 
 
-def _locations() -> list[Body]:
-    numbers = range(EVSES)
+def _locations(evses: int) -> list[Body]:
+    numbers = range(evses)
     return [
         location(id=f"LOC{first}", evses=[_evse(number) for number in numbers[first : first + _PER_LOCATION]])
         for first in numbers[::_PER_LOCATION]

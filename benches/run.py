@@ -10,18 +10,23 @@ from pathlib import Path
 import uvloop
 
 from benches import (
+    endpoints,
     event_fanout,
     evse_lookup,
     history_events,
     ingest,
+    open_sessions,
     planner,
+    pushes_per_session,
     rating,
     reconcile,
     session_pushes,
     sessions_per_second,
     start_latency,
     status_reads,
+    store_growth,
     worker_memory,
+    workers,
 )
 from benches.machine import conditions
 from benches.report import save, table
@@ -41,6 +46,11 @@ MEASUREMENTS = {
     "rating": rating.measure,
     "reconcile": reconcile.measure,
     "event_fanout": event_fanout.measure,
+    "endpoints": endpoints.measure,
+    "workers": workers.measure,
+    "open_sessions": open_sessions.measure,
+    "pushes_per_session": pushes_per_session.measure,
+    "store_growth": store_growth.measure,
 }
 
 

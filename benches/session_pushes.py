@@ -1,10 +1,10 @@
 """A CPO's session pushes per second, each one durable before it is acknowledged, on both databases."""
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from benches.canonical import active_sessions
-from benches.charge import Charge, cpo_authorization, now, session_path
+from benches.charge import Charge
 from benches.http import request, requests_per_second
 from benches.rows import Budget, Row
 from benches.servers import KINDS, Databases
@@ -30,9 +30,9 @@ async def _measure(stack: Stack) -> list[Row]:
     charges = await active_sessions(stack, IN_FLIGHT)
     puts, patches, trivial = [], [], []
     for _ in range(ROUNDS):
-        puts.append(await _per_second(stack, charges, _put))
+        puts.append(await _per_second(stack, charges, "PUT"))
         trivial.append(await requests_per_second(stack.reference, [_trivial() for _ in charges], SECONDS))
-        patches.append(await _per_second(stack, charges, _patch))
+        patches.append(await _per_second(stack, charges, "PATCH"))
     budget = Budget("ratio", "≥", 0.08, 0.15)
     what = f"session pushes per second, {stack.kind}"
     return [
@@ -41,25 +41,13 @@ async def _measure(stack: Stack) -> list[Row]:
     ]
 
 
-async def _per_second(stack: Stack, charges: list[Charge], push: Callable[[Charge], Iterator[bytes]]) -> float:
-    return await requests_per_second(stack.api, [push(charge) for charge in charges], SECONDS)
+async def _per_second(stack: Stack, charges: list[Charge], method: str) -> float:
+    return await requests_per_second(stack.api, [_pushes(charge, method) for charge in charges], SECONDS)
 
 
-def _put(charge: Charge) -> Iterator[bytes]:
+def _pushes(charge: Charge, method: str) -> Iterator[bytes]:
     while True:
-        charge.session |= {"kwh": round(charge.session["kwh"] + _KWH, 4), "last_updated": now()}
-        yield _request(charge, "PUT", charge.session)
-
-
-def _patch(charge: Charge) -> Iterator[bytes]:
-    while True:
-        charge.session["kwh"] = round(charge.session["kwh"] + _KWH, 4)
-        yield _request(charge, "PATCH", {"kwh": charge.session["kwh"], "last_updated": now()})
-
-
-def _request(charge: Charge, method: str, body: dict[str, object]) -> bytes:
-    path = f"/ocpi/emsp/2.2.1/{session_path(charge.session)}"
-    return request(method, path, authorization=cpo_authorization(charge.stack), body=body)
+        yield charge.push_request(method, _KWH)
 
 
 def _trivial() -> Iterator[bytes]:

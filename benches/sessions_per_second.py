@@ -22,15 +22,15 @@ async def measure(databases: Databases) -> list[Row]:
     """Both sides in turn, ``AT_ONCE`` at once, on the same server."""
     async with running_stack("sqlite", databases) as stack:
         same = await canonical_amount(stack)
-        await _per_second(_sessions(stack, AT_ONCE))
-        await _per_second(_bares(stack, same, AT_ONCE))
-        cpu = _cpu(stack)
+        await per_second(sessions(stack, AT_ONCE))
+        await per_second(_bares(stack, same, AT_ONCE))
+        cpu = cpu_seconds(stack)
         ours, reference = [], []
         for _ in range(ROUNDS):
-            before = _cpu(stack)
-            ours.append(await _per_second(_sessions(stack, SESSIONS)))
-            cpu = {name: (after - before[name]) / SESSIONS * 1000 for name, after in _cpu(stack).items()}
-            reference.append(await _per_second(_bares(stack, same, SESSIONS)))
+            before = cpu_seconds(stack)
+            ours.append(await per_second(sessions(stack, SESSIONS)))
+            cpu = {name: (after - before[name]) / SESSIONS * 1000 for name, after in cpu_seconds(stack).items()}
+            reference.append(await per_second(_bares(stack, same, SESSIONS)))
     notes = {f"cpu ms per session, {name}": round(ms, 1) for name, ms in cpu.items()}
     words = f"bare workflow of {same.activities} activities, {same.local_activities} local ones, {same.signals} signals"
     return [
@@ -46,7 +46,9 @@ async def measure(databases: Databases) -> list[Row]:
     ]
 
 
-def _sessions(stack: Stack, count: int) -> list[Callable[[], Awaitable[None]]]:
+def sessions(stack: Stack, count: int) -> list[Callable[[], Awaitable[None]]]:
+    """So many whole sessions, to be run."""
+
     async def whole(number: int) -> None:
         await (await Charge.begin(stack, number)).whole()
 
@@ -57,8 +59,8 @@ def _bares(stack: Stack, same: Amount, count: int) -> list[Callable[[], Awaitabl
     return [lambda: whole_bare(stack.temporal, same)] * count
 
 
-async def _per_second(tasks: Iterable[Callable[[], Awaitable[None]]]) -> float:
-    """Run ``tasks``, ``AT_ONCE`` at once."""
+async def per_second(tasks: Iterable[Callable[[], Awaitable[None]]]) -> float:
+    """Run ``tasks``, ``AT_ONCE`` at once; how many end per second."""
     waiting = list(tasks)
     count, began = len(waiting), time.perf_counter()
 
@@ -70,6 +72,7 @@ async def _per_second(tasks: Iterable[Callable[[], Awaitable[None]]]) -> float:
     return count / (time.perf_counter() - began)
 
 
-def _cpu(stack: Stack) -> dict[str, float]:
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """What each process of ``stack`` has used so far."""
     programs = {"API": stack.api_process, "worker": stack.worker, "Temporal": temporal_process()}
     return {name: process.cpu_s for name, process in programs.items()}

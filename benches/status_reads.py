@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 
 from benches.canonical import active_sessions
-from benches.charge import Charge, bearer
+from benches.charge import Charge
 from benches.http import request, requests_per_second
 from benches.rows import Budget, Row
 from benches.servers import KINDS, Databases
@@ -39,8 +39,7 @@ async def _measure(stack: Stack) -> list[Row]:
 
 
 def _status(charge: Charge) -> Iterator[bytes]:
-    path = f"/v1/sessions/{charge.id}/status"
-    return itertools.repeat(request("GET", path, authorization=bearer(charge.number)))
+    return itertools.repeat(charge.status_request())
 
 
 def _trivial() -> Iterator[bytes]:

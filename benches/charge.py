@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, Self
 
-from benches.http import Address, Answer, Connection, request
+from benches.http import Answer, Connection, request
 from benches.lean_cpo import Body
 from benches.stack import Stack
 from charging import names
@@ -31,9 +31,9 @@ class Charge:
     session: Body
 
     @classmethod
-    async def begin(cls, stack: Stack, number: int, at: Address | None = None, **wishes: Any) -> Self:
-        """POST /start, ``at`` another API than the stack's first, and wait for START_SESSION to arrive."""
-        connection = await Connection.open(at or stack.api)
+    async def begin(cls, stack: Stack, number: int, **wishes: Any) -> Self:
+        """POST /start, and wait for START_SESSION to arrive."""
+        connection = await Connection.open(stack.api)
         answer = await connection.ask(start_request(number, **wishes))
         return await cls.ordered(stack, number, connection, answer)
 

@@ -1,5 +1,7 @@
 """What a finished session leaves behind on disk: in the engine's store and in Temporal's file."""
 
+from collections import Counter
+
 from benches.footprint import store_bytes, store_rows, table_bytes, temporal_bytes
 from benches.rows import Budget, Row
 from benches.servers import KINDS, Databases
@@ -23,7 +25,7 @@ async def measure(databases: Databases) -> list[Row]:
 async def _measure(stack: Stack, count: int) -> Row:
     await per_second(sessions(stack, WARM_UP))
     kept = await store_rows(stack.database)
-    tables = {} if stack.database.is_sqlite else await table_bytes(stack.database)
+    tables = Counter[str]() if stack.database.is_sqlite else await table_bytes(stack.database)
     store, temporal = await store_bytes(stack.database), temporal_bytes(stack.directory)
     await per_second(sessions(stack, count))
     store, temporal = await store_bytes(stack.database) - store, temporal_bytes(stack.directory) - temporal

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 
-from benches.charge import Charge
+from benches.charge import Charge, start_request
 from benches.http import Address, Connection
 from benches.programs import Program, temporal_process
 from benches.rows import Budget, Row
@@ -67,7 +67,8 @@ def _across(
 
     async def whole(number: int) -> None:
         here, there = (stack.api, second) if number % 2 else (second, stack.api)
-        charge = await Charge.begin(stack, number, at=here)
+        connection = await Connection.open(here)
+        charge = await Charge.ordered(stack, number, connection, await connection.ask(start_request(number)))
         await charge.accept_start()
         await charge.flow()
         if compared:

@@ -44,6 +44,27 @@ def amount(events: list[HistoryEvent]) -> Amount:
     )
 
 
+def actions(events: list[HistoryEvent]) -> dict[str, int]:
+    """What Temporal Cloud bills of ``events``, whole histories one after the other: each of these is an Action.
+
+    Local activities of one workflow task are one together (docs.temporal.io, Temporal Cloud Actions).
+    """
+    types = Counter(event.event_type for event in events)
+    runs, tasks = 0, set()
+    for event in events:
+        runs += event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+        if event.event_type == EventType.EVENT_TYPE_MARKER_RECORDED:
+            tasks.add((runs, event.marker_recorded_event_attributes.workflow_task_completed_event_id))
+    return {
+        "workflow starts": types[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED],
+        "signals": types[EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED],
+        "activities": types[EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED],
+        "workflow tasks with local activities": len(tasks),
+        "timers": types[EventType.EVENT_TYPE_TIMER_STARTED],
+        "search attribute upserts": types[EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES],
+    }
+
+
 def between_timers(events: list[HistoryEvent]) -> list[int]:
     """How many events there are from each timer that fired to the next one."""
     fired = [event.event_id for event in events if event.event_type == EventType.EVENT_TYPE_TIMER_FIRED]

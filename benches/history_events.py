@@ -4,7 +4,7 @@ import asyncio
 
 from benches.bare_workflow import Amount
 from benches.canonical import PUSHES, active_session, bare_events, canonical_history, workflow_of
-from benches.histories import amount, between_timers, history, quiet
+from benches.histories import actions, amount, between_timers, history, quiet
 from benches.rows import Budget, Row
 from benches.servers import Databases
 from benches.stack import Stack, running_stack
@@ -21,7 +21,7 @@ async def measure(databases: Databases) -> list[Row]:
 
 async def _canonical(stack: Stack) -> Row:
     events = await canonical_history(stack)
-    same = amount(events)
+    same, billed = amount(events), actions(events)
     return Row(
         "history events, canonical session with settlement",
         "bare workflow of as many activities, local activities and signals",
@@ -29,7 +29,7 @@ async def _canonical(stack: Stack) -> Row:
         [len(events)],
         [await bare_events(stack, same)],
         Budget("ours", "≤", 100, 70),
-        dict(same),
+        dict(same) | {"billable Actions": sum(billed.values())} | {f"Actions, {name}": n for name, n in billed.items()},
     )
 
 

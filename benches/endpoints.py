@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import median, quantiles
 
 from benches.canonical import batches
@@ -33,7 +34,21 @@ _LIMITS = {
     "GET /receipt": 15,
 }
 
-Times = dict[int, list[float]]  # ms of each request, by callers at once
+
+@dataclass(frozen=True)
+class Served:
+    """What became of some requests: milliseconds of each that was answered well, and how many were not."""
+
+    ms: list[float]
+    refused: int
+
+    def __str__(self) -> str:
+        cuts = quantiles(self.ms, n=100, method="inclusive")
+        shown = " / ".join(f"{cuts[percent - 1]:.3g}" for percent in (50, 95, 99))
+        return f"{shown} ms of {len(self.ms)}" + (f", {self.refused} refused" if self.refused else "")
+
+
+Times = dict[int, Served]  # by callers at once
 
 
 async def measure(databases: Databases) -> list[Row]:
@@ -42,22 +57,17 @@ async def measure(databases: Databases) -> list[Row]:
     for kind in KINDS:
         async with running_stack(kind, databases) as stack:
             times = await _all(stack)
-            trivial = median(times.pop("trivial")[SHOWN])
+            trivial = median(times.pop("trivial")[SHOWN].ms)
             rows += [_row(f"{what}, {kind}", found, trivial, _LIMITS[what]) for what, found in times.items()]
     return rows
 
 
 def _row(what: str, times: Times, trivial: float, limit: float) -> Row:
-    notes = {f"p50, p95, p99 at {at_once}": _quantiles(found) for at_once, found in times.items()}
+    notes = {f"p50, p95, p99 at {at_once}": str(found) for at_once, found in times.items()}
     budget = Budget("ratio", "≤", limit)
     return Row(
-        f"{what}: p50 at {SHOWN}", "trivial FastAPI answer", "ms", [median(times[SHOWN])], [trivial], budget, notes
+        f"{what}: p50 at {SHOWN}", "trivial FastAPI answer", "ms", [median(times[SHOWN].ms)], [trivial], budget, notes
     )
-
-
-def _quantiles(times: list[float]) -> str:
-    cuts = quantiles(times, n=100, method="inclusive")
-    return " / ".join(f"{cuts[percent - 1]:.3g}" for percent in (50, 95, 99)) + f" ms of {len(times)}"
 
 
 async def _all(stack: Stack) -> dict[str, Times]:
@@ -106,8 +116,8 @@ async def _repeated(api: Address, asking: Callable[[Charge], bytes], charges: Se
     return times
 
 
-async def _timed(api: Address, requests: Sequence[bytes], at_once: int) -> tuple[list[float], list[Answer]]:
-    """Milliseconds of each request, with so many on their way; and the answers, each of them a success."""
+async def _timed(api: Address, requests: Sequence[bytes], at_once: int) -> tuple[Served, list[Answer]]:
+    """All of ``requests``, with so many on their way."""
     times = [0.0] * len(requests)
     answers: list[Answer] = [Answer(0, b"")] * len(requests)
     waiting = iter(enumerate(requests))
@@ -122,17 +132,19 @@ async def _timed(api: Address, requests: Sequence[bytes], at_once: int) -> tuple
     await asyncio.gather(*(work(connection) for connection in connections))
     for connection in connections:
         connection.close()
-    for answer in answers:
-        answer.json()
-    return times, answers
+    ms = [took for took, answer in zip(times, answers, strict=True) if 200 <= answer.status < 300]
+    return Served(ms, len(requests) - len(ms)), answers
 
 
-async def _profiles(api: Address, charges: Sequence[Charge], at_once: int) -> list[float]:
+async def _profiles(api: Address, charges: Sequence[Charge], at_once: int) -> Served:
     """The charge points accept as soon as they are asked."""
     accepting = [asyncio.create_task(charge.accept_profile()) for charge in charges]
-    times, _ = await _timed(api, [charge.profile_request(7.4) for charge in charges], at_once)
-    await asyncio.gather(*accepting)
-    return times
+    served, _ = await _timed(api, [charge.profile_request(7.4) for charge in charges], at_once)
+    if served.refused:  # those are never asked
+        for task in accepting:
+            task.cancel()
+    await asyncio.gather(*accepting, return_exceptions=True)
+    return served
 
 
 async def _ordered(stack: Stack, number: int, answer: Answer) -> Charge:

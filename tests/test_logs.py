@@ -56,6 +56,7 @@ CARD, CARD_IN_GROUPS = "4111111111111111", "5555 5555 5555 4444"
         ("hunter2", "1 validation error for Settings\n  Value error [type=value_error, input_value={'a': 'hunter2'}, "
                     "input_type=dict]"),
     ],
+    ids=lambda _: "case",  # the values are made anew in each process
 )  # fmt: skip
 def test_a_secret_is_blacked_out_whatever_stands_around_it(secret: str, line: str) -> None:
     assert secret in line

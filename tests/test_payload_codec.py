@@ -80,8 +80,9 @@ async def test_the_words_of_an_error_are_ciphertext_too() -> None:
 @pytest.mark.parametrize(("environment", "encrypts"), [("production", True), ("development", False)])
 def test_where_nobody_says_otherwise_production_encrypts(environment: str, encrypts: bool) -> None:
     secrets = {
-        "admin_key": "a",
-        "secret_keys": "b",
+        "admin_key": "a" * 32,
+        "secret_keys": "b" * 32,
+        "public_url": "https://charging.example",
         "jwks_url": "https://idp.example/keys",
         "jwt_algorithms": ["RS256"],
     }

@@ -190,11 +190,10 @@ class LocationStore:
     async def _patch_evse(
         self, store: AsyncConnection, key: ObjectKey, stored: Row[Any], changes: Body, location: Body
     ) -> None:
-        if location_object.is_older(changes, stored.last_updated):
-            return
         changed = location_object.patched(stored.body, changes)
         Evse.model_validate(changed)
-        await self._save_evse(store, key, changed, location)
+        if not location_object.is_older(changed, stored.last_updated):
+            await self._save_evse(store, key, changed, location)
 
     async def _put_evse(self, store: AsyncConnection, key: ObjectKey, body: Body, location: Body) -> bool:
         stored = await self._evse_row(store, key, str(body["uid"]))

@@ -192,7 +192,9 @@ def test_a_receipt_shows_its_lines_bills_and_verdict() -> None:
 
 
 def test_the_running_stack_says_where_everything_is() -> None:
-    picture = drawn(stack_panel({"api": "http://a", "temporal_ui": "http://t", "cpo": None, "data": "/d"}))
+    picture = drawn(
+        stack_panel({"api": "http://a", "temporal_ui": "http://t", "cpo": None, "neighbours": None, "data": "/d"})
+    )
     for words in ("http://a/docs", "http://t", "not started", "/d", "charging demo"):
         assert words in picture
 

@@ -10,9 +10,11 @@ import pytest
 from fastapi import FastAPI
 
 from api import connections, diagnosis, invoices, ocpi, problems, synchronising, user_tokens
+from api.limits import Limits
 from api.services import Services, build_services
 from charging.settings import Settings
 from charging.store.connections import Connection
+from charging.store.quotas import QuotaStore
 from tests.peer import ScriptedCpo
 from tests.serving import serve
 
@@ -72,6 +74,7 @@ async def emsp(settings: Settings) -> AsyncIterator[Emsp]:
     services = await build_services(settings)
     app = build_app()
     app.state.services = services
+    app.state.limits = Limits(settings, QuotaStore(services.database).use)
     async with httpx.AsyncClient(timeout=10, trust_env=False, verify=False) as http, serve(app) as url:
         settings.public_url = url
         yield Emsp(url, services, http)

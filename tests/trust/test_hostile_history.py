@@ -18,6 +18,7 @@ from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 from temporalio.worker import Worker
 
+from charging import names
 from charging.ocpi.peers import Peers
 from charging.payload_codec import ENCODING, data_converter
 from charging.settings import Settings
@@ -151,11 +152,14 @@ async def histories(stack: Stack) -> list[Message]:
 
 
 async def schedules(stack: Stack) -> list[Message]:
-    """Every schedule."""
-    found: list[Message] = []
-    async for listed in await stack.temporal.list_schedules():
-        found.append((await stack.temporal.get_schedule_handle(listed.id).describe()).raw_description)
-    return found
+    """The schedules of this engine's CPOs; other tests have left theirs at the server."""
+    handles = [stack.temporal.get_schedule_handle(names.sync_schedule_id(id)) for id in await connection_ids(stack)]
+    return [(await handle.describe()).raw_description for handle in handles]
+
+
+async def connection_ids(stack: Stack) -> list[str]:
+    async with stack.database.read() as connection:
+        return list(await connection.scalars(select(tables.connections.c.id)))
 
 
 async def row_of(stack: Stack, session_id: str | None = None) -> Any:

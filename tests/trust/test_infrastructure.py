@@ -111,16 +111,20 @@ async def test_a_full_disk_is_not_ready_and_nothing_is_acknowledged_that_is_not_
         await cpo.befriend(database, settings)
         await database.close()
         limit_files(api, largest_file(tmp_path) + 100_000)
-        acknowledged = []
+        acknowledged, is_ready = [], True
         for number in range(PUSHES_AT_MOST):
             answer = await cpo.push_session(cpo.session(id=f"S{number}"))
             if answer.status_code == 503:
-                break
+                assert answer.json()["status_code"] == 3000
+                # It may have room again: SQLite has moved its log into the database.
+                is_ready = (await api.http.get("/readyz")).json()["store"]
+                if not is_ready:
+                    break
+                continue
             assert answer.json()["status_code"] == 1000
             acknowledged.append(f"S{number}")
-        assert (answer.status_code, answer.json()["status_code"]) == (503, 3000)
-        ready = await api.http.get("/readyz")
-        assert (ready.status_code, ready.json()["store"]) == (503, False)
+        assert not is_ready
+        assert (await api.http.get("/readyz")).status_code == 503
         assert (await api.http.get("/healthz")).status_code == 200
         with closing(sqlite3.connect(path)) as store:
             kept = {id for (id,) in store.execute("SELECT json_extract(body, '$.id') FROM ocpi_sessions")}

@@ -70,6 +70,18 @@ async def test_q14_evses_of_a_location_patch_are_put_in_by_uid(finder: EvseIndex
     assert statuses == ["BLOCKED", "AVAILABLE"]
 
 
+@pytest.mark.parametrize(("moment", "code"), [("yesterday", 2001), (5, 2001), (None, 1000)])
+async def test_an_odd_time_of_an_evse_in_a_location_patch_is_refused_and_none_is_that_of_before(
+    finder: EvseIndex, cpo: ScriptedCpo, moment: Any, code: int
+) -> None:
+    evse = {"uid": "3256", "status": "BLOCKED", "last_updated": moment}
+    changes = {"evses": [evse], "last_updated": "2026-02-01T00:00:00Z"}
+    assert (await cpo.call("PATCH", "locations/FI/VRT/LOC1", changes)).json()["status_code"] == code
+    match = await finder.find("FI*VRT*E12345")
+    assert match is not None
+    assert match.status == ("BLOCKED" if code == 1000 else "AVAILABLE")
+
+
 async def test_q15_a_session_that_only_bumps_its_last_updated_wakes_nobody(desk: Desk) -> None:
     spec = await desk.start()
     await desk.put(session_body(authorization_reference=spec.authorization_reference))

@@ -46,6 +46,7 @@ async def stack_with(payments: str, data: Path, **environment: str) -> AsyncIter
         yield stack
 
 
+@pytest.mark.soak
 async def test_at_ev_pass_a_session_is_paid_told_of_and_still_proved_after_a_kill_of_everything(tmp_path: Path) -> None:
     """The fast walk: EV Pass signs the user in and keeps the money, Robot Jobs hears, all remember it."""
     async with stack_with("evpass", tmp_path / "data") as stack:

@@ -4,6 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.embedded import Embedded, Json, embedded
 from tests.waiting import eventually
 
@@ -34,6 +36,7 @@ async def test_a_session_runs_from_start_to_paid_receipt_at_each_version(tmp_pat
         assert [one["standing"] for one in (await stack.records())["reservations"]] == ["USED"] * 3
 
 
+@pytest.mark.soak
 async def test_a_session_is_found_in_the_lists_of_a_cpo_that_pushes_nothing(tmp_path: Path) -> None:
     """Q45: no Session, CDR or status is pushed. MUTE: after START not even its result. Both end with a paid receipt."""
     async with embedded(tmp_path / "data", environment=LISTS_SOON) as stack:

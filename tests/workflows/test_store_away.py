@@ -16,8 +16,16 @@ from tests.waiting import eventually
 async def store_away(stack: Stack) -> AsyncIterator[None]:
     """Nobody can write, as while a disk hangs: another connection holds everything."""
     if stack.database.is_sqlite:
-        lock = sqlite3.connect(str(stack.database.engine.url.database), isolation_level=None)
-        lock.execute("BEGIN IMMEDIATE")
+        lock = sqlite3.connect(str(stack.database.engine.url.database), isolation_level=None, timeout=0)
+
+        def holds() -> bool:
+            try:
+                lock.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False  # the engine writes just now, in this very thread: it must not be waited for here
+            return True
+
+        await eventually(holds)
         yield
         lock.execute("ROLLBACK")
         lock.close()

@@ -24,7 +24,7 @@ from charging.store.tables import metadata
 from tests.conftest import database_url
 from tests.serving import free_port, serve
 
-PATIENCE_S = 1.5  # with a neighbour; a mishap hangs for longer
+PATIENCE_S = 3.0  # with a neighbour; a mishap hangs for longer
 
 
 @dataclass

@@ -16,6 +16,7 @@ ADMIN = "/ocpi/connections"
 CONNECTION = f"{ADMIN}/Virta%20%28sandbox%29"
 
 
+@pytest.mark.soak
 async def test_a_session_runs_from_start_to_paid_receipt_at_each_version(tmp_path: Path) -> None:
     """The one version that the CPO offers is spoken, at the first handshake and after changes.
 

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 
+from tests.chaos.plan import Setup
 from tests.chaos.run import Result, commit, run
 
 
@@ -14,6 +15,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=200, help="in each run")
     parser.add_argument("--faults", type=int, default=100, help="in each run")
     parser.add_argument("--payments", action="store_true", help="pay by the service Payments, not by the wallet")
+    parser.add_argument("--postgres", action="store_true", help="store on PostgreSQL, not on SQLite")
     parser.add_argument("--factor", type=float, default=1.0, help="of every patience, for a busy machine")
     return parser.parse_args()
 
@@ -26,9 +28,9 @@ def main() -> int:
         result = asyncio.run(
             run(
                 seed,
+                Setup(payments=options.payments, postgres=options.postgres),
                 sessions=options.sessions,
                 faults=options.faults,
-                payments=options.payments,
                 factor=options.factor,
             )
         )
@@ -44,7 +46,7 @@ def main() -> int:
 
 def _explain(result: Result, options: argparse.Namespace) -> None:
     again = f"--seed {result.plan.seed} --sessions {options.sessions} --faults {options.faults}"
-    again += " --payments" if options.payments else ""
+    again += "".join(f" --{name}" for name in ("payments", "postgres") if getattr(options, name))
     lines = [*map(str, result.violations), str(result.plan), f"commit {commit()}", f"data in {result.data}"]
     sys.stdout.write("\n".join([*lines, f"again: python -m tests.chaos {again}", ""]))
 

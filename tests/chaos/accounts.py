@@ -55,7 +55,7 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Jso
     """All three, as they stand now."""
     records = json.loads((await _get(fleet, f"{fleet.recipe.cpo_url}/admin/records")), parse_float=Decimal)
     open_work = await _open_workflows(fleet)
-    database = Database(fleet.recipe.directory.database_url)
+    database = Database(fleet.database_url)
     try:
         rows = {
             name: await _rows(database, name)
@@ -70,8 +70,8 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Jso
         starts=records["starts"],
         cpo_sessions=records["sessions"],
         cpo_cdrs=records["cdrs"],
-        paid=await _payments(fleet) if fleet.with_payments else ledger.of("paid"),
-        held={} if fleet.with_payments else ledger.of("held"),
+        paid=await _payments(fleet) if fleet.setup.payments else ledger.of("paid"),
+        held={} if fleet.setup.payments else ledger.of("held"),
         unbalanced=ledger.unbalanced(),
         # A start that was answered 503 has no effect: its row is absent for everybody, and must be for the CPO.
         sessions={row["id"]: row for row in rows["sessions"] if row["admission"] != "abandoned"},

@@ -27,6 +27,16 @@ _MESSAGES: Final = (1, 4)
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What the installation has beyond the least: the service Payments in place of the wallet, PostgreSQL in place of
+    SQLite. Each is a process that may fail, too.
+    """
+
+    payments: bool = False
+    postgres: bool = False
+
+
+@dataclass(frozen=True)
 class Fault:
     """One thing that goes wrong, due once ``after`` sessions have been started.
 
@@ -95,11 +105,11 @@ KINDS: Final = {**_PROCESS_KINDS, **_LINK_KINDS, **_CPO_KINDS}
 _FEWEST_KINDS: Final = 4
 
 
-def make_plan(seed: int, *, sessions: int, faults: int, evses: Sequence[str], payments: bool) -> Plan:
-    """The plan of ``seed``. ``payments``: the service Payments is a process and a link that may fail, too."""
+def make_plan(seed: int, setup: Setup, *, sessions: int, faults: int, evses: Sequence[str]) -> Plan:
+    """The plan of ``seed`` for such an installation."""
     dice = random.Random(f"plan/{seed}")
     kinds = _swarm(dice)
-    drawn = (_fault(dice, dice.choice(kinds), sessions, evses, payments) for _ in range(faults))
+    drawn = (_fault(dice, dice.choice(kinds), sessions, evses, setup) for _ in range(faults))
     return Plan(seed, sessions, tuple(kinds), tuple(sorted(drawn, key=lambda fault: fault.after)))
 
 
@@ -108,7 +118,7 @@ def _swarm(dice: random.Random) -> list[str]:
     return kinds if len(kinds) >= _FEWEST_KINDS else dice.sample([*KINDS], _FEWEST_KINDS)
 
 
-def _fault(dice: random.Random, name: str, sessions: int, evses: Sequence[str], payments: bool) -> Fault:
+def _fault(dice: random.Random, name: str, sessions: int, evses: Sequence[str], setup: Setup) -> Fault:
     # The last tenth of the sessions begins in a world that is whole again.
     after, kind = dice.randint(0, int(sessions * 0.9)), KINDS[name]
     if name in _CPO_KINDS:
@@ -118,13 +128,15 @@ def _fault(dice: random.Random, name: str, sessions: int, evses: Sequence[str], 
     return Fault(
         after,
         name,
-        dice.choice(_targets(name, kind, payments)),
+        dice.choice(_targets(name, kind, setup)),
         seconds=round(dice.uniform(*kind.seconds), 2) if kind.seconds else 0.0,
         messages=dice.randint(*kind.messages) if kind.messages else 0,
     )
 
 
-def _targets(name: str, kind: _Kind, payments: bool) -> tuple[str, ...]:
-    if not payments or name == "full-disk":
+def _targets(name: str, kind: _Kind, setup: Setup) -> tuple[str, ...]:
+    if name == "full-disk":
         return kind.targets
-    return (*kind.targets, "to-payments" if name in _LINK_KINDS else "payments")
+    payments = ("to-payments" if name in _LINK_KINDS else "payments",) if setup.payments else ()
+    postgres = ("postgres",) if setup.postgres and name in _PROCESS_KINDS else ()
+    return (*kind.targets, *payments, *postgres)

@@ -26,7 +26,8 @@ from charging.bootstrap.recipe import Recipe
 from charging.bootstrap.tokens import mint
 from charging.store.migrate import upgrade
 from tests.chaos.link import Link
-from tests.chaos.plan import EVERYTHING
+from tests.chaos.plan import EVERYTHING, Setup
+from tests.chaos.postgres import PostgresStore
 
 SPEED: Final = 600
 NETWORK: Final = "Virta (chaos)"
@@ -34,6 +35,7 @@ READY_S: Final = 90.0
 TOKEN_TTL: Final = timedelta(hours=6)
 # 3 kW times SPEED is half a kWh per second: sessions last until somebody or something ends them.
 CAR: Final = {"capacity_kwh": 1000, "soc": 0.2, "max_dc_kw": 3, "max_ac_kw": 3}
+SERVERS: Final = ("temporal", "postgres")  # first to come, last to go
 _FULL_BYTES: Final = 4096  # no file may grow beyond this: the write-ahead log of the store cannot be appended to
 
 # Deadlines that let a run come to its end in minutes, in seconds.
@@ -60,11 +62,13 @@ _PATIENCE: Final = {
 class Fleet:
     """All processes of one run on one directory, and the links between them."""
 
-    def __init__(self, root: Path, recipe: Recipe, spare: Ports, dice: random.Random, *, payments: bool) -> None:
+    def __init__(self, root: Path, setup: Setup, recipe: Recipe, spare: Ports, dice: random.Random) -> None:
         self.root = root
         self.http = recipe.http
         self.recipe = recipe
-        self.with_payments = payments
+        self.setup = setup
+        self._postgres = PostgresStore(spare.sandbox) if setup.postgres else None
+        self.database_url = self._postgres.url if self._postgres else recipe.directory.database_url
         second = replace(recipe, ports=replace(recipe.ports, api=spare.api))
         self.apis = (recipe.api_url, second.api_url)
         self.to_engine = Link("to-engine", [recipe.ports.api, spare.api], dice)
@@ -81,27 +85,30 @@ class Fleet:
         """Start all; return when each does its work and the CPO is connected. ``cdr_s``: patience for a bill."""
         for link in self.links.values():
             await link.open()
-        await asyncio.to_thread(upgrade, self.recipe.directory.database_url)
         ours = self._environment(cdr_s)
-        specs = {
+        first = {
             "temporal": self.recipe.temporal(),
+            **({"postgres": self._postgres.spec(self.recipe.directory.log("postgres"))} if self._postgres else {}),
+        }
+        specs = {
             "worker-1": self.recipe.worker(),
             "worker-2": self.recipe.worker(),
             "api-1": self.recipe.api(),
             "api-2": self._second.api(),
             "cpo": self.recipe.sandbox(),
-            **({"payments": self.recipe.neighbours()} if self.with_payments else {}),
+            **({"payments": self.recipe.neighbours()} if self.setup.payments else {}),
         }
-        for name, spec in specs.items():
-            self._children[name] = Child(self._named(name, spec, ours), on_start=lambda: None)
-        await self._children["temporal"].start()
-        await self._children["temporal"].until_ready(READY_S)
-        for name, child in self._children.items():
-            if name != "temporal":
-                await child.start()
-        await self.ready()
+        await self._run(first)
+        await asyncio.to_thread(upgrade, self.database_url)
+        await self._run({name: self._named(name, spec, ours) for name, spec in specs.items()})
         await self._connect()
         await self.tell_cpo("car", CAR)
+
+    async def _run(self, specs: Mapping[str, ChildSpec]) -> None:
+        self._children |= {name: Child(spec, on_start=lambda: None) for name, spec in specs.items()}
+        for name in specs:
+            await self._children[name].start()
+        await self.ready()
 
     async def ready(self) -> None:
         """Return when every process does its work."""
@@ -111,17 +118,18 @@ class Fleet:
         """End all."""
         for name in self._children:
             self.resume(name)
-        others = [child for name, child in self._children.items() if name != "temporal"]
+        others = [child for name, child in self._children.items() if name not in SERVERS]
         await asyncio.gather(*(child.stop() for child in others))
-        if "temporal" in self._children:
-            await self._children["temporal"].stop()
+        await asyncio.gather(*(child.stop() for name, child in self._children.items() if name in SERVERS))
         for link in self.links.values():
             await link.close()
+        if self._postgres:
+            self._postgres.remove()
 
     # ---- Faults ---------------------------------------------------------------------------------------------------
 
     def kill(self, name: str) -> None:
-        """SIGKILL; ``EVERYTHING`` is all that is ours, Temporal included."""
+        """SIGKILL; ``EVERYTHING`` is all that is ours, Temporal and PostgreSQL included."""
         everything = [each for each in self._children if each not in ("cpo", "payments")]
         for each in everything if name == EVERYTHING else [name]:
             self._children[each].kill()
@@ -199,23 +207,24 @@ class Fleet:
     def _environment(self, cdr_s: float) -> dict[str, str]:
         patience = {name: str(value) for name, value in _PATIENCE.items()}
         ours = {**patience, "CHARGING_POLICY__CDR_S": str(cdr_s), "CHARGING_PUBLIC_URL": self.to_engine.url}
-        if self.with_payments:
+        ours["CHARGING_DATABASE_URL"] = self.database_url
+        if self.setup.payments:
             ours["CHARGING_PAYMENTS_URL"] = self.to_payments.url
         return ours
 
 
 @asynccontextmanager
-async def fleet(root: Path, dice: random.Random, *, cdr_s: float, payments: bool) -> AsyncIterator[Fleet]:
+async def fleet(root: Path, setup: Setup, dice: random.Random, *, cdr_s: float) -> AsyncIterator[Fleet]:
     """A ready installation in ``root``, gone when the block is left."""
     directory = DataDirectory(root)
     with directory.locked():
         ports = Ports.of(directory.ports_file, auto=True)
         spare = Ports.of(root / "spare-ports.json", auto=True)
         secrets = DevelopmentSecrets.of(directory.secrets_file)
-        payments_of(directory, Payments.PAYMENTS if payments else Payments.WALLET)
+        payments_of(directory, Payments.PAYMENTS if setup.payments else Payments.WALLET)
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             recipe = Recipe(directory, ports, secrets, SPEED, http)
-            running = Fleet(root, recipe, spare, dice, payments=payments)
+            running = Fleet(root, setup, recipe, spare, dice)
             try:
                 await running.up(cdr_s)
                 yield running

@@ -17,7 +17,7 @@ from tests.chaos.accounts import Accounts, find_in_files, read_accounts
 from tests.chaos.invariants import ALWAYS, IN_THE_END, Violation, violations
 from tests.chaos.link import Mishap
 from tests.chaos.listener import Listener, listening
-from tests.chaos.plan import Fault, Plan, make_plan
+from tests.chaos.plan import Fault, Plan, Setup, make_plan
 from tests.chaos.processes import Fleet, fleet
 from tests.chaos.robots import EVSES, USERS, Load
 from tests.waiting import eventually
@@ -52,13 +52,13 @@ class Result:
         )
 
 
-async def run(seed: int, *, sessions: int, faults: int, payments: bool, factor: float) -> Result:
+async def run(seed: int, setup: Setup, *, sessions: int, faults: int, factor: float) -> Result:
     """Carry out the plan of ``seed``. ``factor`` stretches every patience, for machines that are busy."""
-    plan = make_plan(seed, sessions=sessions, faults=faults, evses=EVSES, payments=payments)
+    plan = make_plan(seed, setup, sessions=sessions, faults=faults, evses=EVSES)
     root = Path(tempfile.mkdtemp(prefix=f"chaos-{seed}-"))
     (root / "plan.txt").write_text(f"{plan}\n")
     async with (
-        fleet(root, random.Random(f"links/{seed}"), cdr_s=CDR_S * factor, payments=payments) as running,
+        fleet(root, setup, random.Random(f"links/{seed}"), cdr_s=CDR_S * factor) as running,
         listening(running, USERS) as listener,
     ):
         load = Load(running, seed, sessions, factor)

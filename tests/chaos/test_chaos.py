@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.chaos.plan import Setup
 from tests.chaos.run import commit, run
 
 # Kills, freezes, full disks, torn wires; without the faults whose healing takes minutes.
@@ -10,7 +11,7 @@ SEED, SESSIONS, FAULTS = 4958, 12, 10
 
 @pytest.mark.timeout(600)  # of which a quiet machine needs the smallest part
 async def test_every_invariant_holds_after_a_short_run_of_chaos() -> None:
-    result = await run(SEED, sessions=SESSIONS, faults=FAULTS, payments=False, factor=2.0)
+    result = await run(SEED, Setup(), sessions=SESSIONS, faults=FAULTS, factor=2.0)
     words = [str(result), *map(str, result.violations), str(result.plan), f"commit {commit()}, data in {result.data}"]
     assert not result.violations, "\n".join(words)
     assert result.started >= SESSIONS

@@ -2,12 +2,14 @@
 
 from charging.sandbox.faults import Fault as CpoFault
 from tests.chaos.cpo_faults import CPO_FAULTS
-from tests.chaos.plan import KINDS, Plan, make_plan
+from tests.chaos.plan import KINDS, Plan, Setup, make_plan
 from tests.chaos.robots import EVSES
 
+LEAST = Setup()
 
-def _plan(seed: int, *, payments: bool = False) -> Plan:
-    return make_plan(seed, sessions=200, faults=100, evses=EVSES, payments=payments)
+
+def _plan(seed: int, setup: Setup = LEAST) -> Plan:
+    return make_plan(seed, setup, sessions=200, faults=100, evses=EVSES)
 
 
 def test_the_same_seed_is_the_same_plan() -> None:
@@ -29,10 +31,13 @@ def test_every_seed_is_a_swarm_of_its_own_and_together_they_know_all_kinds() -> 
     assert set.union(*swarms) == set(KINDS)
 
 
-def test_payments_fails_where_it_is_there() -> None:
-    with_it = {fault.target for seed in range(20) for fault in _plan(seed, payments=True).faults}
-    without = {fault.target for seed in range(20) for fault in _plan(seed).faults}
-    assert with_it - without == {"payments", "to-payments"}
+def test_payments_and_postgresql_fail_where_they_are_there() -> None:
+    least, payments, postgres = (
+        {fault.target for seed in range(20) for fault in _plan(seed, setup).faults}
+        for setup in (LEAST, Setup(payments=True), Setup(postgres=True))
+    )
+    assert payments - least == {"payments", "to-payments"}
+    assert postgres - least == {"postgres"}
 
 
 def test_the_cpo_understands_every_fault_that_it_can_be_told() -> None:

@@ -6,6 +6,7 @@ by one pull at a time, and not again for a while, however many ids are unknown.
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Sequence
 from datetime import timedelta
@@ -51,27 +52,34 @@ class EvseRefresh:
         self._pull_s = pull_s
         self._pulls: dict[str, asyncio.Task[None]] = {}
         self._asked_at: dict[str, float] = {}
+        self._answered_at: dict[str, float] = {}
 
     async def find(self, evse_id: str, place: Place | None = None) -> EvseMatch | None:
         """As ``EvseIndex.find``; where nobody has it, also among what is new at those who may have it."""
+        began = time.monotonic()
         match = await self._index.find(evse_id, place)
-        if match is None and await self.look_for(evse_id):
+        if match is None and await self._news_since(began, evse_id):
             match = await self._index.find(evse_id, place)
         return match
 
     async def look_for(self, evse_id: str) -> bool:
-        """Ask the CPOs that may have ``evse_id`` what is new; True where one was asked, and a second look may help.
+        """Ask the CPOs that may have ``evse_id`` what is new; True where one has answered or failed since, and a second
+        look may help.
 
         Takes ``pull_s`` at most. Raises nothing for a CPO that fails.
         """
+        return await self._news_since(time.monotonic(), evse_id)
+
+    async def _news_since(self, began: float, evse_id: str) -> bool:
         if operator_prefix(evse_id) is None:
             return False
-        pulls = [self._pull_of(connection) for connection in await self._candidates(evse_id)]
+        candidates = await self._candidates(evse_id)
+        pulls = [self._pull_of(connection) for connection in candidates]
         running = [pull for pull in pulls if pull is not None]
         if running:
             # Not gathered: a caller who leaves must not take the pull from the others who wait for it.
             await asyncio.wait(running)
-        return bool(running)
+        return any(self._answered_at.get(connection.id, -math.inf) >= began for connection in candidates)
 
     async def _candidates(self, evse_id: str) -> Sequence[Connection]:
         active = [connection for connection in await self._connections.list() if connection.is_active]
@@ -91,8 +99,12 @@ class EvseRefresh:
         self._asked_at[connection.id] = now
         pull = asyncio.create_task(self._pull(connection))
         self._pulls[connection.id] = pull
-        pull.add_done_callback(lambda _: self._pulls.pop(connection.id, None))
+        pull.add_done_callback(lambda _: self._ended(connection.id))
         return pull
+
+    def _ended(self, connection_id: str) -> None:
+        del self._pulls[connection_id]
+        self._answered_at[connection_id] = time.monotonic()
 
     async def _pull(self, connection: Connection) -> None:
         try:

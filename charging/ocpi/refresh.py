@@ -33,7 +33,7 @@ _OVERLAP: Final = timedelta(minutes=5)  # clocks differ
 
 
 class EvseRefresh:
-    """One per process. ``aclose()`` before the database is closed. A pull may take ``pull_s`` seconds."""
+    """One per process. ``aclose()`` before the database is closed."""
 
     def __init__(
         self,
@@ -41,15 +41,12 @@ class EvseRefresh:
         connections: ConnectionStore,
         index: EvseIndex,
         peers: Peers,
-        *,
-        pull_s: float = PULL_S,
     ) -> None:
         self._database = database
         self._connections = connections
         self._index = index
         self._locations = LocationStore(database)
         self._peers = peers
-        self._pull_s = pull_s
         self._pulls: dict[str, asyncio.Task[None]] = {}
         self._asked_at: dict[str, float] = {}
         self._answered_at: dict[str, float] = {}
@@ -66,7 +63,7 @@ class EvseRefresh:
         """Ask the CPOs that may have ``evse_id`` what is new; True where one has answered or failed since, and a second
         look may help.
 
-        Takes ``pull_s`` at most. Raises nothing for a CPO that fails.
+        Takes ``PULL_S`` at most. Raises nothing for a CPO that fails.
         """
         return await self._news_since(time.monotonic(), evse_id)
 
@@ -108,7 +105,7 @@ class EvseRefresh:
 
     async def _pull(self, connection: Connection) -> None:
         try:
-            async with asyncio.timeout(self._pull_s):
+            async with asyncio.timeout(PULL_S):
                 await self._store_news(connection)
         except (PeerError, StoreUnavailable, TimeoutError) as error:
             why = str(error) or type(error).__name__

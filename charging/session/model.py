@@ -250,7 +250,7 @@ class ProfileAnswer(_Frozen):
 class TimelineEntry(_Frozen):
     """One thing that happened, for people: the query ``timeline`` and the ``events`` table."""
 
-    n: int  # counts a session's entries; with the session id it is the entry's identity
+    n: int  # counts a session's entries; with what it says it is the entry's identity
     at: datetime
     type: str
     detail: str

@@ -38,6 +38,12 @@ ALLOWED: Final[Mapping[Status, frozenset[Status]]] = {
 }
 """The graph of statuses. ``completed`` needs a settled CDR; ``failed`` never changes."""
 
+
+def ahead(status: Status) -> frozenset[Status]:
+    """All that can still follow ``status``."""
+    return ALLOWED[status].union(*map(ahead, ALLOWED[status]))
+
+
 LIVE: Final = frozenset({Status.PENDING, Status.ACTIVE, Status.STOPPING})
 
 SEEN_KEPT: Final = 200

@@ -5,13 +5,29 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Column, and_, bindparam, delete, exists, func, select, tuple_, update
+from sqlalchemy import (
+    BindParameter,
+    Column,
+    Integer,
+    and_,
+    bindparam,
+    case,
+    delete,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
-from charging.ocpi.wire import fold
+from charging.ocpi.wire import dumps, fold
 from charging.session.answers import Publication
-from charging.session.model import Meter, ProfileAnswer, TimelineEntry
+from charging.session.events import EventType
+from charging.session.model import Meter, ProfileAnswer, Status, TimelineEntry
 from charging.session.profile import PlanRecord
+from charging.session.rules import ahead
 from charging.store.engine import Database
 from charging.store.meter_row import METER_COLUMNS, meter_of_values
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
@@ -33,10 +49,19 @@ _DECIDED: Final = (
     "status phase reason start_outcome stop_sent_at stop_accepted_at closed_at watch_until wake_kwh wake_cost profile "
     "ended_at decided_run decided_length decided_n updated_at"
 ).split()
+_TOLD: Final = ("status", "phase", "reason", "ended_at")
+# What was told stays true. A workflow task that dies after it has published is run again, and knows nothing of what it
+# told: with other messages beside it, it may come to a step that it had left behind.
+_AHEAD: Final = case({status.value: len(ahead(status)) for status in Status}, value=sessions.c.status)
+_IS_AHEAD: Final = _AHEAD > bindparam("new_ahead", type_=Integer)
+_IS_LIVE_STILL: Final = and_(sessions.c.status == _new(sessions.c.status), _AHEAD > 0)
+_MAY_FOLLOW: Final = or_(_IS_AHEAD, _IS_LIVE_STILL)
 _DECIDE: Final = (
     update(sessions)
     .where(_OF_SESSION, tuple_(*_ORDER) < tuple_(*(_new(column) for column in _ORDER)))
-    .values({name: _new(sessions.c[name]) for name in _DECIDED} | {"revision": sessions.c.revision + 1})
+    .values({name: _new(sessions.c[name]) for name in _DECIDED if name not in _TOLD})
+    .values({name: case((_MAY_FOLLOW, _new(sessions.c[name])), else_=sessions.c[name]) for name in _TOLD})
+    .values(revision=sessions.c.revision + 1)
 )
 _ANSWER: Final = (
     update(profile_requests)
@@ -46,12 +71,15 @@ _ANSWER: Final = (
 
 
 def _append(database: Database) -> QuickWrite:
-    """Append an event under the session's next number, unless one of its id is there."""
+    """Append an event under the session's next number, unless one of its id is there, or it tells of a status that
+    cannot follow what was told (``new_status``; None: it tells of none).
+    """
     make: Any = sqlite.insert if database.is_sqlite else postgresql.insert
     last = select(func.coalesce(func.max(events.c.seq), 0)).where(events.c.session_id == bindparam("of"))
     new = {name: _new(events.c[name]) for name in ("id", "type", "data", "at")}
-    of = bindparam("of", type_=events.c.session_id.type)
-    statement = make(events).values(session_id=of, seq=last.scalar_subquery() + 1, **new)
+    row = select(sessions.c.id, last.scalar_subquery() + 1, *new.values())
+    row = row.where(_OF_SESSION, or_(_new(sessions.c.status).is_(None), _MAY_FOLLOW))
+    statement = make(events).from_select(["session_id", "seq", *new], row, include_defaults=False)
     return QuickWrite(database, statement.on_conflict_do_nothing(index_elements=["id"]))
 
 
@@ -90,11 +118,15 @@ class DecisionStore:
         return await self._admission.one(of=session_id) == ["running"]
 
     async def publish(self, publication: Publication) -> None:
-        """Write the decisions unless newer ones are stored; events and answers are written once, whatever the order."""
+        """Write the decisions unless newer ones are stored; events and answers are written once, whatever the order.
+
+        A status that cannot follow the stored one is not written, nor is its event.
+        """
         now = datetime.now(UTC)
         decide = self._decide_and_ask if publication.ask_cpo else self._decide
-        statements = [decide.of(_decisions(publication, now))]
-        statements += [self._append.of(_event(publication, entry)) for entry in publication.entries]
+        # Events first: they are held against what stood before.
+        statements = [self._append.of(_event(publication, entry)) for entry in publication.entries]
+        statements += [decide.of(_decisions(publication, now))]
         statements += [self._keep_plan.of(_revision(publication, record)) for record in publication.plans]
         statements += [self._answer.of(_answered(answer, now)) for answer in publication.answers]
         if publication.closed_at:
@@ -136,14 +168,21 @@ def _decisions(publication: Publication, now: datetime) -> dict[str, Any]:
         "decided_length": publication.length,
         "decided_n": publication.n,
         "updated_at": now,
+        "ahead": len(ahead(publication.status)),
     }
     return {"of": publication.session_id, **_prefixed(values.items())}
 
 
 def _event(publication: Publication, entry: TimelineEntry) -> dict[str, Any]:
-    # The id follows from the entry's count, so a repeat is known.
-    event_id = str(uuid.uuid5(uuid.UUID(publication.session_id), f"workflow/{entry.n}"))
-    values = {"id": event_id, "type": entry.type, "data": entry.data or {"detail": entry.detail}, "at": entry.at}
+    data = entry.data or {"detail": entry.detail}
+    # The id follows from the entry, so a repeat is known; not from its count alone: a workflow task that is run again
+    # may have something else to tell under it.
+    event_id = str(
+        uuid.uuid5(uuid.UUID(publication.session_id), f"workflow/{entry.n}/{entry.type}/{dumps(data).decode()}")
+    )
+    says = Status(data["status"]) if entry.type == EventType.STATUS else None
+    values = {"id": event_id, "type": entry.type, "data": data, "at": entry.at}
+    values |= {"status": says, "ahead": len(ahead(says)) if says else None}
     return {"of": publication.session_id, **_prefixed(values.items())}
 
 

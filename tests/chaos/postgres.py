@@ -76,5 +76,5 @@ def _as_its_user(server: tuple[Path, Path, str | None]) -> tuple[str, ...]:
     if user is None:
         return command
     entry = pwd.getpwnam(user)
-    # setpriv becomes the server: what is killed is the server itself.
-    return ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", *command)
+    # setpriv becomes the server: what is killed is the server itself. Another user forgets whose death is its own.
+    return ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=KILL", *command)

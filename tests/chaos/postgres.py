@@ -77,4 +77,11 @@ def _as_its_user(server: tuple[Path, Path, str | None]) -> tuple[str, ...]:
         return command
     entry = pwd.getpwnam(user)
     # setpriv becomes the server: what is killed is the server itself. Another user forgets whose death is its own.
-    return ("setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}", "--clear-groups", "--pdeathsig=KILL", *command)
+    return (
+        "setpriv",
+        f"--reuid={entry.pw_uid}",
+        f"--regid={entry.pw_gid}",
+        "--clear-groups",
+        "--pdeathsig=KILL",
+        *command,
+    )

@@ -1,13 +1,18 @@
-"""The table that people read, and the file that programs read."""
+"""The table that people read, the file that programs read, and the newest figures in docs/performance.md."""
 
 import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from statistics import median
+from typing import Any
 
-from benches.rows import Row
+from benches.rows import Budget, Row
 
 RESULTS = Path(__file__).parent / "results"
+DOCUMENT = Path(__file__).parent.parent / "docs/performance.md"
+_PLACE = re.compile(r"(?<=<!-- figures -->\n).*(?=<!-- /figures -->)", re.DOTALL)
 
 
 def table(rows: list[Row]) -> str:
@@ -17,22 +22,46 @@ def table(rows: list[Row]) -> str:
     return "\n".join([*lines, *(_line(_cells(row)) for row in rows)])
 
 
-def save(rows: list[Row], conditions: dict[str, str], *, is_whole: bool) -> None:
-    """A JSON file of this run; a run of everything is also the new ``latest.md``."""
+def save(rows: Mapping[str, Sequence[Row]], conditions: dict[str, str]) -> None:
+    """A JSON file of this run, whose rows stand under the name of their bench; the document follows."""
     RESULTS.mkdir(exist_ok=True)
-    measured = [asdict(row) | {"ratio": row.ratio, "is_met": row.is_met} for row in rows]
+    measured = [
+        {"bench": bench, **asdict(row), "ratio": row.ratio, "is_met": row.is_met}
+        for bench, its_rows in rows.items()
+        for row in its_rows
+    ]
     name = conditions["at"].replace(":", "").replace("+0000", "Z") + ".json"
     text = json.dumps({"conditions": conditions, "rows": measured}, indent=1, ensure_ascii=False)
     (RESULTS / name).write_text(text + "\n")
-    if is_whole:
-        (RESULTS / "latest.md").write_text(_latest(rows, conditions))
+    DOCUMENT.write_text(documented(DOCUMENT.read_text()))
 
 
-def _latest(rows: list[Row], conditions: dict[str, str]) -> str:
-    facts = "\n".join(f"- {name}: {value}" for name, value in conditions.items())
-    notes = "\n".join(f"- {row.what}: {name} {value}" for row in rows for name, value in row.notes.items())
-    parts = ["# The latest whole run of `make bench`", table(rows), "## Notes", notes, "## Conditions", facts]
-    return "\n\n".join(parts) + "\n"
+def documented(document: str) -> str:
+    """``document`` with the newest figure of every row of every bench."""
+    newest: dict[tuple[str, str], tuple[dict[str, Any], Row]] = {}
+    for path in sorted(RESULTS.glob("*.json")):
+        result = json.loads(path.read_text())
+        for stored in result["rows"]:
+            newest[stored["bench"], stored["what"]] = result["conditions"], _row(stored)
+    parts = [_of_bench(bench, newest) for bench in sorted({bench for bench, _ in newest})]
+    return _PLACE.sub(lambda _: "\n" + "\n\n".join(parts) + "\n\n", document)
+
+
+def _of_bench(bench: str, newest: Mapping[tuple[str, str], tuple[dict[str, Any], Row]]) -> str:
+    own = [found for (name, _), found in newest.items() if name == bench]
+    head = ["what", "ours", "reference", "ratio", "budget", "met", "measured"]
+    lines = [f"### `python -m benches {bench}`", "", _line(head), _line(["---"] * len(head))]
+    for conditions, row in own:
+        date, load = conditions["at"][:10], conditions["load before"].split()[0]
+        lines.append(_line([*_cells(row)[:-1], f"{date}, load {load}, {conditions['commit'].split()[0]}"]))
+    noted = {row.what: "; ".join(f"{name} {value}" for name, value in row.notes.items()) for _, row in own}
+    notes = [f"{what}: {note}" for what, note in noted.items() if note]
+    return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])])
+
+
+def _row(stored: dict[str, Any]) -> Row:
+    names = ("what", "against", "unit", "ours", "reference", "notes")
+    return Row(**{name: stored[name] for name in names}, budget=Budget(**stored["budget"]))
 
 
 def _cells(row: Row) -> list[str]:

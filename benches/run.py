@@ -68,13 +68,13 @@ def main() -> None:
 async def _run(names: list[str], directory: Path) -> None:
     found = conditions(directory)
     databases = Databases(directory)
-    rows: list[Row] = []
+    rows: dict[str, list[Row]] = {}
     try:
         for name in names:
             began = time.perf_counter()
-            rows += await MEASUREMENTS[name](databases)
+            rows[name] = await MEASUREMENTS[name](databases)
             print(f"{name}: {time.perf_counter() - began:.0f} s", flush=True)
     finally:
         databases.close()
-    print(f"\n{table(rows)}\n")
-    save(rows, found, is_whole=set(names) == set(MEASUREMENTS))
+    print(f"\n{table([row for its_rows in rows.values() for row in its_rows])}\n")
+    save(rows, found)

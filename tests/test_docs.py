@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from benches.report import documented
 from charging.session.model import Policy
 from charging.settings import Settings
 
@@ -41,6 +42,10 @@ def test_each_link_leads_to_a_file_and_heading_that_exist(document: Path) -> Non
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_each_make_target_that_is_named_exists(document: Path) -> None:
     assert set(re.findall(r"`make ([a-z]+)`", document.read_text())) <= TARGETS
+
+
+def test_the_figures_are_the_newest_that_were_measured() -> None:
+    assert documented(read("docs/performance.md")) == read("docs/performance.md")
 
 
 def test_the_two_commands_of_the_readme_are_demo_and_test() -> None:

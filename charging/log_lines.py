@@ -1,15 +1,15 @@
 """The lines that processes log: text for people, or a JSON object each for machines; with the session they are about.
 
-Which session that is, Temporal knows of its workflows and activities; anybody else says it with ``about_session``.
+Which session that is, whoever works on one says with ``about_session``; of workflows and activities Temporal knows it
+(``charging.temporal.use_our_logs``).
 """
 
 import json
 import logging
+from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Final, Literal
-
-from temporalio import activity, workflow
 
 from charging import tracing
 
@@ -17,11 +17,18 @@ LogFormat = Literal["text", "json"]
 
 _TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _session: ContextVar[str | None] = ContextVar("session", default=None)
+_finders: list[Callable[[], str | None]] = [_session.get]
 
 
 def about_session(session_id: str) -> None:
     """What this task logs from now on is about that session."""
     _session.set(session_id)
+
+
+def ask_also(finder: Callable[[], str | None]) -> None:
+    """Whom this process asks, too, which session the running task is about."""
+    if finder not in _finders:
+        _finders.append(finder)
 
 
 def line_formatter(log_format: LogFormat) -> logging.Formatter:
@@ -57,12 +64,5 @@ class _JsonLines(logging.Formatter):
 
 
 def _session_of_this_task() -> str | None:
-    workflow_id: str | None = None
-    if workflow.in_workflow():
-        workflow_id = workflow.info().workflow_id
-    elif activity.in_activity():
-        workflow_id = activity.info().workflow_id
-    if workflow_id is None:
-        return _session.get()
-    kind, _, session_id = workflow_id.partition("/")
-    return session_id if kind in ("charging-session", "settlement", "late-session") else None
+    found = (finder() for finder in _finders)
+    return next((session_id for session_id in found if session_id), None)

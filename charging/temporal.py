@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import BaseModel
+from temporalio import activity, workflow
 from temporalio.client import (
     Client,
     Schedule,
@@ -43,7 +44,7 @@ from temporalio.runtime import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from charging import names, tracing
+from charging import log_lines, names, tracing
 from charging.payload_codec import data_converter
 from charging.planning.publication import LOOK, CurveNews, CurveRefresh
 from charging.pulling import Pull, Synchronisation
@@ -85,8 +86,21 @@ _LOGGING = LoggingConfig(
 
 
 def use_our_logs() -> None:
-    """What the library logs goes where everything else goes. Call it once, before the first client of a process."""
+    """What the library logs goes where everything else goes, and what workflows and activities log names their session.
+    Call it once, before the first client of a process.
+    """
+    log_lines.ask_also(session_of_task)
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=_LOGGING)))
+
+
+def session_of_task() -> str | None:
+    """The session that the running workflow or activity is about; None outside of both."""
+    if workflow.in_workflow():
+        workflow_id: str | None = workflow.info().workflow_id
+    else:
+        workflow_id = activity.info().workflow_id if activity.in_activity() else None
+    kind, _, session_id = (workflow_id or "").partition("/")
+    return session_id if kind in ("charging-session", "settlement", "late-session") else None
 
 
 def measured_runtime(address: str) -> Runtime:

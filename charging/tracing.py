@@ -12,11 +12,13 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
 from opentelemetry.context import Context
-from temporalio.client import Interceptor
+
+if TYPE_CHECKING:  # programs that have nothing to do with Temporal start without it
+    from temporalio.client import Interceptor
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 IS_ON: Final = any(map(os.environ.get, _ENDPOINTS)) and find_spec("opentelemetry.sdk") is not None
@@ -43,7 +45,7 @@ def start(service: str) -> None:
     trace.set_tracer_provider(provider)
 
 
-def interceptors() -> list[Interceptor]:
+def interceptors() -> "list[Interceptor]":
     """What carries a trace through Temporal: for a client, and so for its workers."""
     if not IS_ON:
         return []

@@ -4,8 +4,12 @@ import json
 import logging
 import sys
 from contextvars import copy_context
+from dataclasses import replace
 
-from charging.log_lines import LogFormat, about_session, line_formatter
+from temporalio.testing import ActivityEnvironment
+
+from charging.log_lines import LogFormat, about_session, ask_also, line_formatter
+from charging.temporal import session_of_task
 
 
 def line(log_format: LogFormat, session_id: str | None = None, *, failed: bool = False) -> str:
@@ -39,3 +43,12 @@ def test_what_went_wrong_stays_on_its_line() -> None:
 def test_a_line_for_people_ends_with_its_session() -> None:
     assert line("text", "s-1").endswith("INFO charging.inbox 2 of 3 [session s-1]")
     assert line("text").endswith("INFO charging.inbox 2 of 3")
+
+
+def test_what_an_activity_logs_names_the_session_of_its_workflow() -> None:
+    ask_also(session_of_task)
+    environment = ActivityEnvironment()
+    for workflow_id, session_id in (("settlement/s-1", "s-1"), ("synchronise/c-1", None)):
+        environment.info = replace(environment.info, workflow_id=workflow_id)
+        written = environment.run(lambda: line("json"))
+        assert json.loads(written).get("session_id") == session_id

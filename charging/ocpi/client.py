@@ -55,6 +55,7 @@ Model = TypeVar("Model", bound=OcpiModel)
 PAGE_LIMIT: Final = 100
 MAX_PAGES: Final = 1000
 PAGE_RETRIES: Final = 2
+_MAX_TOTAL: Final = 18  # digits of a count that is worth reading
 _KINDS: Final[dict[str, Kind]] = {"sessions": "session", "locations": "location", "tariffs": "tariff"}
 
 
@@ -255,7 +256,7 @@ class CpoClient:
             url=url or start,
             objects=[self._canonical(module, item) for item in _list(answer)],
             next_url=_next(url or start, answer),
-            total=int(total) if total.isdecimal() else None,
+            total=int(total) if total.isdecimal() and len(total) <= _MAX_TOTAL else None,
             is_list=isinstance(answer.envelope.data, list),
         )
 
@@ -342,7 +343,10 @@ def answered(exchange: Exchange, connection: Connection, module: str) -> Answere
 
 def _next(url: str, answer: Answer) -> str | None:
     link = next_link(answer.headers.get("Link"))
-    return None if link is None else urljoin(url, link)
+    try:
+        return None if link is None else urljoin(url, link)
+    except ValueError:
+        return link  # no URL: refused when it is asked for, so that the list does not seem to be whole
 
 
 def _parsed(data: Any, model: type[Model]) -> Model:

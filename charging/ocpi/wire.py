@@ -24,6 +24,8 @@ TO_PARTY: Final = "OCPI-to-party-id"
 TOTAL_COUNT: Final = "X-Total-Count"
 LIMIT: Final = "X-Limit"
 
+_MAX_DIGITS: Final = 100
+MAX_DEPTH: Final = 64  # of objects and lists within one another; no object of OCPI comes near
 MAX_ID: Final = 100  # characters of a CPO's own ids: OCPI says 36 or 39, some CPOs write more, and none is cut
 VERSION: Final = "2.2.1"
 
@@ -50,18 +52,35 @@ def loads(raw: bytes | str) -> Any:
     """``raw`` as data, its fractions as ``Decimal``. Raises ``MalformedJson``."""
     try:
         text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
-        data = json.loads(text, parse_float=_decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
+        data = json.loads(text, parse_float=_decimal, parse_int=_integer, parse_constant=_refuse_constant)
+    except (ValueError, ArithmeticError, RecursionError) as error:  # arithmetic: an exponent beyond all bounds
         raise MalformedJson("the body is not JSON") from error
     _refuse_unstorable(text, data)
+    # Counted first: most pushes are small, and then nothing has to be walked.
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deeper(data, MAX_DEPTH):
+        raise MalformedJson("nested too deeply")
     return data
+
+
+def _is_deeper(data: Any, levels: int) -> bool:
+    """Whether more than so many objects and lists are within one another. Whatever walks them later is recursive."""
+    if not isinstance(data, dict | list):
+        return False
+    inner = data.values() if isinstance(data, dict) else data
+    return levels == 0 or any(_is_deeper(item, levels - 1) for item in inner)
 
 
 def _decimal(text: str) -> Decimal:
     number = Decimal(text)
-    if number and abs(number.adjusted()) > 100:
+    if number and abs(number.adjusted()) > _MAX_DIGITS:
         raise ValueError("no such number in OCPI")
     return number
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError("no such number in OCPI")
+    return int(text)
 
 
 def _refuse_constant(_name: str) -> Any:
@@ -210,7 +229,7 @@ def read_envelope(body: Any) -> Envelope | None:
     if not isinstance(body, dict):
         return None
     code = body.get("status_code")
-    if isinstance(code, str) and code.isdecimal():
+    if isinstance(code, str) and code.isdecimal() and len(code) < _MAX_DIGITS:
         code = int(code)
     if not isinstance(code, int) or isinstance(code, bool):
         return None

@@ -61,6 +61,8 @@ def curve_from_json(text: str) -> Curve:
         raise ValueError("the JSON is nested too deeply") from error
     except json.JSONDecodeError as error:
         raise ValueError(f"line {error.lineno}: this is no JSON: {error.msg}") from error
+    except ArithmeticError as error:  # an exponent beyond all bounds
+        raise ValueError("the JSON has a number that is none") from error
     whole = told if isinstance(told, dict) else {"points": told}
     points, currency = whole.get("points"), whole.get("currency")
     if not isinstance(points, list):

@@ -296,7 +296,8 @@ def _active_limit(active: Any, now: datetime) -> dict[str, Any]:
     if not profile.charging_profile_period:
         return {}
     first, *later = profile.charging_profile_period
-    begun = [period for period in later if started_at + timedelta(seconds=period.start_period) <= now]
+    elapsed_s = (now - started_at).total_seconds()  # compared in seconds: no date is as far away as a CPO can write
+    begun = [period for period in later if period.start_period <= elapsed_s]
     return {"active_limit": str((begun or [first])[-1].limit), "active_unit": profile.charging_rate_unit}
 
 

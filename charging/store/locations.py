@@ -101,13 +101,17 @@ class LocationStore:
         return written
 
     async def patch_location(self, key: ObjectKey, changes: Body) -> bool:
-        """Change fields of a Location; its ``evses`` are put in by uid, none is removed. False: there is none."""
+        """Change fields of a Location; its ``evses`` are put in by uid, none is removed. False: there is none.
+
+        ``ValidationError``: the outcome is unusable.
+        """
         async with self._database.write() as store:
             stored = await object_row(store, locations, key, lock=True)
             if stored is None:
                 return False
             if not location_object.is_older(changes, stored.last_updated):
                 location = location_object.patched(stored.body, changes)
+                Location.model_validate({**location, "evses": []})  # an EVSE is checked when it is merged
                 await self._save_location(store, key, location)
                 for evse in changes.get("evses") or []:
                     await self._patch_or_put_evse(store, key, evse, location)

@@ -7,6 +7,7 @@ that is guided by coverage.
 import copy
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from charging.ocpi import wire
@@ -14,6 +15,7 @@ from charging.ocpi.versions import Kind, dialect
 from tests.peer import ROLE, ScriptedCpo, client_info, location, tariff
 
 Choose = Callable[[int], int]
+NOW: Final = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
 # A number that Python cannot hold, and NaN, go out as they are.
 _RAW: Final = {f'"@{text}@"': text for text in ("1e400", "-1e400", "1e-400", "NaN", "Infinity", "9" * 5000)}
@@ -25,7 +27,14 @@ ODD: Final[tuple[Any, ...]] = (
     *("2026-02-30T00:00:00Z", "0000-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"),
     *("2026-01-01T00:00:99Z", "2026-01-01", "24:00", "25:61", "Europe/Nowhere", "../../UTC", "XXX", "eur", "S1", "T1"),
     *([], {}, [[]], [None], [0], [{}], {"": None}, {"a": {"b": [{}]}}, [[[[[[[[[[]]]]]]]]]]),
+    json.loads("[" * 500 + "]" * 500),
 )
+
+
+def chooser(data: bytes) -> Choose:
+    """Choices out of bytes, two for each; 0 where they have run out."""
+    rest = iter(data)
+    return lambda n: (next(rest, 0) * 256 + next(rest, 0)) % n
 
 
 def objects() -> dict[Kind, dict[str, Any]]:

@@ -27,7 +27,7 @@ def test_it_is_read_or_refused(name: str, data: bytes) -> None:
 @each_target
 def test_a_guided_fuzzer_finds_nothing(name: str, tmp_path: Path) -> None:
     limits = (f"-max_total_time={SECONDS}", "-timeout=20", "-rss_limit_mb=3000", "-print_final_stats=1")
-    command = [sys.executable, "-m", "tests.fuzz.guided", name, *limits, f"-artifact_prefix={tmp_path}/"]
+    command = [sys.executable, "-m", "tests.fuzz.guided", name, str(tmp_path), *limits, f"-artifact_prefix={tmp_path}/"]
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "PYTHONPATH": root}
     ended = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=tmp_path)

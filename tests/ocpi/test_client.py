@@ -358,6 +358,14 @@ class TestLists:
         cpo.on("cdrs", first, answer([{"id": "2"}]))
         assert [cdr["id"] async for cdr in client.cdrs()] == ["1", "2"]
 
+    async def test_a_link_that_is_no_url_is_refused_and_a_count_that_is_none_unread(
+        self, client: CpoClient, cpo: ScriptedCpo
+    ) -> None:
+        cpo.on("cdrs", answer([{"id": "1"}], headers={"Link": '<//[>; rel="next"', "X-Total-Count": "9" * 5000}))
+        with pytest.raises(PeerRefused):
+            _ = [cdr async for cdr in client.cdrs()]
+        assert len(cpo.received("cdrs")) == 1
+
     @pytest.mark.parametrize("data", [None, {}, "x", ["x", 5, None]])
     async def test_what_is_no_list_of_objects_is_empty(self, client: CpoClient, cpo: ScriptedCpo, data: Any) -> None:
         cpo.on("cdrs", Step(data=data, status_code=1001))

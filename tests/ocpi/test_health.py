@@ -163,6 +163,7 @@ async def test_a_stumble_in_a_long_list_costs_one_page(client: CpoClient, cpo: S
         ("9" * 5000, 999999999),
         ("-5", None),
         ("soon", None),
+        ("Mon, 30 Mar 2026 12:01:00 +" + "9" * 20, None),
         ("", None),
         (None, None),
         ("Mon, 99 Foo 2026 99:99:99 GMT", None),

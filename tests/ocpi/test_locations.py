@@ -195,6 +195,7 @@ class TestPatch:
             ("LOC1/3256", {"connectors": [{"id": "1"}]}),
             ("LOC1/3256/1", {"max_voltage": "lots"}),
             ("LOC1", {"name": "half done", "evses": [{"uid": "new"}]}),
+            ("LOC1", {"name": "half done", "time_zone": {"value": "UTC"}}),
         ):
             response = await cpo.call("PATCH", f"locations/FI/VRT/{path}", {**changes, "last_updated": LATER})
             assert (response.status_code, response.json()["status_code"]) == (200, 2001)

@@ -64,7 +64,10 @@ class TestJson:
 
     @pytest.mark.parametrize(
         "raw",
-        [b"", b"{", b"NaN", b"[Infinity]", b"1e400", b"1e-400", b'"\\u0000"', b'"\\ud800"', b"\xff", b"[" * 100_000],
+        [
+            *(b"", b"{", b"NaN", b"[Infinity]", b"1e400", b"1e-400", b"1e" + b"9" * 40),
+            *(b'"\\u0000"', b'"\\ud800"', b"\xff", b"[" * 100_000, b"[" * 65 + b"]" * 65, b'{"a":' * 65 + b"1" + b"}" * 65),
+        ],
     )
     def test_what_no_store_can_keep_is_malformed(self, raw: bytes) -> None:
         with pytest.raises(wire.MalformedJson):
@@ -74,8 +77,12 @@ class TestJson:
         assert wire.loads(b'\xef\xbb\xbf{"a": "\\ud83d\\ude97"}') == {"a": "🚗"}
 
     def test_absurdly_long_whole_numbers_are_malformed(self) -> None:
-        with pytest.raises(wire.MalformedJson):
-            wire.loads(b"9" * 5000)
+        for digits in (101, 5000):
+            with pytest.raises(wire.MalformedJson):
+                wire.loads(b"9" * digits)
+
+    def test_as_much_nesting_as_any_object_needs_is_fine(self) -> None:
+        assert wire.dumps(wire.loads(b"[" * 64 + b"]" * 64)) == b"[" * 64 + b"]" * 64
 
 
 class TestToken:
@@ -105,7 +112,7 @@ class TestEnvelope:
         assert wire.envelope(now=now) == {"status_code": 1000, "timestamp": "2026-01-01T12:00:00Z"}
         assert wire.envelope([], now=now)["data"] == []
 
-    @pytest.mark.parametrize("body", [None, [], "x", {}, {"status_code": "no"}, {"status_code": True}, {"data": 1}])
+    @pytest.mark.parametrize("body", [None, [], "x", {}, {"data": 1}, *({"status_code": code} for code in ("no", True, "9" * 5000))])
     def test_is_not_seen_where_there_is_none(self, body: Any) -> None:
         assert wire.read_envelope(body) is None
 

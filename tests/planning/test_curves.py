@@ -121,6 +121,7 @@ def test_a_csv_that_does_not_tell_its_slots_is_refused(text: str, why: str) -> N
     [
         ("{", r"^line 1: this is no JSON"),
         ("[" * 200_000, "nested too deeply"),
+        ("[1e" + "9" * 40 + "]", "a number that is none"),
         ("3", "list of points"),
         ('{"points": {}}', "list of points"),
         (points(), "empty"),

@@ -84,7 +84,7 @@ async def test_the_active_profile_is_kept_whole_and_told_as_what_it_allows_now(
 ) -> None:
     spec = await desk.start()
     command = await desk.command(spec, "ACTIVE_PROFILE")
-    profile = active(minutes_ago=minutes_ago, periods=((0, 10.7), (300, 16)))
+    profile = active(minutes_ago=minutes_ago, periods=((0, 10.7), (300, 16), (10**15, 6)))
     await desk.call("POST", f"chargingprofiles/ACTIVE_PROFILE/{command}", ACCEPTED | {"profile": profile})
     (row,) = await desk.rows(tables.commands, id=command)
     assert row.result["profile"]["charging_profile"]["charging_rate_unit"] == "A"

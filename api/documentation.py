@@ -134,6 +134,7 @@ _OF_A_RESERVATION: Final = (
 # OpenAPI links (§4.8.20): by an operation and its answer, what may be asked next, and with which parameters.
 _LINKS: Final[tuple[tuple[str, str, dict[str, str], tuple[str, ...]], ...]] = (
     ("POST /v1/sessions/start", "201", {"session_id": _SESSION_ID}, _OF_A_SESSION),
+    ("POST /v1/sessions/stop", "200", {"session_id": _SESSION_ID}, _OF_A_SESSION),
     ("POST /v1/webhooks", "201", _WEBHOOK_ID, _OF_A_WEBHOOK),
     ("POST /v1/reservations", "201", _RESERVATION_ID, _OF_A_RESERVATION),
     ("POST /ocpi/tokens", "201", _TOKEN, _OF_A_TOKEN),

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fuzz.budget import SECONDS
+from tests.fuzz.world import furnish
 from tests.peer import ScriptedCpo
 from tests.stack import Stack, running_stack, user_token
 
@@ -51,6 +53,7 @@ async def ask_everything(
     caplog.set_level(logging.INFO)
     async with running_stack(temporal, store_url, settings={"profile_wait_s": 0.1}) as stack, ScriptedCpo() as spare:
         await spare.befriend(stack.database, stack.settings, name="spare")
+        await furnish(stack)
         report, code = await _schemathesis(stack, tmp_path, f"--report-har-path={record}", *options)
     sys.stdout.write(report)
     assert code == 0, report
@@ -64,7 +67,11 @@ async def _schemathesis(stack: Stack, folder: Path, *options: str) -> tuple[str,
         "FUZZ_USER_TOKEN": user_token(),
         "FUZZ_ADMIN_KEY": stack.settings.admin_key.get_secret_value(),
     }
-    command = ["-m", "schemathesis.cli", "--config-file", str(CONFIG), "run", f"{stack.api.base_url}/openapi.json"]
+    config = folder / CONFIG.name
+    config.write_text(
+        CONFIG.read_text().replace("@SOON@", f"{datetime.now(UTC) + timedelta(hours=6):%Y-%m-%dT%H:%M:%SZ}")
+    )
+    command = ["-m", "schemathesis.cli", "--config-file", str(config), "run", f"{stack.api.base_url}/openapi.json"]
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *command,

@@ -66,7 +66,8 @@ class TestJson:
         "raw",
         [
             *(b"", b"{", b"NaN", b"[Infinity]", b"1e400", b"1e-400", b"1e" + b"9" * 40),
-            *(b'"\\u0000"', b'"\\ud800"', b"\xff", b"[" * 100_000, b"[" * 65 + b"]" * 65, b'{"a":' * 65 + b"1" + b"}" * 65),
+            *(b'"\\u0000"', b'"\\ud800"', b"\xff"),
+            *(b"[" * 100_000, b"[" * 65 + b"]" * 65, b'{"a":' * 65 + b"1" + b"}" * 65),
         ],
     )
     def test_what_no_store_can_keep_is_malformed(self, raw: bytes) -> None:
@@ -112,7 +113,9 @@ class TestEnvelope:
         assert wire.envelope(now=now) == {"status_code": 1000, "timestamp": "2026-01-01T12:00:00Z"}
         assert wire.envelope([], now=now)["data"] == []
 
-    @pytest.mark.parametrize("body", [None, [], "x", {}, {"data": 1}, *({"status_code": code} for code in ("no", True, "9" * 5000))])
+    @pytest.mark.parametrize(
+        "body", [None, [], "x", {}, {"data": 1}, *({"status_code": code} for code in ("no", True, "9" * 5000))]
+    )
     def test_is_not_seen_where_there_is_none(self, body: Any) -> None:
         assert wire.read_envelope(body) is None
 

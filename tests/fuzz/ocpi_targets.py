@@ -121,10 +121,11 @@ def patch(data: bytes) -> None:
     changes = dialect(version).read("location", body, OWNER) if isinstance(body, dict) else {}
     stored = OBJECTS["location"]
     parts = changes.get("evses") if isinstance(changes.get("evses"), list) else []
-    for whole, model, part in (
+    wholes: list[tuple[dict[str, Any], type[BaseModel], dict[str, Any]]] = [
         (stored, models.Location, changes),
         *((stored["evses"][0], models.Evse, part) for part in parts or [] if isinstance(part, dict)),
-    ):
+    ]
+    for whole, model, part in wholes:
         try:
             wire.parse_datetime(part.get("last_updated"))
             patched = location_object.patched(whole, part)

@@ -9,7 +9,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 from temporalio.testing import WorkflowEnvironment
 
 from tests.fuzz.budget import SECONDS
-from tests.fuzz.world import furnish
+from tests.fuzz.world import charge, furnish
 from tests.peer import ScriptedCpo
 from tests.stack import Stack, running_stack, user_token
 
@@ -53,18 +53,26 @@ async def test_what_the_answers_lead_to_answers_as_documented(
     temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A run of its own: links are followed last, when there is no time left.
-    await ask_everything(temporal, store_url, tmp_path, caplog, "--phases=stateful", f"--max-time={SECONDS}")
+    follow = ("--phases=stateful", f"--max-time={SECONDS}")
+    await ask_everything(temporal, store_url, tmp_path, caplog, *follow, begin=charge)
 
 
 async def ask_everything(
-    temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture, *options: str
+    temporal: WorkflowEnvironment,
+    store_url: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    *options: str,
+    begin: Callable[[Stack], Awaitable[None]] | None = None,
 ) -> None:
-    """Run schemathesis against a whole engine; fail with its report."""
+    """Run schemathesis against a whole engine that is furnished and has begun; fail with its report."""
     record = tmp_path / "requests.har"
     caplog.set_level(logging.INFO)
     async with running_stack(temporal, store_url, settings={"profile_wait_s": 0.1}) as stack, ScriptedCpo() as spare:
         await spare.befriend(stack.database, stack.settings, name="spare")
         await furnish(stack)
+        if begin is not None:
+            await begin(stack)
         await stack.api.get("/openapi.json")  # making it takes longer than schemathesis waits, where much else runs
         report, code = await _schemathesis(stack, tmp_path, f"--report-har-path={record}", *options)
     sys.stdout.write(report)

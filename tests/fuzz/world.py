@@ -13,7 +13,7 @@ _EVSES: Final = [evse(uid=f"E{n}", evse_id=f"FI*VRT*E{n}") for n in range(20, 44
 
 
 async def furnish(stack: Stack) -> None:
-    """One running session, one that is paid, one for people to decide about, a webhook, a curve and a token."""
+    """EVSEs, a CDR for people to decide about, a webhook, a curve and a token."""
     answers = [
         await stack.cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=_EVSES)),
         await stack.cpo.post_cdr(stack.cpo.cdr(stack.cpo.session(id="NOBODYS"), id="CDR2")),
@@ -30,9 +30,13 @@ async def furnish(stack: Stack) -> None:
     ]
     for answer in answers:
         assert answer.status_code in (200, 201), answer.text
+
+
+async def charge(stack: Stack) -> None:
+    """One session that is paid, and one that runs."""
     paid, session = await stack.charging(minutes=5)
     ended = {**session, "kwh": 2, "status": "COMPLETED"}
     await stack.cpo.push_session(ended)
     await stack.cpo.post_cdr(stack.cpo.cdr(ended))
-    await stack.until(paid, "completed")
+    await stack.until(paid, "completed", within_s=60)
     await stack.charging(id="S2", minutes=1, evse_id="FI*VRT*E20")

@@ -78,7 +78,12 @@ class MetricsMiddleware:
 def template_of(scope: Scope) -> str:
     """The template of the path, whole: the route itself knows it without the prefixes of routers around its own."""
     context = scope.get("fastapi", {}).get("effective_route_context") or scope.get("route")
-    return str(getattr(context, "path", "none"))
+    path = getattr(context, "path", None)
+    if path is None:
+        return "none"
+    # An application that is mounted (the codec server) knows only its own part of the path.
+    given = scope.get("root_path", "")
+    return f"{given.removeprefix(scope.get('app_root_path', given))}{path}"
 
 
 @router.get("/metrics", include_in_schema=False)

@@ -110,3 +110,11 @@ def permitted(headers: Mapping[str, str]) -> tuple[str | None, str | None]:
 async def test_what_cannot_be_read_is_refused(http: httpx.AsyncClient, body: bytes, status: int, code: str) -> None:
     answer = await http.post(f"{BASE}/decode", content=body, headers={**ADMIN, "Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+async def test_its_requests_are_counted_under_their_whole_path() -> None:
+    app = create_app(SETTINGS)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as http:
+        await http.post(f"{BASE}/decode", json=await stored(1), headers=ADMIN)
+    labels = {"method": "POST", "route": f"{BASE}/decode", "status": "200"}
+    assert app.state.metrics.registry.get_sample_value("charging_http_requests_total", labels) == 1

@@ -58,7 +58,9 @@ class Charge:
 
     async def meter(self, kwh: float) -> None:
         """PATCH of the Session: more energy."""
-        await self._ocpi("PATCH", session_path(self.session), {"kwh": kwh, "last_updated": now()})
+        self.session |= {"kwh": kwh, "last_updated": now()}
+        changes = {key: self.session[key] for key in ("kwh", "last_updated")}
+        await self._ocpi("PATCH", session_path(self.session), changes)
 
     async def ask_stop(self) -> None:
         """POST /stop."""

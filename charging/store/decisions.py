@@ -56,6 +56,7 @@ _AHEAD: Final = case({status.value: len(ahead(status)) for status in Status}, va
 _IS_AHEAD: Final = _AHEAD > bindparam("new_ahead", type_=Integer)
 _IS_LIVE_STILL: Final = and_(sessions.c.status == _new(sessions.c.status), _AHEAD > 0)
 _MAY_FOLLOW: Final = or_(_IS_AHEAD, _IS_LIVE_STILL)
+_TAKE: Final = update(sessions).where(_OF_SESSION).values(updated_at=_new(sessions.c.updated_at))
 _DECIDE: Final = (
     update(sessions)
     .where(_OF_SESSION, tuple_(*_ORDER) < tuple_(*(_new(column) for column in _ORDER)))
@@ -105,6 +106,7 @@ class DecisionStore:
         self._meter = QuickRead(database, _METER)
         self._admission = QuickRead(database, _ADMISSION)
         self._admit = QuickWrite(database, _ADMIT)
+        self._take = QuickWrite(database, _TAKE)
         self._decide = QuickWrite(database, _DECIDE)
         self._decide_and_ask = QuickWrite(database, _DECIDE.values(poll_at=_new(sessions.c.updated_at)))
         self._append = _append(database)
@@ -124,8 +126,9 @@ class DecisionStore:
         """
         now = datetime.now(UTC)
         decide = self._decide_and_ask if publication.ask_cpo else self._decide
-        # Events first: they are held against what stood before.
-        statements = [self._append.of(_event(publication, entry)) for entry in publication.entries]
+        # Events first: they are held against what stood before. The row before them: whoever has it gives the numbers.
+        statements = [self._take.of({"of": publication.session_id, "new_updated_at": now})]
+        statements += [self._append.of(_event(publication, entry)) for entry in publication.entries]
         statements += [decide.of(_decisions(publication, now))]
         statements += [self._keep_plan.of(_revision(publication, record)) for record in publication.plans]
         statements += [self._answer.of(_answered(answer, now)) for answer in publication.answers]

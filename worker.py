@@ -43,6 +43,7 @@ from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
 from workflows.webhook import WebhookWorkflow
 
+AT_ONCE = 16
 SESSION_WORKFLOWS = [
     ChargingSessionWorkflow,
     LateSessionWorkflow,
@@ -75,6 +76,11 @@ def build_worker(
         client,
         task_queue=names.TASK_QUEUE,
         workflows=SESSION_WORKFLOWS,
+        # More at once only makes each slower, until heartbeats come too late: let it wait at the server.
+        max_concurrent_local_activities=AT_ONCE,
+        max_concurrent_workflow_tasks=AT_ONCE,
+        # By default a heartbeat is kept back for most of its time-out; then a busy moment of this process is its end.
+        max_heartbeat_throttle_interval=timedelta(seconds=1),
         activities=[
             *_activities(cpo),
             *_activities(plans),

@@ -148,10 +148,14 @@ class CpoActivities:
     @activity.defn
     async def stop_session(self, command: CpoCommand) -> StopAnswer:
         """Send STOP_SESSION (OCPI 2.2.1 §13.2.4): safe to repeat. No usable answer is an answer without a verdict."""
+        async with heartbeats():
+            return await self._stop(command)
+
+    async def _stop(self, command: CpoCommand) -> StopAnswer:
         await self._commands.note(command.command_id, command.session_id, command.connection_id, "STOP_SESSION")
         try:
             spec = await self._commands.spec_of(command.session_id)
-            async with heartbeats(), self._turns.turn(turn_of(spec), goes_anyway=True):
+            async with self._turns.turn(turn_of(spec), goes_anyway=True):
                 client = await self._client(command.connection_id, spec)
                 url = self._command_url(client, "STOP_SESSION", command.command_id)
                 response = await client.stop_session(StopSession(response_url=url, session_id=command.ocpi_session_id))
@@ -215,27 +219,27 @@ class CpoActivities:
     async def _profile_call(
         self, kind: str, command: CpoCommand, call: Callable[[CpoClient, str], Awaitable[ChargingProfileResponse]]
     ) -> ProfileSent:
-        await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
-        try:
-            async with heartbeats():
+        async with heartbeats():
+            await self._commands.note(command.command_id, command.session_id, command.connection_id, kind)
+            try:
                 client = await self._client(command.connection_id, await self._commands.spec_of(command.session_id))
                 response = await call(client, self._profile_url(client, kind, command.command_id))
-        except PeerRefused as error:
-            return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
-        except PeerError:
-            return ProfileSent(command_id=command.command_id, result="UNREACHABLE")
-        await self._commands.responded(command.command_id, response)
-        return ProfileSent(command_id=command.command_id, result=response.result)
+            except PeerRefused as error:
+                return ProfileSent(command_id=command.command_id, result=f"HTTP {error.http_status}")
+            except PeerError:
+                return ProfileSent(command_id=command.command_id, result="UNREACHABLE")
+            await self._commands.responded(command.command_id, response)
+            return ProfileSent(command_id=command.command_id, result=response.result)
 
     @activity.defn
     async def list_sessions(self, session_id: str) -> Meter:
         """List the CPO's sessions since this one began and take each like a push; answers the stored meter then."""
-        connection, since = await self._commands.connection_of(session_id)
         async with heartbeats():
+            connection, since = await self._commands.connection_of(session_id)
             client = await self._peers.client(connection.id)
             async for body in client.sessions(date_from=since - CLOCK_SKEW):
                 await self._receiver.session_object(connection, body)
-        return await self._decisions.meter(session_id)
+            return await self._decisions.meter(session_id)
 
     async def _client(self, connection_id: str, spec: SessionSpec) -> CpoClient:
         return await self._peers.client(connection_id, Party(spec.country_code, spec.party_id))

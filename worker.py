@@ -43,7 +43,7 @@ from workflows.settlement import SettlementWorkflow
 from workflows.synchronisation import SynchroniseWorkflow
 from workflows.webhook import WebhookWorkflow
 
-AT_ONCE = 16
+AT_ONCE = 16  # workflow tasks, and local activities, of one process
 SESSION_WORKFLOWS = [
     ChargingSessionWorkflow,
     LateSessionWorkflow,

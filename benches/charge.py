@@ -58,8 +58,8 @@ class Charge:
 
     async def meter(self, kwh: float) -> None:
         """PATCH of the Session: more energy."""
-        self.session |= {"kwh": kwh, "last_updated": now()}
-        changes = {key: self.session[key] for key in ("kwh", "last_updated")}
+        changes = {"kwh": kwh, "last_updated": now()}
+        self.session |= changes  # the bill asks for what the meter said
         await self._ocpi("PATCH", session_path(self.session), changes)
 
     async def ask_stop(self) -> None:

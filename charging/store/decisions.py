@@ -56,7 +56,8 @@ _AHEAD: Final = case({status.value: len(ahead(status)) for status in Status}, va
 _IS_AHEAD: Final = _AHEAD > bindparam("new_ahead", type_=Integer)
 _IS_LIVE_STILL: Final = and_(sessions.c.status == _new(sessions.c.status), _AHEAD > 0)
 _MAY_FOLLOW: Final = or_(_IS_AHEAD, _IS_LIVE_STILL)
-_TAKE: Final = update(sessions).where(_OF_SESSION).values(updated_at=_new(sessions.c.updated_at))
+# Changes nothing; whoever has the row gives the session's next events their numbers.
+_TAKE: Final = update(sessions).where(_OF_SESSION).values(revision=sessions.c.revision)
 _DECIDE: Final = (
     update(sessions)
     .where(_OF_SESSION, tuple_(*_ORDER) < tuple_(*(_new(column) for column in _ORDER)))
@@ -126,8 +127,8 @@ class DecisionStore:
         """
         now = datetime.now(UTC)
         decide = self._decide_and_ask if publication.ask_cpo else self._decide
-        # Events first: they are held against what stood before. The row before them: whoever has it gives the numbers.
-        statements = [self._take.of({"of": publication.session_id, "new_updated_at": now})]
+        statements = [self._take.of({"of": publication.session_id})]
+        # Events before decisions: they are held against what stood before.
         statements += [self._append.of(_event(publication, entry)) for entry in publication.entries]
         statements += [decide.of(_decisions(publication, now))]
         statements += [self._keep_plan.of(_revision(publication, record)) for record in publication.plans]

@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +26,38 @@ from tests.stack import Stack, running_stack, user_token
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 DISTINCTIVE = 12  # so long a string of a request that is found in a log did not get there by chance
 
+Ask = Callable[..., Awaitable[None]]
+
 on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 
+@pytest.fixture
+def ask(temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Ask:
+    """``ask_everything`` of this test's engine."""
+    return partial(ask_everything, temporal, store_url, tmp_path, caplog)
+
+
 @on_sqlite
-async def test_what_robots_call_answers_as_documented(
-    temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_robots_call_answers_as_documented(ask: Ask) -> None:
     few = ("--include-path-regex=^/v1/sessions", "--max-examples=1", "--seed=1")
-    await ask_everything(temporal, store_url, tmp_path, caplog, "--phases=examples,fuzzing,stateful", *few)
+    await ask("--phases=examples,fuzzing,stateful", *few)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(4 * SECONDS + 300)
 @on_sqlite
-async def test_every_operation_answers_as_documented(
-    temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_every_operation_answers_as_documented(ask: Ask) -> None:
     phases = "--phases=examples,coverage,fuzzing"
-    await ask_everything(temporal, store_url, tmp_path, caplog, phases, f"--max-time={SECONDS}")
+    await ask(phases, f"--max-time={SECONDS}")
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(4 * SECONDS + 300)
 @on_sqlite
-async def test_what_the_answers_lead_to_answers_as_documented(
-    temporal: WorkflowEnvironment, store_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_the_answers_lead_to_answers_as_documented(ask: Ask) -> None:
     # A run of its own: links are followed last, when there is no time left.
     follow = ("--phases=stateful", f"--max-time={SECONDS}")
-    await ask_everything(temporal, store_url, tmp_path, caplog, *follow, begin=charge)
+    await ask(*follow, begin=charge)
 
 
 async def ask_everything(

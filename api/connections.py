@@ -2,12 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api import documentation as doc
 from api.admin import AdminRequest, named, require_admin, services_of
+from api.branch import Branch
 from api.connection_views import ConnectionView, view, view_of
 from api.strict_json import strict_body
 from charging.errors import Problem
@@ -16,7 +17,7 @@ from charging.store.peer_health import HealthStore
 from charging.store.sync_states import SyncStateStore
 from charging.tariffs.rules import TariffRules
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

@@ -9,13 +9,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import Depends, Path, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from api import documentation as doc
 from api import workflow_calls
 from api.admin import require_admin
+from api.branch import Branch
 from api.problems import invalid, invalid_field
 from api.services import Services
 from api.strict_json import parse, read_limited, require_json
@@ -25,7 +26,7 @@ from charging.ocpi.peer_url import UnusablePeerUrl, check_peer_url
 from charging.planning.publication import CurveKind
 from charging.store.curves import CurveStore, StoredCurve
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/admin/curves",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

@@ -1,14 +1,15 @@
 """``GET /ocpi/connections/{name}/findings``: what a CPO violates of OCPI, seen in its traffic."""
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from api import documentation as doc
 from api.admin import named, require_admin, services_of
+from api.branch import Branch
 from charging.ocpi.findings import RULES, Finding, section_of
 from charging.store.findings import EXAMINED, Counted, FindingStore
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict
 
 from api import documentation as doc
 from api.admin import require_admin, services_of, text_of
+from api.branch import Branch
 from charging.errors import Problem
 from charging.ocpi.wire import plain
 from charging.payments.bill import Dispute
@@ -16,7 +17,7 @@ from charging.tariffs.comparison import Difference
 
 LIMIT = 200
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/admin/disputes",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from api import documentation as doc
 from api.auth import READ, User, authenticated
+from api.branch import Branch
 from api.desk import Desk, desk_of
 from api.event_stream import EventStream, Track
 from api.ownership import own_session
@@ -15,7 +16,7 @@ from charging.event_relay import METERS_ARE_READ_FOR
 from charging.store.outbox import PlacedEvent
 from charging.store.reading import ENDED
 
-router = APIRouter(
+router = Branch(
     prefix="/v1",
     tags=["Events"],
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),

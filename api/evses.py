@@ -4,11 +4,12 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
 from api.auth import READ, User, authenticated
+from api.branch import Branch
 from api.desk import desk_of
 from api.schemas import MAX_KW, EvseAnswer, NearbyAnswer, Text, Whereabouts
 from api.starting import evse_not_found
@@ -19,7 +20,7 @@ from charging.ocpi.wire import format_datetime, plain
 from charging.store.evse_match import EvseMatch
 from charging.store.evses_nearby import MAX_RADIUS_M, Wish
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/evses",
     tags=["EVSEs"],
     responses=doc.problems("unauthorized", "insufficient_scope", "validation_error", "service_unavailable"),

@@ -3,16 +3,17 @@
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
 from api.auth import READ, User, authenticated
+from api.branch import Branch
 from api.desk import desk_of
 from charging.session.model import Status
 from charging.session.reading import history_item
 
-router = APIRouter(prefix="/v1/history", tags=["Neighbours"])
+router = Branch(prefix="/v1/history", tags=["Neighbours"])
 
 
 class HistoryItem(BaseModel):

@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from api import documentation as doc
 from api.admin import require_admin
+from api.branch import Branch
 from charging.store.invoices import InvoiceStore, ListedInvoice
 
 LIMIT = 200
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

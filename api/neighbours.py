@@ -2,11 +2,12 @@
 
 import logging
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import HTTPException, Request
 from pydantic import BaseModel, ValidationError
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from api import documentation as doc
+from api.branch import Branch
 from api.limits import limits_of
 from api.problems import invalid
 from api.strict_json import parse, read_limited
@@ -22,7 +23,7 @@ _DECIDED = (IntentStatus.SUCCEEDED, IntentStatus.FAILED)
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(prefix="/v1/neighbours", tags=["Neighbours"])
+router = Branch(prefix="/v1/neighbours", tags=["Neighbours"])
 
 
 class WebhookAnswer(BaseModel):

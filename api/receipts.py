@@ -5,11 +5,12 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
 from api.auth import READ, WRITE, User, authenticated
+from api.branch import Branch
 from api.desk import desk_of
 from api.ownership import own_session
 from api.schemas import ReceiptAnswer, RetryAnswer
@@ -19,7 +20,7 @@ from charging.payments.receipt import PaymentStatus, Receipt
 from charging.receipt_pdf import draw_receipt
 from charging.store.settlements import SettlementStore
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/sessions",
     tags=["Sessions"],
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),

@@ -4,10 +4,11 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 
 from api import documentation as doc
 from api.auth import READ, WRITE, User, authenticated
+from api.branch import Branch
 from api.desk import desk_of
 from api.problems import invalid_field
 from api.schemas import ReservationAnswer, ReservationRequest
@@ -18,7 +19,7 @@ from charging.store.reservations import Reservation
 
 LONGEST = timedelta(hours=24)
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/reservations",
     tags=["Reservations"],
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),

@@ -3,7 +3,7 @@
 from typing import Final
 
 from fastapi import APIRouter
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 
 from api import (
     connections,
@@ -48,12 +48,14 @@ _PARTNERS = (
 
 
 def _put_together() -> list[BaseRoute]:
-    whole, partners = APIRouter(), APIRouter(max_body_size=MAX_PARTNER_BODY_BYTES)
+    whole = APIRouter()
     for module in _USERS:
         whole.include_router(module.router)
+    for path, router in ocpi.SERVED.items():
+        # Mounted, not included: a router that is included is asked again by each one around it, twice as long a push.
+        whole.routes.append(Mount(path, app=router, max_body_size=MAX_PARTNER_BODY_BYTES))
     for module in _PARTNERS:
-        partners.include_router(module.router)
-    whole.include_router(partners)
+        whole.include_router(module.router, max_body_size=MAX_PARTNER_BODY_BYTES)
     return whole.routes
 
 

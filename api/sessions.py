@@ -8,11 +8,12 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
 from api.auth import READ, WRITE, User, admitted, authenticated
+from api.branch import Branch
 from api.desk import Desk, desk_of
 from api.ownership import canonical_id, own_session
 from api.plans import require_future
@@ -45,7 +46,7 @@ POLL_S = 0.1
 MAX_KEY = 255
 _PROFILE_CODES = ("profile_rejected", "profile_superseded", "smart_charging_unsupported", "session_over")
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/sessions",
     tags=["Sessions"],
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),

@@ -2,17 +2,18 @@
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel
 
 from api import documentation as doc
 from api import workflow_calls
 from api.admin import AdminRequest, named, require_admin, services_of
+from api.branch import Branch
 from api.strict_json import strict_body
 from charging.errors import Problem
 from charging.pulling import Module, Pull, Synchronisation
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

@@ -4,11 +4,12 @@ import asyncio
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from api import documentation as doc
 from api.admin import require_admin
+from api.branch import Branch
 from api.desk import desk_of
 from api.reserving import build_commander
 from api.services import Services
@@ -20,7 +21,7 @@ from charging.store.evse_match import EvseMatch
 
 POLL_S = 0.1
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

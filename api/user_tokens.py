@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from api import documentation as doc
 from api.admin import require_admin
+from api.branch import Branch
 from api.schemas import Text
 from api.services import Services
 from api.strict_json import strict_body
@@ -16,7 +17,7 @@ from charging.errors import NotUnique, Problem
 from charging.ocpi.own_tokens import new_uid, own_token
 from charging.store.user_tokens import PushState, UserToken, UserTokenStore
 
-router = APIRouter(
+router = Branch(
     prefix="/ocpi/tokens",
     tags=["admin"],
     dependencies=[Depends(require_admin)],

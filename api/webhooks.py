@@ -8,10 +8,11 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
 from api import documentation as doc
 from api.auth import READ, WRITE, User, authenticated
+from api.branch import Branch
 from api.desk import Desk, desk_of
 from api.problems import invalid_field
 from api.strict_json import strict_body
@@ -27,7 +28,7 @@ from charging.errors import Problem
 from charging.ocpi.peer_url import UnusablePeerUrl, check_peer_url
 from charging.store.webhooks import MOST_PER_USER, Delivery, StoredWebhook, TooManyWebhooks
 
-router = APIRouter(
+router = Branch(
     prefix="/v1/webhooks",
     tags=["Webhooks"],
     responses=doc.problems("unauthorized", "insufficient_scope", "service_unavailable"),

@@ -1,5 +1,7 @@
 """What CPOs call: one file per module, all under ``/ocpi``, mounted once for each version of OCPI."""
 
+from typing import Final
+
 from fastapi import APIRouter, Depends
 
 from api.ocpi import (
@@ -36,15 +38,16 @@ _MODULES = (
 
 router = APIRouter(prefix="/ocpi")
 router.include_router(versions.router)
+SERVED: Final[dict[str, APIRouter]] = {}  # the functional modules, by the path that they are mounted at
 for _version, _dialect in DIALECTS.items():
     _in_version = [Depends(speaks(_version))]
-    _mounted = APIRouter(prefix=f"/emsp/{_version}", dependencies=_in_version)
+    _served = SERVED[f"/ocpi/emsp/{_version}"] = APIRouter(dependencies=_in_version)
     for _module in _MODULES:
         if _module.router.prefix.strip("/") in _dialect.modules:
-            _mounted.include_router(_module.router)
+            _served.include_router(_module.router)
     if _version in tariffs.PATCHED_IN:
-        _mounted.include_router(tariffs.patches)
-    router.include_router(_mounted)
+        _served.include_router(tariffs.patches)
+    add_unknown(_served)
     router.include_router(versions.details, prefix=f"/{_version}", dependencies=_in_version)
 for _prefix in ("emsp", "versions", *DIALECTS):
     add_unknown(router, f"/{_prefix}")

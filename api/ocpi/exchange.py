@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from fastapi import APIRouter, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import ValidationError
@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from api.branch import Branch
 from api.limits import limits_of
 from api.ocpi.showing import show_doctor
 from api.services import Services
@@ -268,6 +269,6 @@ class OcpiRoute(APIRoute):
         return handle_in_ocpi
 
 
-def module_router(module: str) -> APIRouter:
+def module_router(module: str) -> Branch:
     """The router of one module; ``api.ocpi`` mounts it at ``/emsp/{version}/{module}`` for each version that has it."""
-    return APIRouter(prefix=f"/{module}", route_class=OcpiRoute, include_in_schema=False)
+    return Branch(prefix=f"/{module}", route_class=OcpiRoute, include_in_schema=False)

@@ -11,7 +11,7 @@ from charging.ocpi import wire
 _METHODS: Final = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 
-def add_unknown(router: APIRouter, prefix: str) -> None:
+def add_unknown(router: APIRouter, prefix: str = "") -> None:
     """Answer what ``router`` does not serve at ``prefix`` and below it. Call it when all its routes are there."""
     served = list(router.routes)
 
@@ -27,7 +27,7 @@ def add_unknown(router: APIRouter, prefix: str) -> None:
         )
 
     unknown = APIRouter(route_class=OcpiRoute, include_in_schema=False)
-    for path in (prefix, f"{prefix}/{{rest:path}}"):
+    for path in filter(None, (prefix, f"{prefix}/{{rest:path}}")):
         unknown.add_api_route(path, refuse, methods=_METHODS)
     router.include_router(unknown)
 

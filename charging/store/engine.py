@@ -20,6 +20,7 @@ from charging.errors import StoreUnavailable
 from charging.store.driver import Driver, PostgresDriver, SqliteDriver, configure_sqlite
 from charging.store.exact_json import from_json, to_json
 
+_CONNECTIONS = 20  # of a process at most, made when they are needed
 _TURN_S = 15  # to wait for one's turn to write
 
 
@@ -46,16 +47,16 @@ class Database:
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     def _options(self) -> dict[str, Any]:
+        # No overflow: a connection beyond the pool is made for one transaction, and each is a thread or a process.
+        pool = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": 5}
         if self.is_sqlite:
-            return {"connect_args": {"timeout": 5}}
+            return {"connect_args": {"timeout": 5}, **pool}
         # A lock that somebody keeps is as good as no database: whoever waits is told so.
         waiting = {"options": "-c lock_timeout=5s"}
         return {
             "connect_args": waiting,
-            "pool_size": 10,
-            "max_overflow": 10,
-            "pool_timeout": 5,
             "pool_pre_ping": True,
+            **pool,
         }
 
     @asynccontextmanager

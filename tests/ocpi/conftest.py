@@ -2,15 +2,15 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from api import connections, diagnosis, invoices, ocpi, problems, synchronising, user_tokens
+from api import problems
 from api.limits import Limits
+from api.routes import ROUTES
 from api.services import Services, build_services
 from charging.settings import Settings
 from charging.store.connections import Connection
@@ -27,7 +27,7 @@ on_sqlite = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 
 @dataclass(frozen=True)
 class Emsp:
-    """Our API, OCPI and admin only, at ``url``."""
+    """Our API at ``url``."""
 
     url: str
     services: Services
@@ -56,23 +56,11 @@ def settings(store_url: str) -> Settings:
     return Settings(database_url=store_url, allow_private_peers=True, max_power_factor=600, cpo_timeout_s=10)
 
 
-@lru_cache
-def build_app() -> FastAPI:
-    """The routes of our OCPI side and the admin's; built once, for each test brings services of its own."""
-    app = FastAPI()
-    problems.install(app)
-    app.include_router(ocpi.router)
-    for router in (connections.router, diagnosis.router, synchronising.router):
-        app.include_router(router)
-    app.include_router(invoices.router)
-    app.include_router(user_tokens.router)
-    return app
-
-
 @pytest.fixture
 async def emsp(settings: Settings) -> AsyncIterator[Emsp]:
     services = await build_services(settings)
-    app = build_app()
+    app = FastAPI(routes=ROUTES)  # and none of what runs beside them
+    problems.install(app)
     app.state.services = services
     app.state.limits = Limits(settings, QuotaStore(services.database).use)
     async with httpx.AsyncClient(timeout=10, trust_env=False, verify=False) as http, serve(app) as url:

@@ -1,0 +1,19 @@
+"""A router whose routes are looked at only for a path that can be one of them.
+
+The framework asks one route after the other, and those of an included router once more for each router around it: for a
+push of a CPO that took longer (1.5 ms) than all the rest of it.
+"""
+
+from fastapi import APIRouter
+from starlette.routing import Match
+from starlette.types import Scope
+
+
+class Branch(APIRouter):
+    """A router with a prefix. Serves what an ``APIRouter`` serves."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """As Starlette has it. A path without the prefix, wherever this branch hangs, is none of its own."""
+        if self.prefix not in scope["path"]:
+            return Match.NONE, {}
+        return super().matches(scope)

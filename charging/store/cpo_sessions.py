@@ -153,6 +153,7 @@ async def load_own_sessions(
 
 
 def _own(row: Row[Any]) -> OwnSession:
+    values = row._mapping
     return OwnSession(
         id=row.id,
         connection_id=row.connection_id,
@@ -161,7 +162,7 @@ def _own(row: Row[Any]) -> OwnSession:
         token_type=row.token_type,
         token_contract=row.token_contract,
         spec=SessionSpec.model_validate(row.spec),
-        terms=tuple(row._mapping[column] for column in TERMS_COLUMNS),
+        terms=tuple(values[column] for column in TERMS_COLUMNS),
         meter=meter_of(row),
         wake_kwh=row.wake_kwh,
         wake_cost=row.wake_cost,

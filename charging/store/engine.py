@@ -12,13 +12,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 from sqlalchemy.exc import OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from charging.errors import StoreUnavailable
 from charging.store.driver import Driver, PostgresDriver, SqliteDriver, configure_sqlite
 from charging.store.exact_json import from_json, to_json
+from charging.store.sqlite_connection import BEGIN_WRITING, SqliteConnection
 
 _CONNECTIONS = 20  # of a process at most, made when they are needed
 _TURN_S = 15  # to wait for one's turn to write
@@ -50,7 +51,8 @@ class Database:
         # No overflow: a connection beyond the pool is made for one transaction, and each is a thread or a process.
         pool = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": 5}
         if self.is_sqlite:
-            return {"connect_args": {"timeout": 5}, **pool}
+            path = make_url(self.url).database or ""
+            return {"async_creator": lambda: SqliteConnection(path), **pool}
         # A lock that somebody keeps is as good as no database: whoever waits is told so.
         waiting = {"options": "-c lock_timeout=5s"}
         return {
@@ -118,4 +120,4 @@ def _autocommit(connection: Any, _record: Any) -> None:
 
 def _begin_sqlite(connection: Any) -> None:
     writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql(BEGIN_WRITING if writes else "BEGIN")

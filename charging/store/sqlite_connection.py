@@ -1,0 +1,53 @@
+"""A connection to SQLite that goes to its thread only for what may wait: for a lock, for the disk, for a long read.
+
+The driver hands every call to a thread, four of them for one statement: make a cursor, execute, fetch, close. A
+hand-over costs more than such a statement itself, once its transaction has the lock and finds its pages in memory.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+import aiosqlite
+
+BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+_CHUNK = 64  # rows at a time, of what is read row by row
+_LOCK_S = 5
+
+
+class SqliteConnection(aiosqlite.Connection):
+    """What ``aiosqlite.connect(path)`` makes, but for where its calls are run."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(partial(sqlite3.connect, path, timeout=_LOCK_S, check_same_thread=False), _CHUNK)
+        self._thread.daemon = True
+        self._writes = False  # what the transaction under way is for
+        self._handed_over = 0  # counted by the event loop
+        self._finished = 0  # counted by the thread
+
+    async def _execute(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._is_quick(fn):
+            return fn(*args, **kwargs)
+        self._handed_over += 1
+        return await super()._execute(self._run, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+
+    def _is_quick(self, fn: Callable[..., Any]) -> bool:
+        """Whether ``fn`` waits for nothing, and not for the thread either.
+
+        A caller that is cancelled leaves its call to the thread behind: what comes after it must not overtake it.
+        """
+        if self._connection is None or self._handed_over != self._finished:
+            return False
+        if fn.__name__ == "cursor" or (fn.__name__ == "close" and isinstance(fn.__self__, sqlite3.Cursor)):  # type: ignore[attr-defined] # a method
+            return True
+        return self._writes and self._connection.in_transaction and fn.__name__ not in ("commit", "executemany")
+
+    def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            result = fn(*args, **kwargs)
+            if args[:1] in ((BEGIN_WRITING,), ("BEGIN",)):
+                self._writes = args[0] == BEGIN_WRITING
+            return result
+        finally:
+            self._finished += 1

@@ -18,6 +18,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging.errors import StoreUnavailable
+from charging.group_commit import GroupCommit
 from charging.log_lines import about_session
 from charging.names import Signal
 from charging.session.messages import CdrReceived, CommandResultMessage, LateSession, PricesChanged, SessionUpdated
@@ -46,6 +47,7 @@ class Inbox:
         self._kicked = asyncio.Event()
         self._flights: set[asyncio.Task[None]] = set()
         self._pace = Pace(SIGNALS_PER_S)
+        self._finished = GroupCommit(self._finish)
 
     def kick(self) -> None:
         """Something was committed just now: deliver it at once."""
@@ -106,12 +108,16 @@ class Inbox:
                     await self._tell(mail, message)
             except Exception as error:
                 if not await self._is_dead(message, error):
-                    await self._store.finish(delivered, datetime.now(UTC))
+                    await self._finished.submit(delivered)
                     await self._postpone(mail.messages[at:], error)
                     return
             else:
                 delivered.append(message.id)
-        await self._store.finish(delivered, datetime.now(UTC))
+        await self._finished.submit(delivered)
+
+    async def _finish(self, delivered: Sequence[Sequence[int]]) -> Sequence[None]:
+        await self._store.finish([row for rows in delivered for row in rows], datetime.now(UTC))
+        return [None] * len(delivered)
 
     async def _tell(self, mail: Mail, message: Message) -> None:
         match message.kind:

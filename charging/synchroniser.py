@@ -186,7 +186,7 @@ class Synchroniser:
         return await self._tariffs.put_tariffs(connection.id, bodies, is_full=pull.full)
 
     async def _take_sessions(self, connection: Connection, pull: Pull, bodies: list[Body]) -> Written:
-        # At once, so that they are committed together (charging.receiver.group).
+        # At once, so that they are committed together (charging.group_commit).
         storing = (self._receiver.session_object(connection, body) for body in bodies)
         outcomes = await asyncio.gather(*storing)
         unusable = [body for body, outcome in zip(bodies, outcomes, strict=True) if outcome is Outcome.UNUSABLE]

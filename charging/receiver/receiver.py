@@ -12,11 +12,11 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import UnusableMessage
+from charging.group_commit import GroupCommit
 from charging.ocpi import wire
 from charging.ocpi.models import ActiveChargingProfile, Cdr, DisplayText
 from charging.ocpi.versions import dialect
 from charging.receiver.cdr_matching import hand_over
-from charging.receiver.group import GroupCommit
 from charging.receiver.pushes import Outcome, Push, store_pushes
 from charging.session.drift import limited
 from charging.session.plan_rules import active_watts

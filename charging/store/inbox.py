@@ -86,9 +86,11 @@ class InboxStore:
         self._lease = lease
 
     async def is_waiting(self, now: datetime) -> bool:
-        """Whether anything is due: one look at an index, so that idling costs next to nothing."""
+        """Whether anything is due that nobody has: a look at an index, where a claim would lock and write."""
         async with self._database.read() as connection:
-            row = await connection.execute(select(inbox.c.id).where(_WAITING, inbox.c.due_at <= now).limit(1))
+            row = await connection.execute(
+                select(inbox.c.id).where(_WAITING, inbox.c.due_at <= now, _is_free(now)).limit(1)
+            )
             return row.first() is not None
 
     async def claim(self, now: datetime, *, largest: int, without: Collection[str] = ()) -> list[Mail]:
@@ -103,7 +105,7 @@ class InboxStore:
             .where(
                 inbox.c.id.in_(oldest),
                 inbox.c.due_at <= now,
-                or_(inbox.c.leased_until.is_(None), inbox.c.leased_until < now),
+                _is_free(now),
                 inbox.c.session_id.not_in(sorted(without)),
             )
             .order_by(inbox.c.id)
@@ -154,6 +156,10 @@ class InboxStore:
     async def _set(self, ids: Sequence[int], **values: Any) -> None:
         async with self._database.write() as connection:
             await connection.execute(update(inbox).where(inbox.c.id.in_(ids)).values(values))
+
+
+def _is_free(now: datetime) -> ColumnElement[bool]:
+    return or_(inbox.c.leased_until.is_(None), inbox.c.leased_until < now)
 
 
 def _mail(session: Row[Any], rows: Sequence[Row[Any]]) -> Mail:

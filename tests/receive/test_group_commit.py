@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pytest
 
 from charging.errors import StoreUnavailable
-from charging.receiver.group import GroupCommit
+from charging.group_commit import GroupCommit
 
 
 class Log:

@@ -136,7 +136,8 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
 def _methods(request: Request) -> list[str]:
     """What the path of ``request`` serves; the framework's own header names the methods of one of its routes only."""
     routes = request.app.routes
-    return [m for m in _METHODS if any(r.matches({**request.scope, "method": m})[0] == Match.FULL for r in routes)]
+    outside = {**request.scope, "root_path": request.scope.get("app_root_path", request.scope.get("root_path", ""))}
+    return [m for m in _METHODS if any(r.matches({**outside, "method": m})[0] == Match.FULL for r in routes)]
 
 
 async def _on_bug(_request: Request, _error: Exception) -> Response:

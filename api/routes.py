@@ -1,5 +1,6 @@
 """All routes of the API, put together once for every application of a process: this takes longer than a request."""
 
+import re
 from typing import Final
 
 from fastapi import APIRouter
@@ -53,7 +54,9 @@ def _put_together() -> list[BaseRoute]:
         whole.include_router(module.router)
     for path, router in ocpi.SERVED.items():
         # Mounted, not included: a router that is included is asked again by each one around it, twice as long a push.
-        whole.routes.append(Mount(path, app=router, max_body_size=MAX_PARTNER_BODY_BYTES))
+        mounted = Mount(path, app=router, max_body_size=MAX_PARTNER_BODY_BYTES)
+        mounted.path_regex = re.compile(mounted.path_regex.pattern, re.DOTALL)  # an id may have a line break in it
+        whole.routes.append(mounted)
     for module in _PARTNERS:
         whole.include_router(module.router, max_body_size=MAX_PARTNER_BODY_BYTES)
     return whole.routes

@@ -35,6 +35,11 @@ class GroupCommit(Generic[Item, Result]):
             self._writer = asyncio.create_task(self._write())
         return await future
 
+    async def drain(self) -> None:
+        """Return once what was submitted is committed or has failed."""
+        if self._writer is not None:
+            await self._writer
+
     async def _write(self) -> None:
         try:
             while self._waiting:

@@ -64,6 +64,7 @@ class Inbox:
             for flight in self._flights:
                 flight.cancel()
             await asyncio.gather(*self._flights, return_exceptions=True)
+            await self._finished.drain()
 
     async def _launch_all(self) -> None:
         try:

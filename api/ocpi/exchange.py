@@ -239,7 +239,9 @@ class OcpiRoute(APIRoute):
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """Whether this route serves the request; some peers end every URL with a slash (ocpi.md §21 Q36)."""
         path: str = scope["path"]
-        return super().matches({**scope, "path": path.rstrip("/")} if path.endswith("/") else scope)
+        if path.endswith("/") and path[:-1] != scope.get("root_path"):  # nothing but a slash is left below a mount
+            return super().matches({**scope, "path": path.rstrip("/")})
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, with our errors translated once."""

@@ -19,9 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 from charging.errors import StoreUnavailable
 from charging.store.driver import Driver, PostgresDriver, SqliteDriver, configure_sqlite
 from charging.store.exact_json import from_json, to_json
-from charging.store.sqlite_connection import BEGIN_WRITING, SqliteConnection
+from charging.store.sqlite_connection import BEGIN_FEW, BEGIN_MANY, BEGIN_READING, SqliteConnection
 
-_CONNECTIONS = 20  # of a process at most, made when they are needed
 _TURN_S = 15  # to wait for one's turn to write
 
 
@@ -48,17 +47,22 @@ class Database:
             event.listen(self.engine.sync_engine, "begin", _begin_sqlite)
 
     def _options(self) -> dict[str, Any]:
-        # No overflow: a connection beyond the pool is made for one transaction, and each is a thread or a process.
-        pool = {"pool_size": _CONNECTIONS, "max_overflow": 0, "pool_timeout": 5}
         if self.is_sqlite:
-            path = make_url(self.url).database or ""
-            return {"async_creator": lambda: SqliteConnection(path), **pool}
+            url = make_url(self.url)
+            if url.query:
+                raise ValueError("the URL of an SQLite store has no options")
+            # No overflow: such a connection starts a thread for one transaction only. The one that was used last has
+            # the most of the file in its memory.
+            pool = {"pool_size": 20, "max_overflow": 0, "pool_timeout": 5, "pool_use_lifo": True}
+            return {"async_creator": lambda: SqliteConnection(url.database or ""), **pool}
         # A lock that somebody keeps is as good as no database: whoever waits is told so.
         waiting = {"options": "-c lock_timeout=5s"}
         return {
             "connect_args": waiting,
+            "pool_size": 10,
+            "max_overflow": 10,
+            "pool_timeout": 5,
             "pool_pre_ping": True,
-            **pool,
         }
 
     @asynccontextmanager
@@ -68,11 +72,15 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
-        """A writing transaction, committed at the end, rolled back on any error."""
+    async def write(self, *, many: bool = False) -> AsyncIterator[AsyncConnection]:
+        """A writing transaction, committed at the end, rolled back on any error.
+
+        ``many``: its statements may take long, for they concern, or look at, more than a few rows. On SQLite all others
+        are run in the event loop's thread.
+        """
         async with self.turn(), self._translated(), self.engine.connect() as connection:
             # The execution option is how the "begin" listener knows that this one writes.
-            await connection.execution_options(writes=True)
+            await connection.execution_options(begin=BEGIN_MANY if many else BEGIN_FEW)
             async with connection.begin():
                 yield connection
 
@@ -119,5 +127,4 @@ def _autocommit(connection: Any, _record: Any) -> None:
 
 
 def _begin_sqlite(connection: Any) -> None:
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql(BEGIN_WRITING if writes else "BEGIN")
+    connection.exec_driver_sql(connection.get_execution_options().get("begin", BEGIN_READING))

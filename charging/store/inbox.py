@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Row, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -50,6 +50,7 @@ class Mail:
     messages: list[Message]
 
 
+_AT_ONCE: Final = 1000  # a statement has room for so many parameters on both databases
 _WAITING = inbox.c.state == "waiting"
 _MAIL_COLUMNS: tuple[ColumnElement[Any], ...] = (sessions.c.id, sessions.c.connection_id, *METER_COLUMNS)
 
@@ -119,7 +120,7 @@ class InboxStore:
             .values(leased_until=now + self._lease)
             .returning(inbox.c.id, inbox.c.session_id, inbox.c.kind, inbox.c.payload, inbox.c.attempts)
         )
-        async with self._database.write() as connection:
+        async with self._database.write(many=True) as connection:
             rows = sorted(await connection.execute(lease), key=lambda row: row.id)
             if not rows:
                 return []
@@ -130,15 +131,17 @@ class InboxStore:
 
     async def finish(self, delivered: Sequence[int], now: datetime) -> None:
         """These rows have been delivered."""
-        if delivered:
-            await self._set(delivered, state="delivered", leased_until=None, due_at=now)
+        for at in range(0, len(delivered), _AT_ONCE):
+            await self._set(delivered[at : at + _AT_ONCE], state="delivered", leased_until=None, due_at=now)
 
     async def postpone(self, waiting: Sequence[int], due_at: datetime, *, error: str | None = None) -> None:
         """Give these rows back; the first is tried again at ``due_at``, the others wait behind it."""
         if not waiting:
             return
         async with self._database.write() as connection:
-            await connection.execute(update(inbox).where(inbox.c.id.in_(waiting)).values(leased_until=None))
+            for at in range(0, len(waiting), _AT_ONCE):
+                of = inbox.c.id.in_(waiting[at : at + _AT_ONCE])
+                await connection.execute(update(inbox).where(of).values(leased_until=None))
             values: dict[str, Any] = {"due_at": due_at}
             if error is not None:
                 values |= {"error": error, "attempts": inbox.c.attempts + 1}
@@ -150,7 +153,7 @@ class InboxStore:
 
     async def forget(self, before: datetime) -> None:
         """Delete rows delivered before ``before``."""
-        async with self._database.write() as connection:
+        async with self._database.write(many=True) as connection:
             await connection.execute(delete(inbox).where(inbox.c.state == "delivered", inbox.c.due_at < before))
 
     async def _set(self, ids: Sequence[int], **values: Any) -> None:

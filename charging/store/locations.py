@@ -70,7 +70,7 @@ class LocationStore:
         """A full list of the CPO that began at ``unseen_since`` is at its end: remove the EVSEs of Locations that it
         did not name (ocpi.md §21 Q16); how many Locations that are. Their rows stay.
         """
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             now = datetime.now(UTC)
             missing = await mark_missing(store, locations, connection_id, unseen_since=unseen_since, now=now)
             gone = exists().where(_same_location(), locations.c.missing_since.is_not(None))
@@ -85,7 +85,7 @@ class LocationStore:
         told = {
             key_in(locations, row): (row, body) for body in bodies for row in [_location_row(connection_id, body, now)]
         }
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             keys = [key_of(connection_id, body) for _, body in told.values()]
             stored = await stored_rows(store, locations, named(locations, keys))
             rows = {key: row for key, (row, _) in told.items()}

@@ -67,7 +67,7 @@ class RestoredStore:
         The inbox keeps what it has delivered for a day.
         """
         count = 0
-        async with self._database.write() as connection:
+        async with self._database.write(many=True) as connection:
             for session_id in session_ids:
                 again = update(inbox).where(inbox.c.session_id == session_id, inbox.c.state == "delivered")
                 count += (await connection.execute(again.values(state="waiting", due_at=now))).rowcount

@@ -50,7 +50,7 @@ class RetentionStore:
         """
         of = events.c
         query = select(of.id, of.position, of.at).where(of.position > after).order_by(of.position).limit(BATCH)
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             looked_at = (await store.execute(query)).all()
             old = [row.id for row in looked_at if row.at < before]
             if old:
@@ -59,7 +59,7 @@ class RetentionStore:
 
     async def _prune(self, table: Table, is_old: ColumnElement[bool], order: Column[Any]) -> bool:
         (key,) = table.primary_key
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             keys = (await store.scalars(select(key).where(is_old).order_by(order).limit(BATCH))).all()
             if keys:
                 await store.execute(delete(table).where(key.in_(keys), is_old))

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 import aiosqlite
 
-BEGIN_WRITING: Final = "BEGIN IMMEDIATE"
+BEGIN_READING: Final = "BEGIN"
+BEGIN_FEW: Final = "BEGIN IMMEDIATE"
+BEGIN_MANY: Final = "BEGIN IMMEDIATE TRANSACTION"  # the same to SQLite; here its statements may take long
 _CHUNK = 64  # rows at a time, of what is read row by row
 _LOCK_S = 5
 
@@ -22,7 +24,7 @@ class SqliteConnection(aiosqlite.Connection):
     def __init__(self, path: str) -> None:
         super().__init__(partial(sqlite3.connect, path, timeout=_LOCK_S, check_same_thread=False), _CHUNK)
         self._thread.daemon = True
-        self._writes = False  # what the transaction under way is for
+        self._is_short = False  # the transaction under way: it writes, and only rows that it knows by their keys
         self._handed_over = 0  # counted by the event loop
         self._finished = 0  # counted by the thread
 
@@ -41,13 +43,14 @@ class SqliteConnection(aiosqlite.Connection):
             return False
         if fn.__name__ == "cursor" or (fn.__name__ == "close" and isinstance(fn.__self__, sqlite3.Cursor)):  # type: ignore[attr-defined] # a method
             return True
-        return self._writes and self._connection.in_transaction and fn.__name__ not in ("commit", "executemany")
+        waits = fn.__name__ in ("commit", "executemany", "close")
+        return self._is_short and self._connection.in_transaction and not waits
 
     def _run(self, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         try:
             result = fn(*args, **kwargs)
-            if args[:1] in ((BEGIN_WRITING,), ("BEGIN",)):
-                self._writes = args[0] == BEGIN_WRITING
+            if args and args[0] in (BEGIN_FEW, BEGIN_MANY, BEGIN_READING):
+                self._is_short = args[0] == BEGIN_FEW
             return result
         finally:
             self._finished += 1

@@ -48,7 +48,7 @@ class TariffStore:
         """A full list of the CPO that began at ``unseen_since`` is at its end: what it did not name is not in force
         any more (ocpi.md §21 Q16); how many Tariffs that are. Their rows stay.
         """
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             return await mark_missing(store, tariffs, connection_id, unseen_since=unseen_since, now=datetime.now(UTC))
 
     async def _put(
@@ -56,7 +56,7 @@ class TariffStore:
     ) -> Written:
         written, now = Written(), datetime.now(UTC)
         rows = {key_in(tariffs, row): row for body in bodies for row in [_row(connection_id, body, now)]}
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             keys = [key_of(connection_id, body) for body in bodies]
             stored = await stored_rows(store, tariffs, named(tariffs, keys))
             verdicts = await write_rows(store, tariffs, rows, stored, touch_all=is_full)

@@ -77,7 +77,7 @@ class TokenPushStore:
             await self._offer(connection_id, datetime.now(UTC))
 
     async def _offer(self, connection_id: str, now: datetime) -> None:
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             taken = await store.execute(
                 update(connections)
                 .where(connections.c.id == connection_id, connections.c.tokens_offered_at.is_(None))
@@ -134,7 +134,7 @@ class TokenPushStore:
 
     async def postpone(self, connection_id: str, *, now: datetime, until: datetime, problem: str) -> None:
         """The CPO cannot be reached: whatever is due to it waits."""
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             await store.execute(
                 update(token_pushes)
                 .where(_C.connection_id == connection_id, _C.due_at <= now)

@@ -66,14 +66,14 @@ class WatchStore:
         watched = or_(sessions.c.poll_at.is_not(None), sessions.c.status.in_(_LIVE) & ~_BILLED)
         which = [watched, sessions.c.admission == "running"]
         which += [] if connection_id is None else [sessions.c.connection_id == connection_id]
-        async with self._database.write() as connection:
+        async with self._database.write(many=True) as connection:
             await connection.execute(update(sessions).where(*which).values(poll_at=now))
 
     async def arm(self, now: datetime, silence: timedelta) -> None:
         """Ask about sessions of which no push has come since they were started, within the last hour."""
         started = sessions.c.created_at.between(now - silence - timedelta(hours=1), now - silence)
         unheard = (sessions.c.poll_at.is_(None), sessions.c.status.in_(_LIVE), ~_BILLED)
-        async with self._database.write() as connection:
+        async with self._database.write(many=True) as connection:
             await connection.execute(
                 update(sessions).where(sessions.c.admission == "running", started, *unheard).values(poll_at=now)
             )

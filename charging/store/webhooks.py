@@ -110,7 +110,7 @@ class WebhookStore:
 
     async def remove(self, user_id: str, webhook_id: str) -> bool:
         """Forget a webhook and all of its deliveries; False: there is none."""
-        async with self._database.write() as store:
+        async with self._database.write(many=True) as store:
             if (await store.execute(select(_w.id).where(_of(user_id, webhook_id)).with_for_update())).first() is None:
                 return False
             await store.execute(delete(webhook_deliveries).where(_d.webhook_id == webhook_id))

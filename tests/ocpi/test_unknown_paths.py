@@ -20,7 +20,17 @@ def is_envelope(answer: httpx.Response) -> bool:
 
 
 @pytest.mark.parametrize(
-    "path", ["emsp", "emsp/", "emsp/2.2.1/nothing", "emsp/9.9/tariffs/FI/VRT/T1", "2.3.0/nothing", "versions/2"]
+    "path",
+    [
+        "emsp",
+        "emsp/",
+        "emsp/2.2.1",
+        "emsp/2.2.1/",
+        "emsp/2.2.1/nothing",
+        "emsp/9.9/tariffs/FI/VRT/T1",
+        "2.3.0/nothing",
+        "versions/2",
+    ],
 )
 async def test_an_unknown_path_is_404_in_an_envelope(emsp: Emsp, path: str) -> None:
     answer = await ask(emsp, "GET", path)
@@ -52,3 +62,9 @@ async def test_the_admins_paths_keep_problem_documents(emsp: Emsp, method: str, 
     answer = await ask(emsp, method, path)
     assert answer.status_code == status
     assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+async def test_an_id_with_a_line_break_is_an_id(emsp: Emsp) -> None:
+    answer = await ask(emsp, "GET", "emsp/2.2.1/sessions/FI/VRT/S%0A1")
+    assert answer.status_code == 401  # the path is known, the caller is not
+    assert is_envelope(answer)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -80,6 +81,8 @@ def build_worker(
         # More at once only makes each slower, until heartbeats come too late: let it wait at the server.
         max_concurrent_local_activities=AT_ONCE,
         max_concurrent_workflow_tasks=AT_ONCE,
+        # Few threads: workflow code only computes, and more would keep Python's lock from the loop of the activities.
+        workflow_task_executor=ThreadPoolExecutor(2, "workflow"),
         # By default a heartbeat is kept back for most of its time-out; then a busy moment of this process is its end.
         max_heartbeat_throttle_interval=timedelta(seconds=1),
         activities=[

@@ -15,8 +15,8 @@ async def heartbeats() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
+            await asyncio.sleep(HEARTBEAT_S)  # most calls are over by then, and cost the server no heartbeat
             activity.heartbeat()
-            await asyncio.sleep(HEARTBEAT_S)
 
     task = asyncio.create_task(beat())
     try:

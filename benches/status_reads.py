@@ -31,10 +31,18 @@ async def _measure(stack: Stack) -> list[Row]:
         ours.append(await requests_per_second(stack.api, [_status(charge) for charge in charges], SECONDS))
         trivial.append(await requests_per_second(stack.reference, [_trivial() for _ in charges], SECONDS))
         queried.append(await requests_per_second(stack.reference, [_queried(charge) for charge in charges], SECONDS))
+    by_query = "status asked of the workflow by a query"
     what, limit = f"status reads per second, {stack.kind}", 0.25 if stack.kind == "sqlite" else 0.15
     return [
         Row(what, "trivial FastAPI answer", "1/s", ours, trivial, Budget("ratio", "≥", limit, 0.5)),
-        Row(what, "status asked of the workflow by a query", "1/s", ours, queried, Budget("ratio", "≥", 5)),
+        Row(
+            f"{what}, against a query",
+            "status asked of the workflow by a query",
+            "1/s",
+            ours,
+            queried,
+            Budget("ratio", "≥", 5),
+        ),
     ]
 
 

@@ -37,7 +37,7 @@ async def _measure(stack: Stack) -> list[Row]:
         Row(what, "trivial FastAPI answer", "1/s", ours, trivial, Budget("ratio", "≥", limit, 0.5)),
         Row(
             f"{what}, against a query",
-            "status asked of the workflow by a query",
+            by_query,
             "1/s",
             ours,
             queried,

@@ -54,7 +54,7 @@ async def test_two_processes_admit_one_quota_together_and_a_share_more_at_most(
 ) -> None:
     stores = [Counted(database), Counted(database)]
     one, two = (Limiter(store.use, clock) for store in stores)
-    counts = await asyncio.gather(admitted(one, 80), admitted(two, 80))
+    counts = await asyncio.gather(admitted(one, 105), admitted(two, 105))  # more than either may have
     assert 100 <= sum(counts) <= 100 + SHARE
     assert sum(store.writes for store in stores) <= SHARES + 4
     before = [store.writes for store in stores]

@@ -53,7 +53,7 @@ def _put_together() -> list[BaseRoute]:
     for module in _USERS:
         whole.include_router(module.router)
     for path, router in ocpi.SERVED.items():
-        # Mounted, not included: a router that is included is asked again by each one around it, twice as long a push.
+        # Mounted, not included: each router that is around an included one asks all of its routes again.
         mounted = Mount(path, app=router, max_body_size=MAX_PARTNER_BODY_BYTES)
         mounted.path_regex = re.compile(mounted.path_regex.pattern, re.DOTALL)  # an id may have a line break in it
         whole.routes.append(mounted)

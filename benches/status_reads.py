@@ -35,14 +35,7 @@ async def _measure(stack: Stack) -> list[Row]:
     what, limit = f"status reads per second, {stack.kind}", 0.25 if stack.kind == "sqlite" else 0.15
     return [
         Row(what, "trivial FastAPI answer", "1/s", ours, trivial, Budget("ratio", "≥", limit, 0.5)),
-        Row(
-            f"{what}, against a query",
-            by_query,
-            "1/s",
-            ours,
-            queried,
-            Budget("ratio", "≥", 5),
-        ),
+        Row(f"{what}, against a query", by_query, "1/s", ours, queried, Budget("ratio", "≥", 5)),
     ]
 
 

@@ -12,7 +12,10 @@ _METHODS: Final = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 
 
 def add_unknown(router: APIRouter, prefix: str = "") -> None:
-    """Answer what ``router`` does not serve at ``prefix`` and below it. Call it when all its routes are there."""
+    """Answer what ``router`` does not serve at ``prefix`` and below it; without a prefix, below where it is mounted.
+
+    Call it when all its routes are there.
+    """
     served = list(router.routes)
 
     async def refuse(request: Request) -> Response:

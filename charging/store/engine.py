@@ -27,7 +27,8 @@ _TURN_S = 15  # to wait for one's turn to write
 class Database:
     """One engine per process. ``read()`` and ``write()`` are its two kinds of transaction.
 
-    Never await anything but the store inside a transaction. ``driver`` is for ``charging.store.quick``.
+    Never await anything but the store inside a transaction. ``driver`` is for ``charging.store.quick``. Raises
+    ``ValueError`` for the URL of an SQLite store with options.
     """
 
     def __init__(self, url: str) -> None:

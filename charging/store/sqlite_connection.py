@@ -15,14 +15,13 @@ BEGIN_READING: Final = "BEGIN"
 BEGIN_FEW: Final = "BEGIN IMMEDIATE"
 BEGIN_MANY: Final = "BEGIN IMMEDIATE TRANSACTION"  # the same to SQLite; here its statements may take long
 _CHUNK = 64  # rows at a time, of what is read row by row
-_LOCK_S = 5
 
 
 class SqliteConnection(aiosqlite.Connection):
     """What ``aiosqlite.connect(path)`` makes, but for where its calls are run."""
 
     def __init__(self, path: str) -> None:
-        super().__init__(partial(sqlite3.connect, path, timeout=_LOCK_S, check_same_thread=False), _CHUNK)
+        super().__init__(partial(sqlite3.connect, path, check_same_thread=False), _CHUNK)
         self._thread.daemon = True
         self._is_short = False  # the transaction under way: it writes, and only rows that it knows by their keys
         self._handed_over = 0  # counted by the event loop

@@ -69,6 +69,12 @@ _COLUMNS = (
 )
 _READABLE = _c.admission != literal_column("'abandoned'")
 _ONE = select(*_COLUMNS).where(_c.id == bindparam("session_id"), _c.user_id == bindparam("user_id"), _READABLE)
+_RECEIPT = (
+    select(receipts.c.body, receipts.c.payment_status)
+    .where(receipts.c.session_id == bindparam("session_id"))
+    .order_by(receipts.c.version.desc())
+    .limit(literal_column("1"))
+)
 _SEPARATORS = "*-_ "
 
 
@@ -101,6 +107,8 @@ class SessionReader:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._one = QuickRead(database, _ONE)
+        self._newest_receipt = QuickRead(database, _RECEIPT)
+        self._receipt = QuickRead(database, _RECEIPT.where(receipts.c.version == bindparam("version")))
 
     async def status(self, session_id: str, user_id: str) -> StatusRow | None:
         """The row of a status answer; None: there is no such session of this user."""
@@ -114,12 +122,11 @@ class SessionReader:
 
     async def receipt(self, session_id: str, version: int | None = None) -> tuple[dict[str, Any], str] | None:
         """A receipt's body and payment status, the newest where no ``version`` is named; None where there is none."""
-        query = select(receipts.c.body, receipts.c.payment_status).where(receipts.c.session_id == session_id)
-        if version is not None:
-            query = query.where(receipts.c.version == version)
-        async with self._database.read() as connection:
-            row = (await connection.execute(query.order_by(receipts.c.version.desc()).limit(1))).first()
-        return None if row is None else (row.body, row.payment_status)
+        if version is None:
+            row = await self._newest_receipt.one(session_id=session_id)
+        else:
+            row = await self._receipt.one(session_id=session_id, version=version)
+        return None if row is None else (row[0], row[1])
 
     async def newest(self, user_id: str, *, limit: int, skip: int) -> list[StatusRow]:
         """The user's sessions, newest first, without the first ``skip``."""

@@ -42,7 +42,8 @@ test: setup ## all tests but the slow ones
 cover: setup ## the same, with the branches of the rules and of the protocol that it reaches
 	$(PYTEST) -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not soak" --cov --cov-report=term
 
-again: setup ## what failed last time, once more, one after the other
+again: setup ## what failed last time, once more, one after the other; what chaos has found is never forgiven
+	@! grep -qs '"tests/chaos/' .pytest_cache/v/cache/lastfailed
 	$(PYTEST) -m "not soak" --last-failed --last-failed-no-failures none
 
 check: setup ## format, lint, types, architecture

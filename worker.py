@@ -95,7 +95,7 @@ def build_worker(
         ],
         # What a CPO is asked while we are told to end is waited for: a START cut off would be of unknown outcome.
         graceful_shutdown_timeout=timedelta(seconds=settings.cpo_timeout_s + 2),
-        # A worker that was killed is found out sooner; see docs/operations.md.
+        # A worker that was killed is found out sooner: by default its sessions' next tasks wait ten seconds for it.
         sticky_queue_schedule_to_start_timeout=timedelta(seconds=5),
         max_cached_workflows=settings.max_cached_workflows,
         deployment_config=_deployment(settings),

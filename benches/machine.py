@@ -26,9 +26,15 @@ def conditions(directory: Path) -> dict[str, str]:
         "temporal server": _temporal(),
         "load before": " ".join(f"{load:.2f}" for load in os.getloadavg()),
         "fsync of 4 KiB": f"{_fsync_ms(directory):.2f} ms (median of 50)",
-        "commit": _git("rev-parse", "--short", "HEAD") + (" with changes" if _git("status", "--porcelain") else ""),
+        "commit": _commit(),
         **{name: version(name) for name in _PACKAGES},
     }
+
+
+def _commit() -> str:
+    """Of the code that is measured: figures that were written since, and documents, change nothing."""
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!benches/results", ":!docs")
+    return _git("rev-parse", "--short", "HEAD") + (" with changes" if changed else "")
 
 
 def _cpu() -> str:

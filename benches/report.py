@@ -23,7 +23,13 @@ def table(rows: list[Row]) -> str:
 
 
 def save(rows: Mapping[str, Sequence[Row]], conditions: dict[str, str]) -> None:
-    """A JSON file of this run, whose rows stand under the name of their bench; the document follows."""
+    """A JSON file of this run, whose rows stand under the name of their bench; the document follows.
+
+    Raises ``ValueError`` where two rows of a bench have one name: only one of them would be in the document.
+    """
+    for bench, its_rows in rows.items():
+        if len({row.what for row in its_rows}) < len(its_rows):
+            raise ValueError(f"two rows of {bench} have one name")
     RESULTS.mkdir(exist_ok=True)
     measured = [
         {"bench": bench, **asdict(row), "ratio": row.ratio, "is_met": row.is_met}
@@ -53,7 +59,7 @@ def _of_bench(bench: str, newest: Mapping[tuple[str, str], tuple[dict[str, Any],
     lines = [f"### `python -m benches {bench}`", "", _line(head), _line(["---"] * len(head))]
     for conditions, row in own:
         date, load = conditions["at"][:10], conditions["load before"].split()[0]
-        lines.append(_line([*_cells(row)[:-1], f"{date}, load {load}, {conditions['commit'].split()[0]}"]))
+        lines.append(_line([*_cells(row)[:-1], f"{date}, load {load}, {conditions['commit']}"]))
     noted = {row.what: "; ".join(f"{name} {value}" for name, value in row.notes.items()) for _, row in own}
     notes = [f"{what}: {note}" for what, note in noted.items() if note]
     return "\n".join([*lines, *(["", *(f"- {note}" for note in notes)] if notes else [])])

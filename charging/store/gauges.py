@@ -9,7 +9,7 @@ from sqlalchemy import Executable, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.store.engine import Database
-from charging.store.tables import cdrs, events, inbox, job_reports, sessions, webhook_deliveries
+from charging.store.tables import cdrs, events, inbox, job_reports, sessions, webhook_deliveries, webhooks
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Gauges:
     """``open_sessions`` by (network, status, phase), ``disputes`` that a person has to decide, and what waits:
 
     ``inbox``: messages of CPOs for workflows; ``settlement``: CDRs; ``events``: those without a place in the stream;
-    ``webhooks``: deliveries that are due; ``job_reports``: what Robot Jobs has not heard of.
+    ``webhooks``: deliveries, but to no webhook that wants no more; ``job_reports``: what Robot Jobs has not heard of.
     """
 
     open_sessions: Mapping[tuple[str, str, str], int]
@@ -50,7 +50,10 @@ _QUEUES: Final[dict[str, tuple[Executable, Executable | None]]] = {
     "settlement": (select(func.count(), func.min(cdrs.c.received_at)).where(text("cdrs.state = 'received'")), None),
     "events": (select(func.count(), func.min(events.c.at)).where(events.c.position.is_(None)), None),
     "webhooks": (
-        select(func.count(), func.min(webhook_deliveries.c.due_at)).where(webhook_deliveries.c.state == "waiting"),
+        select(func.count(), func.min(webhook_deliveries.c.due_at)).where(
+            webhook_deliveries.c.state == "waiting",
+            webhook_deliveries.c.webhook_id.in_(select(webhooks.c.id).where(webhooks.c.disabled_at.is_(None))),
+        ),
         select(func.count()).where(webhook_deliveries.c.state == "failed"),
     ),
     "job_reports": (

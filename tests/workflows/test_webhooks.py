@@ -217,6 +217,23 @@ async def test_a_delivery_is_made_again_on_demand_and_410_ends_a_webhook_and_nob
         assert (await stack.api.get(f"/v1/webhooks/{webhook_id}")).status_code == 404
 
 
+async def test_what_waits_for_a_webhook_that_wants_no_more_is_not_late(stack: Stack, session_id: str) -> None:
+    async def wait(count: int) -> bool:
+        return f"charging_webhooks_waiting {count}.0" in (await stack.api.get("/metrics")).text.splitlines()
+
+    async with receiving() as receiver:
+        webhook_id = await added(stack, receiver, "session.note")
+        receiver.answers = [Response(status_code=500), Response(status_code=410)]
+        await happen(stack, session_id)
+        await eventually(lambda: receiver.requests)
+        await happen(stack, session_id)
+        await eventually(lambda: wait(2))
+        await hurry(stack, webhook_id)
+        await eventually(lambda: deliveries(stack, webhook_id, state="failed"))
+        assert len(await deliveries(stack, webhook_id, state="waiting")) == 1
+        assert await wait(0)
+
+
 async def test_while_nobody_works_nothing_is_lost_and_a_new_worker_goes_on(stack: Stack, session_id: str) -> None:
     async with receiving() as receiver:
         webhook_id = await added(stack, receiver, "session.note")

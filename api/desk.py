@@ -7,6 +7,7 @@ from fastapi import Request
 from api.reserving import Reserver
 from api.services import Services
 from api.starting import Starter
+from api.waits import Waits
 from charging.event_relay import EventRelay
 from charging.feed import Feed
 from charging.live_costs import LiveCosts
@@ -43,6 +44,7 @@ class Desk:
     relay: EventRelay
     costs: LiveCosts
     quoter: Quoter
+    waits: Waits
 
     async def close(self) -> None:
         """End what it has begun; before the services are closed."""
@@ -75,6 +77,7 @@ def build_desk(services: Services) -> Desk:
         ),
         costs=LiveCosts(database),
         quoter=Quoter(CurveStore(database)),
+        waits=Waits(),
     )
 
 

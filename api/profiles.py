@@ -1,6 +1,5 @@
 """Setting and clearing a charging profile: ask the workflow, wait on the request's row for the CPO's result."""
 
-import asyncio
 import time
 from datetime import datetime
 from typing import Any
@@ -72,7 +71,8 @@ async def _ask(desk: Desk, row: StatusRow, user: User, wish: ProfileWish | None)
         raise
     # A pending session keeps the wish and sends it once it is active: that may take minutes.
     patience = desk.services.settings.profile_wait_s if row.status == Status.ACTIVE else 0
-    return await _result(desk, request_id, patience)
+    with desk.waits.one_of(user.sub):
+        return await _result(desk, request_id, user, patience)
 
 
 def _message(request_id: str, wish: ProfileWish | None) -> tuple[names.Signal, BaseModel]:
@@ -81,7 +81,7 @@ def _message(request_id: str, wish: ProfileWish | None) -> tuple[names.Signal, B
     return names.Signal.CHANGE_PROFILE, ProfileRequest(message_id=request_id, wish=wish)
 
 
-async def _result(desk: Desk, request_id: str, patience: float) -> bool:
+async def _result(desk: Desk, request_id: str, user: User, patience: float) -> bool:
     """True once accepted, False when ``patience`` s are over and it is still open; else ``Problem`` 409."""
     deadline = time.monotonic() + patience
     while True:
@@ -96,7 +96,7 @@ async def _result(desk: Desk, request_id: str, patience: float) -> bool:
             raise _over()
         if time.monotonic() >= deadline:
             return False
-        await asyncio.sleep(POLL_S)
+        await desk.waits.pause(user.sub, POLL_S, deadline)
 
 
 def _require_live(row: StatusRow) -> None:

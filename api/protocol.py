@@ -35,9 +35,13 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(b"431 Request Header Fields Too Large")
             return
         super().data_received(data)
-        if self._is_in_head:
+        if self._is_in_head or self._is_idle():
             self._head_bytes += len(data)
             self._wait_for_head()
+
+    def _is_idle(self) -> bool:
+        # uvicorn ends its own waiting at whatever comes, also at line breaks that begin no request.
+        return self.timeout_keep_alive_task is None and (self.cycle is None or self.cycle.response_complete)
 
     def on_message_begin(self) -> None:
         """A head begins."""

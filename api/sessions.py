@@ -1,6 +1,5 @@
 """``/v1/sessions``: what robots call. Endpoints only translate; the path of a session is in docs/architecture.md."""
 
-import asyncio
 import json
 import time
 import uuid
@@ -217,11 +216,12 @@ async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> 
     after = _whole_number(request, "after", 2**62)
     seen = row.revision if after is None else after
     deadline = time.monotonic() + wait
-    while row.revision <= seen and time.monotonic() < deadline:
-        if await request.is_disconnected():
-            break
-        await asyncio.sleep(POLL_S)
-        row = await own_session(desk, row.id, user)
+    with desk.waits.one_of(user.sub):
+        while row.revision <= seen and time.monotonic() < deadline:
+            if await request.is_disconnected():
+                break
+            await desk.waits.pause(user.sub, POLL_S, deadline)
+            row = await own_session(desk, row.id, user)
     return row
 
 

@@ -91,6 +91,16 @@ async def test_a_head_that_does_not_end_is_not_waited_for() -> None:
             assert (await answer(reader)).startswith("http/1.1 408")
 
 
+async def test_line_breaks_between_requests_do_not_keep_a_connection() -> None:
+    async with connected(http=Impatient) as (reader, writer):
+        writer.write(b"GET /healthz HTTP/1.1\r\nhost: api\r\n\r\n")
+        await answer(reader)
+        await asyncio.wait_for(reader.readexactly(len(b'{"status":"ok"}')), 10)
+        writer.write(b"\r\n")
+        assert (await answer(reader)).startswith("http/1.1 408")
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+
+
 async def test_a_body_that_drips_is_408() -> None:
     head = f"POST /v1/sessions/stop HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {user_token()}\r\n"
     async with connected(Edge(create_app(Settings()), body_s=0.2)) as (reader, writer):

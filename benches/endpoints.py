@@ -5,6 +5,7 @@ import itertools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 
 from benches.canonical import batches
@@ -26,7 +27,9 @@ _LIMITS = {
     "GET /status": 10,
     "GET /sessions": 25,
     "GET /history": 25,
+    "GET /evses/{evse_id}": 40,
     "POST /quotes": 40,
+    "POST /plans": 60,
     "POST /charging-profile": 250,
     "CPO's PUT of a Session": 25,
     "CPO's PATCH of a Session": 25,
@@ -85,7 +88,9 @@ async def _all(stack: Stack) -> dict[str, Times]:
         "GET /status": Charge.status_request,
         "GET /sessions": lambda charge: _get(charge, "/v1/sessions"),
         "GET /history": lambda charge: _get(charge, "/v1/history"),
+        "GET /evses/{evse_id}": lambda charge: _get(charge, f"/v1/evses/{_evse_id(charge)}"),
         "POST /quotes": _quote,
+        "POST /plans": _plan,
         "CPO's PUT of a Session": lambda charge: charge.push_request("PUT", _KWH),
         "CPO's PATCH of a Session": lambda charge: charge.push_request("PATCH", _KWH),
     }
@@ -169,5 +174,15 @@ def _get(charge: Charge, path: str) -> bytes:
 
 
 def _quote(charge: Charge) -> bytes:
-    body = {"evse_id": f"FI-VRT-E{charge.number:05}", "connector_type": "CCS", "energy_kwh": 30.0}
+    body = {"evse_id": _evse_id(charge), "connector_type": "CCS", "energy_kwh": 30.0}
     return request("POST", "/v1/quotes", authorization=bearer(charge.number), body=body)
+
+
+def _plan(charge: Charge) -> bytes:
+    departure = f"{datetime.now(UTC) + timedelta(hours=8):%Y-%m-%dT%H:%M:%SZ}"
+    body = {"evse_id": _evse_id(charge), "connector_type": "CCS", "energy_kwh": 30.0, "departure_time": departure}
+    return request("POST", "/v1/plans", authorization=bearer(charge.number), body=body)
+
+
+def _evse_id(charge: Charge) -> str:
+    return f"FI-VRT-E{charge.number:05}"

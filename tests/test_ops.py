@@ -58,7 +58,7 @@ def test_each_search_attribute_in_the_runbook_is_set_by_the_engine_to_such_value
     temporals = {"ExecutionStatus", "TemporalReportedProblems", "WorkflowId", "WorkflowType"}
     used = [(name, re.findall(r'"([^"]*)"', values)) for query in QUERIES for name, values in compared(query)]
     assert {name for name, _ in used} <= ours | temporals
-    allowed = {"ChargingStatus": list(Status), "WorkflowType": list(Workflow)}
+    allowed: dict[str, list[str]] = {"ChargingStatus": list(Status), "WorkflowType": list(Workflow)}
     for name, values in used:
         assert set(values) <= set(allowed.get(name, values))
 

@@ -42,6 +42,14 @@ def test_each_metric_that_an_alert_or_a_panel_asks_for_is_one_of_ours() -> None:
             assert re.sub(r"_(total|bucket|count|sum)$", "", name) in known, expression
 
 
+def test_prometheus_is_told_of_the_rules_and_of_each_job_that_they_name() -> None:
+    config = yaml.safe_load((ROOT / "ops/prometheus.yml").read_text())
+    assert all((ROOT / "ops" / name).is_file() for name in config["rule_files"])
+    named = {job for expression in EXPRESSIONS for job in re.findall(r'\bjob="([^"]+)"', expression)}
+    assert named
+    assert named <= {job["job_name"] for job in config["scrape_configs"]}
+
+
 def test_each_alert_has_a_section_in_the_runbook_and_says_how_bad_it_is() -> None:
     assert {rule["alert"] for rule in ALERTS} == set(SECTIONS) - {"Where to look"}
     assert {rule["labels"]["severity"] for rule in ALERTS} == {"page", "ticket"}

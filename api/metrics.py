@@ -1,6 +1,8 @@
 """``/metrics``, for Prometheus: the requests of this process, and what the store says of all."""
 
+import asyncio
 import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -8,15 +10,18 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.health import is_writable
 from api.services import Services
+from api.workflow_calls import is_reachable
 from charging.errors import StoreUnavailable
-from charging.store.gauges import read_gauges
-from charging.store.peer_health import HealthStore
+from charging.store.gauges import Gauges, read_gauges
+from charging.store.peer_health import HealthRecord, HealthStore
 
 router = APIRouter()
 
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+_PATIENCE_S: Final = 5  # Prometheus gives up after ten seconds, and then knows nothing at all
 _QUEUES: Final = {
     "inbox": "messages of CPOs that no workflow has taken",
     "settlement": "CDRs that are not settled",
@@ -91,34 +96,48 @@ async def metrics(request: Request) -> Response:
     """For Prometheus. Holds no ids and no users."""
     services: Services = request.app.state.services
     own = (request.app.state.metrics.registry, services.peers.health.metrics.registry)
-    parts = (*own, await _breakers(services), await _stored(services))
+    parts = (*own, *await asyncio.gather(_up(services), _stored(services)))
     return Response(b"".join(generate_latest(registry) for registry in parts), media_type=CONTENT_TYPE_LATEST)
 
 
-async def _breakers(services: Services) -> CollectorRegistry:
-    """What all processes have written down about their calls to CPOs; nothing while the store is away."""
-    registry, labels = CollectorRegistry(), ("connection", "process")
-    is_open = Gauge("charging_cpo_breaker_open", "1 where calls to a CPO are held back.", labels, registry=registry)
-    failures = Gauge("charging_cpo_failures", "Calls to a CPO that failed in a row.", labels, registry=registry)
-    try:
-        names = {connection.id: connection.name for connection in await services.connections.list()}
-        records = await HealthStore(services.database).all()
-    except StoreUnavailable:
-        return registry
-    for record in records:
-        own = (names[record.connection_id], record.process)
-        is_open.labels(*own).set(record.state != "closed")
-        failures.labels(*own).set(record.failures)
+async def _up(services: Services) -> CollectorRegistry:
+    """What ``/readyz`` says, told also while the rest is not."""
+    registry = CollectorRegistry()
+    store, temporal = await asyncio.gather(is_writable(services.database), is_reachable(services.temporal))
+    Gauge("charging_store_up", "1 where this process can write to the store.", registry=registry).set(store)
+    Gauge("charging_temporal_up", "1 where Temporal answers this process.", registry=registry).set(temporal)
     return registry
 
 
 async def _stored(services: Services) -> CollectorRegistry:
-    """What there is to do, the same at every process; nothing while the store is away."""
+    """What the store says of all processes; nothing while it is away."""
     registry = CollectorRegistry()
     try:
-        stored = await read_gauges(services.database, datetime.now(UTC))
-    except StoreUnavailable:
+        async with asyncio.timeout(_PATIENCE_S):
+            records = await HealthStore(services.database).all()
+            # Later than the records, so that each of them has its name.
+            names = {connection.id: connection.name for connection in await services.connections.list()}
+            stored = await read_gauges(services.database, datetime.now(UTC))
+    except (StoreUnavailable, TimeoutError):
         return registry
+    _show_breakers(registry, names, records)
+    _show_gauges(registry, stored)
+    return registry
+
+
+def _show_breakers(registry: CollectorRegistry, names: Mapping[str, str], records: Iterable[HealthRecord]) -> None:
+    """What all processes have written down about their calls to CPOs, whose ``names`` are by connection id."""
+    labels = ("connection", "process")
+    is_open = Gauge("charging_cpo_breaker_open", "1 where calls to a CPO are held back.", labels, registry=registry)
+    failures = Gauge("charging_cpo_failures", "Calls to a CPO that failed in a row.", labels, registry=registry)
+    for record in records:
+        own = (names[record.connection_id], record.process)
+        is_open.labels(*own).set(record.state != "closed")
+        failures.labels(*own).set(record.failures)
+
+
+def _show_gauges(registry: CollectorRegistry, stored: Gauges) -> None:
+    """What there is to do, the same at every process."""
     labels = ("network", "status", "phase")
     sessions = Gauge("charging_sessions_open", "Sessions that have not ended.", labels, registry=registry)
     for place, count in stored.open_sessions.items():
@@ -129,4 +148,3 @@ async def _stored(services: Services) -> CollectorRegistry:
         Gauge(f"charging_{name}_waiting", f"How many: {what}.", registry=registry).set(queue.waiting)
         Gauge(f"charging_{name}_oldest_seconds", f"The oldest: {what}.", registry=registry).set(queue.oldest_s)
         Gauge(f"charging_{name}_lost", f"Given up: {what}.", registry=registry).set(queue.lost)
-    return registry

@@ -57,7 +57,8 @@ class Connection(asyncio.Protocol):
         answer = Answer(int(head[9:12]), self._received[end + 4 : whole])
         self._received = self._received[whole:]
         waiting, self._waiting = self._waiting, None
-        waiting.set_result(answer)
+        if not waiting.done():  # whoever asked has left
+            waiting.set_result(answer)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Whoever waits learns it."""

@@ -23,7 +23,7 @@ OURS = {name: service for name, service in SERVICES.items() if "build" in servic
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CLI_VARIABLES = {"CHARGING_API", "CHARGING_TOKEN", "CHARGING_ADMIN_KEY", "CHARGING_CPO_TOKEN", "CHARGING_DATA"}
 ONE_OFF = {"migrate", "search-attributes", "connect-sandbox"}
-NO_PORT = {"worker"}
+AS_HEALTHY_AS_ITS_PROCESS = {"worker"}
 
 
 def known_variables() -> set[str]:
@@ -58,6 +58,24 @@ def test_each_variable_given_to_our_processes_is_one_that_they_read(service: str
     assert given <= known_variables()
 
 
+@pytest.mark.parametrize(("service", "no_business_of_it"), [("api", {"CHARGING_METRICS_ADDRESS"}), ("worker", set())])
+def test_each_setting_can_be_given_and_left_out(service: str, no_business_of_it: set[str]) -> None:
+    """Compose leaves a variable without a value out where it is not set; ``${NAME:-}`` would make it an empty one."""
+    environment = OURS[service]["environment"]
+    settings = {f"CHARGING_{field.upper()}" for field in Settings.model_fields}
+    assert settings - set(environment) - {secret.upper() for secret in OURS[service]["secrets"]} == no_business_of_it
+    assert {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_HEADERS"} <= set(environment)
+    assert not [name for name, value in environment.items() if str(value).endswith(":-}")]
+
+
+def test_prometheus_asks_each_process_where_it_shows_its_metrics() -> None:
+    jobs = yaml.safe_load((ROOT / "ops/prometheus.yml").read_text())["scrape_configs"]
+    (api,), (worker,) = (job["dns_sd_configs"] for job in jobs)
+    assert api == {"names": ["api"], "type": "A", "port": int(OURS["api"]["command"][-1])}
+    port = int(OURS["worker"]["environment"]["CHARGING_METRICS_ADDRESS"].removeprefix("0.0.0.0:"))
+    assert worker == {"names": ["worker"], "type": "A", "port": port}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_no_secret_stands_in_the_file_and_a_missing_one_stops_the_start(service: str) -> None:
     for name, value in (SERVICES[service].get("environment") or {}).items():
@@ -90,7 +108,7 @@ def test_a_process_of_ours_may_change_nothing_and_win_no_right(service: str) -> 
     assert all(port.startswith("127.0.0.1:") for port in ours.get("ports", []))
 
 
-@pytest.mark.parametrize("service", sorted(set(SERVICES) - ONE_OFF - NO_PORT - {"temporal-ui"}))
+@pytest.mark.parametrize("service", sorted(set(SERVICES) - ONE_OFF - AS_HEALTHY_AS_ITS_PROCESS - {"temporal-ui"}))
 def test_each_server_has_a_health_check(service: str) -> None:
     assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
 

@@ -75,6 +75,29 @@ async def test_readiness_says_that_temporal_is_away_and_liveness_does_not_care(c
     ready = await cut_off.http.get("/readyz")
     assert (ready.status_code, ready.json()) == (503, {"status": "not_ready", "store": True, "temporal": False})
     assert (await cut_off.http.get("/healthz")).status_code == 200
+    shown = (await cut_off.http.get("/metrics")).text.splitlines()
+    assert {"charging_store_up 1.0", "charging_temporal_up 0.0", "charging_disputes_open 0.0"} <= set(shown)
+
+
+async def test_a_store_that_hangs_is_away_to_prometheus_before_it_gives_the_scrape_up() -> None:
+    released = asyncio.Event()
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await released.wait()
+        writer.close()
+
+    async with await asyncio.start_server(hang, "127.0.0.1", 0) as silent:
+        url = f"postgresql+psycopg://x@127.0.0.1:{silent.sockets[0].getsockname()[1]}/x"
+        async with (
+            serve(create_app(Settings(database_url=url))) as base,
+            httpx.AsyncClient(base_url=base, timeout=10) as http,  # Prometheus's own
+        ):
+            await http.get("/healthz")
+            shown = (await http.get("/metrics")).text
+            released.set()
+    assert "charging_store_up 0.0" in shown.splitlines()
+    assert "charging_http_requests_total{" in shown
+    assert "charging_disputes_open" not in shown
 
 
 @pytest.mark.parametrize("url", ["sqlite+aiosqlite:////no/such/directory/x.db", "postgresql+psycopg://x@127.0.0.1:1/x"])
@@ -91,6 +114,7 @@ async def test_without_a_store_everything_is_503_and_liveness_does_not_care(url:
         ]
         assert (await http.get("/healthz")).status_code == 200
         assert (await http.get("/readyz")).json()["store"] is False
+        assert "charging_store_up 0.0" in (await http.get("/metrics")).text.splitlines()
     for answer in answers:
         assert (answer.status_code, answer.json()["code"]) == (503, "service_unavailable")
         assert "Retry-After" in answer.headers

@@ -29,6 +29,8 @@ async def test_liveness_touches_nothing_and_wants_no_token() -> None:
 async def test_readiness_asks_the_store_and_temporal(api: RunningApi) -> None:
     answer = await api.http.get("/readyz")
     assert (answer.status_code, answer.json()) == (200, {"status": "ready", "store": True, "temporal": True})
+    shown = (await api.http.get("/metrics")).text.splitlines()
+    assert {"charging_store_up 1.0", "charging_temporal_up 1.0"} <= set(shown)
 
 
 async def test_metrics_count_requests_by_route_and_hold_no_ids(lite: RunningApi) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from benches.bare import whole_bare
 from benches.bare_workflow import Amount
@@ -24,14 +24,15 @@ async def measure(databases: Databases) -> list[Row]:
         same = await canonical_amount(stack)
         await per_second(sessions(stack, AT_ONCE))
         await per_second(_bares(stack, same, AT_ONCE))
-        cpu = cpu_seconds(stack)
         ours, reference = [], []
         for _ in range(ROUNDS):
             before = cpu_seconds(stack)
             ours.append(await per_second(sessions(stack, SESSIONS)))
-            cpu = {name: (after - before[name]) / SESSIONS * 1000 for name, after in cpu_seconds(stack).items()}
+            between = cpu_seconds(stack)
             reference.append(await per_second(_bares(stack, same, SESSIONS)))
-    notes = {f"cpu ms per session, {name}": round(ms, 1) for name, ms in cpu.items()}
+            after = cpu_seconds(stack)
+    notes = _used("session", before, between, ("API", "worker", "Temporal"))
+    notes |= _used("bare workflow", between, after, ("bare worker", "Temporal"))
     words = f"bare workflow of {same.activities} activities, {same.local_activities} local ones, {same.signals} signals"
     return [
         Row(
@@ -44,6 +45,10 @@ async def measure(databases: Databases) -> list[Row]:
             notes,
         )
     ]
+
+
+def _used(by: str, before: Mapping[str, float], after: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    return {f"cpu ms per {by}, {name}": round((after[name] - before[name]) / SESSIONS * 1000, 1) for name in names}
 
 
 def sessions(stack: Stack, count: int) -> list[Callable[[], Awaitable[None]]]:
@@ -74,5 +79,6 @@ async def per_second(tasks: Iterable[Callable[[], Awaitable[None]]]) -> float:
 
 def cpu_seconds(stack: Stack) -> dict[str, float]:
     """What each process of ``stack`` has used so far."""
-    programs = {"API": stack.api_process, "worker": stack.worker, "Temporal": temporal_process()}
+    ours = {"API": stack.api_process, "worker": stack.worker}
+    programs = {**ours, "bare worker": stack.bare_worker, "Temporal": temporal_process()}
     return {name: process.cpu_s for name, process in programs.items()}

@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON objects for machines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = Field("INFO", description="From which on our own code logs.")
     metrics_address: str | None = Field(
         None,
         pattern=r"^\S+:\d+$",

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from charging import tracing
 from charging.errors import UnusableMessage
 from charging.group_commit import GroupCommit
+from charging.log_lines import about_session
 from charging.ocpi import wire
 from charging.ocpi.models import ActiveChargingProfile, Cdr, DisplayText
 from charging.ocpi.versions import dialect
@@ -103,6 +104,8 @@ class Receiver:
             command = await sent_command(store, connection.id, kind, command_id)
         if command is None:
             return False
+        if command.session_id is not None:
+            about_session(command.session_id)
         if not isinstance(body.get("result"), str):
             raise UnusableMessage("missing: result")
         async with self._database.write() as store:
@@ -145,6 +148,7 @@ class Receiver:
             planned = await session_of_profile(store, connection.id, ocpi_session_id)
             if planned is None:
                 return False
+            about_session(planned.session_id)
             await add_event(store, planned.session_id, "active_profile", body, now)
             if _changes_plan(planned, body, now):
                 payload = {"command": "ACTIVE_PROFILE", "result": "ACCEPTED", **_active_limit(body, now)}

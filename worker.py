@@ -137,7 +137,7 @@ def _activities(partner: object) -> list[Callable[..., Any]]:
 async def main() -> None:
     """Run until SIGTERM or SIGINT."""
     settings = get_settings()
-    logs.configure(log_format=settings.log_format)
+    logs.configure(log_format=settings.log_format, our_level=settings.log_level)
     temporal.use_our_logs()
     tracing.start("charging-worker")
     for warning in settings.warnings():

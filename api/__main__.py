@@ -17,7 +17,8 @@ def main() -> None:
     parser.add_argument("--no-access-log", dest="access_log", action="store_false", help="do not log each request")
     parser.add_argument("--grace", type=int, default=5, help="s that requests under way have when it is to stop")
     arguments = parser.parse_args()
-    logs.configure(log_format=get_settings().log_format)
+    settings = get_settings()
+    logs.configure(log_format=settings.log_format, our_level=settings.log_level)
     temporal.use_our_logs()
     uvicorn.run(
         "api.app:create_app",

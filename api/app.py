@@ -70,10 +70,11 @@ async def _use_quota(app: FastAPI, name: str, ends_at: datetime, amount: int) ->
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
-    logs.configure(log_format=app.state.settings.log_format)
-    for warning in app.state.settings.warnings():
+    settings: Settings = app.state.settings
+    logs.configure(log_format=settings.log_format, our_level=settings.log_level)
+    for warning in settings.warnings():
         log.warning(warning)
-    services = await build_services(app.state.settings)
+    services = await build_services(settings)
     desk = build_desk(services)
     app.state.services, app.state.desk = services, desk
     tasks = [asyncio.create_task(_for_ever(run)) for run in [*_background(services), desk.relay.run]]

@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
+from charging import tracing
 from charging.errors import StoreUnavailable
 from charging.group_commit import GroupCommit
 from charging.log_lines import about_session
@@ -106,7 +107,8 @@ class Inbox:
             told = any(m.kind is Kind.SESSION for m in mail.messages[:at])
             try:
                 if not (told and message.kind is Kind.SESSION):
-                    await self._tell(mail, message)
+                    with tracing.within(_trace_of(message, mail)):
+                        await self._tell(mail, message)
             except Exception as error:
                 if not await self._is_dead(message, error):
                     await self._finished.submit(delivered)
@@ -195,6 +197,13 @@ class Pace:
         ago = now - timedelta(seconds=1)
         self._sent = {session_id: sent for session_id, sent in self._sent.items() if sent[-1] > ago}
         return [session_id for session_id, sent in self._sent.items() if len(sent) == self._limit and sent[0] > ago]
+
+
+def _trace_of(message: Message, mail: Mail) -> str | None:
+    """Of what came with the message. Of snapshots that become one: the first that was traced."""
+    alike = [other for other in mail.messages if other.kind is Kind.SESSION]
+    traces = (each.traceparent for each in (alike if message.kind is Kind.SESSION else [message]))
+    return next((trace for trace in traces if trace), None)
 
 
 def _is_gone(error: RPCError) -> bool:

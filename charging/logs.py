@@ -13,6 +13,7 @@ from typing import Final
 
 from charging.log_lines import LogFormat, line_formatter
 
+_OUR_LOGGERS: Final = ("api", "workflows", "activities", "charging")
 _SERVER_LOGGERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error")
 
 _HIDDEN_NAME = (
@@ -49,8 +50,12 @@ class RedactingFormatter(logging.Formatter):
         return redact(self.inner.format(record))
 
 
-def configure(level: int | str = logging.INFO, log_format: LogFormat = "text") -> None:
+def configure(
+    level: int | str = logging.INFO, log_format: LogFormat = "text", *, our_level: int | str = logging.NOTSET
+) -> None:
     """Set up this process's logging: lines of ``log_format`` on stderr.
+
+    ``our_level`` is that of our own code, where it is not to be ``level``: at DEBUG libraries say what they are given.
 
     Where the root has a handler already, it stays as it is. Handlers that a
     web server has made for itself black out from now on, whatever they write.
@@ -61,6 +66,8 @@ def configure(level: int | str = logging.INFO, log_format: LogFormat = "text") -
         ours.setFormatter(RedactingFormatter(line_formatter(log_format)))
         root.addHandler(ours)
         root.setLevel(level)
+        for name in _OUR_LOGGERS:
+            logging.getLogger(name).setLevel(our_level)
         sys.excepthook = _log_uncaught
         # It says every request's URL at INFO; what went wrong with a partner is said by whoever asked.
         logging.getLogger("httpx").setLevel(logging.WARNING)

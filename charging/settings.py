@@ -109,6 +109,7 @@ class Settings(BaseSettings):
     cpo_timeout_s: float = Field(20, description="Total time for one call to a CPO, slow bodies included.")
 
     log_format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON objects for machines.")
+    log_level: Literal["DEBUG", "INFO", "WARNING"] = Field("INFO", description="From which on our own code logs.")
     metrics_address: str | None = Field(
         None,
         pattern=r"^\S+:\d+$",
@@ -179,6 +180,9 @@ class Settings(BaseSettings):
             raise ValueError("production needs a CHARGING_JWKS_URL that begins with https://")
         if self.jwks_url is None or any(a.startswith("HS") for a in self.jwt_algorithms):
             raise ValueError("production needs CHARGING_JWKS_URL and asymmetric CHARGING_JWT_ALGORITHMS")
+        if not self.jwt_audience:
+            # The same keys sign ID tokens (OpenID Connect Core 1.0 §2) and access tokens of other services.
+            raise ValueError("production needs a CHARGING_JWT_AUDIENCE that access tokens to this API carry")
         if self.max_power_factor != 1:
             raise ValueError("production takes no CHARGING_MAX_POWER_FACTOR but 1")
         return self
@@ -191,9 +195,7 @@ class Settings(BaseSettings):
             "CHARGING_ALLOW_PRIVATE_PEERS: CPOs and webhooks may name addresses inside this network": (
                 self.allow_private_peers
             ),
-            "CHARGING_JWT_ISSUER and CHARGING_JWT_AUDIENCE: a token that was made for somebody else is taken": (
-                self.jwt_issuer is None or self.jwt_audience is None
-            ),
+            "CHARGING_JWT_ISSUER: a token of whoever else signs with keys of that JWKS is taken": not self.jwt_issuer,
             "CHARGING_PAYMENTS=wallet: nobody pays with real money": self.payments == "wallet",
             "CHARGING_DATABASE_URL: SQLite serves one machine only": self.database_url.startswith("sqlite"),
         }

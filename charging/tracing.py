@@ -4,7 +4,8 @@ On where the extra ``telemetry`` is installed and OpenTelemetry's own ``OTEL_EXP
 ``…_TRACES_ENDPOINT``) says where traces go; otherwise nothing here costs or does anything. FastAPI makes the spans of
 requests, Temporal's SDK those of workflows and activities, we those of calls to CPOs. They hold ids; never a query, a
 body or a token. A trace is not sent on to CPOs, but its id is: as the ``X-Correlation-ID`` (OCPI 2.2.1 §4 "Unique
-message IDs") of every call that we make in it.
+message IDs") of every call that we make in it. What one process stores for another to go on with keeps the trace with
+it (``traceparent``, ``within``).
 """
 
 import os
@@ -15,13 +16,15 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final
 
 from opentelemetry import trace
-from opentelemetry.context import Context
+from opentelemetry.context import Context, attach, detach
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 if TYPE_CHECKING:  # programs that have nothing to do with Temporal start without it
     from temporalio.client import Interceptor
 
 _ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 IS_ON: Final = any(map(os.environ.get, _ENDPOINTS)) and find_spec("opentelemetry.sdk") is not None
+_W3C: Final = TraceContextTextMapPropagator()
 
 
 def start(service: str) -> None:
@@ -52,6 +55,27 @@ def interceptors() -> "list[Interceptor]":
     from temporalio.contrib.opentelemetry import TracingInterceptor  # needs the extra
 
     return [TracingInterceptor()]
+
+
+def traceparent() -> str | None:
+    """Where in its trace this task is, as W3C Trace Context's ``traceparent`` (§3.2): 55 characters. None outside."""
+    carrier: dict[str, str] = {}
+    if IS_ON:
+        _W3C.inject(carrier)
+    return carrier.get("traceparent")
+
+
+@contextmanager
+def within(parent: str | None) -> Iterator[None]:
+    """What is done in here goes on where ``traceparent`` gave ``parent``; None: where this task is anyway."""
+    if not IS_ON or parent is None:
+        yield
+        return
+    token = attach(_W3C.extract({"traceparent": parent}))
+    try:
+        yield
+    finally:
+        detach(token)
 
 
 @contextmanager

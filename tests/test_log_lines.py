@@ -6,9 +6,10 @@ import sys
 from contextvars import copy_context
 from dataclasses import replace
 
+import pytest
 from temporalio.testing import ActivityEnvironment
 
-from charging.log_lines import LogFormat, about_session, ask_also, line_formatter
+from charging.log_lines import LogFormat, about_session, ask_also, fields, harmless, in_call, line_formatter
 from charging.temporal import session_of_task
 
 
@@ -52,3 +53,24 @@ def test_what_an_activity_logs_names_the_session_of_its_workflow() -> None:
         environment.info = replace(environment.info, workflow_id=workflow_id)
         written = environment.run(lambda: line("json"))
         assert json.loads(written).get("session_id") == session_id
+
+
+def test_what_is_said_of_a_call_stands_in_its_line_with_the_ids_of_the_call() -> None:
+    record = logging.LogRecord("charging.ocpi", logging.INFO, "", 0, "called", (), None)
+    record.__dict__ |= fields(module="cdrs", http_status=200, failure=None, word="two words")
+    with in_call("c-1", "r 1"):
+        told, written = json.loads(line_formatter("json").format(record)), line_formatter("text").format(record)
+        assert (told["module"], told["http_status"], told["correlation_id"]) == ("cdrs", 200, "c-1")
+        assert {"failure", "word", "request_id"}.isdisjoint(told)
+        assert written.endswith("called module=cdrs http_status=200 [correlation c-1]")
+    assert "correlation_id" not in json.loads(line_formatter("json").format(record))
+
+
+@pytest.mark.parametrize("text", ["7f3c", "A-1", "0b8a7c6e-1f2d-4e3c-9a5b-6c7d8e9f0a1b", "a" * 64])
+def test_an_id_of_the_usual_forms_is_harmless(text: str) -> None:
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize("text", [None, "", "a" * 65, "a b", "a\n", "a\nb", "a=b", "a@b", "é", "\u0661", "a_b"])
+def test_what_could_be_read_as_something_else_is_not(text: str | None) -> None:
+    assert harmless(text) is None

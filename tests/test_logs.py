@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -105,6 +106,19 @@ def test_the_one_formatter_blacks_out_values_and_tracebacks_whatever_writes_the_
     assert "Traceback" in written
     assert "a call with [token] for [e-mail] failed" in written
     assert OCPI_TOKEN not in written
+
+
+def test_a_level_of_our_own_code_leaves_libraries_at_theirs() -> None:
+    """At DEBUG a driver of the store says whole statements with their values."""
+    code = """
+import logging
+from charging import logs
+logs.configure(our_level="DEBUG")
+logging.getLogger("charging.ocpi").debug("ours")
+logging.getLogger("aiosqlite").debug("theirs")
+"""
+    written = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True).stderr
+    assert ("ours" in written, "theirs" in written) == (True, False)
 
 
 @pytest.mark.timeout(240)

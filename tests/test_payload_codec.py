@@ -85,6 +85,7 @@ def test_where_nobody_says_otherwise_production_encrypts(environment: str, encry
         "public_url": "https://charging.example",
         "jwks_url": "https://idp.example/keys",
         "jwt_algorithms": ["RS256"],
+        "jwt_audience": "https://charging.example",
     }
     settings = Settings.model_validate({"environment": environment, **secrets})
     assert settings.encrypts_payloads is encrypts

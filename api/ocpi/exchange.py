@@ -3,6 +3,7 @@
 The version is that of the URL, whatever was negotiated: after an upgrade a peer may still push to the former URLs.
 """
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -22,7 +23,9 @@ from api.ocpi.showing import show_doctor
 from api.services import Services
 from charging import tracing
 from charging.errors import Problem, StoreUnavailable
+from charging.log_lines import in_call
 from charging.ocpi import wire
+from charging.ocpi.call_lines import Ended, their_call
 from charging.ocpi.models import OcpiModel
 from charging.ocpi.versions import DIALECTS, Dialect, Kind
 from charging.store.connections import Caller, Connection
@@ -123,7 +126,17 @@ def reply(
     ``data`` is in JSON's types or ours (decimals, datetimes); None leaves it out.
     """
     body = wire.envelope(data, now=datetime.now(UTC), status_code=status_code, message=message)
-    return Response(wire.dumps(body), http_status, {**_echo.get({}), **(headers or {})}, media_type="application/json")
+    answer = _Enveloped(
+        wire.dumps(body), http_status, {**_echo.get({}), **(headers or {})}, media_type="application/json"
+    )
+    answer.ocpi_status = status_code
+    return answer
+
+
+class _Enveloped(Response):
+    """An answer that remembers the status in its envelope, for the log."""
+
+    ocpi_status = wire.SUCCESS
 
 
 def not_found(message: str, *, status_code: int = wire.INVALID_PARAMETERS) -> OcpiRefusal:
@@ -244,13 +257,21 @@ class OcpiRoute(APIRoute):
         return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, with our errors translated once."""
+        """The handler, with our errors translated once, and a line in the log."""
         handle = super().get_route_handler()
+        module = self.path.strip("/").partition("/")[0]
 
         async def handle_in_ocpi(request: Request) -> Response:
             ids = {h: request.headers[h] for h in (wire.REQUEST_ID, wire.CORRELATION_ID) if h in request.headers}
             _echo.set(ids)
             tracing.note({_SPAN_NAMES[header]: value for header, value in ids.items()})
+            began = time.monotonic()
+            with in_call(ids.get(wire.CORRELATION_ID), ids.get(wire.REQUEST_ID)):
+                answer = await handle_without_errors(request)
+                _log(request, module, answer, time.monotonic() - began)
+            return answer
+
+        async def handle_without_errors(request: Request) -> Response:
             try:
                 return await handle(request)
             except OcpiRefusal as refusal:
@@ -269,6 +290,13 @@ class OcpiRoute(APIRoute):
                 show_doctor(services(request).peers.doctor, request)
 
         return handle_in_ocpi
+
+
+def _log(request: Request, module: str, answer: Response, seconds: float) -> None:
+    who: Caller | None = getattr(request.state, "caller", None)
+    about = {"module": module, "connection_id": who.connection.id if who else None}
+    ended = Ended(answer.status_code, answer.ocpi_status if isinstance(answer, _Enveloped) else None)
+    their_call(request.method, about, ended, seconds)
 
 
 def module_router(module: str) -> Branch:

@@ -297,6 +297,7 @@ class CpoClient:
                 form=self.connection.client_token_form,
                 with_ids=self._dialect.has_routing,
                 seen=self._show_doctor,
+                about={"module": self.connection.module_of(url), "connection_id": self.connection.id},
                 **options,
             )
 

@@ -174,6 +174,7 @@ class Registrar:
                     connection.client_token,
                     form=connection.client_token_form,
                     with_ids=connection.dialect.has_routing,
+                    about={"module": "credentials", "connection_id": connection.id},
                 )
             except PeerError as error:
                 logger.warning(
@@ -266,6 +267,7 @@ class _Handshake:
                 form=self._form,
                 with_ids=self._with_ids,
                 may_be_bare=method == "GET",
+                about={"module": "versions" if body is None else "credentials"},
             )
         except PeerForbidden as error:
             raise HandshakeFailed(Failure.URL_REFUSED, str(error)) from error

@@ -20,6 +20,7 @@ from httpx_secure import SSRFProtectionError, httpx_ssrf_protection
 
 from charging import tracing
 from charging.errors import PeerError, PeerNotReached, PeerOutcomeUnknown, PeerRefused
+from charging.ocpi.call_lines import our_call
 from charging.ocpi.peer_url import may_be_private_peer
 from charging.ocpi.wire import (
     AUTHORIZATION,
@@ -101,12 +102,13 @@ class Transport:
         with_ids: bool = True,
         may_be_bare: bool = False,
         seen: Callable[[Exchange], None] | None = None,
+        about: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send one request; the answer is a success. Raises ``PeerError``'s three kinds.
 
         ``with_ids`` False leaves out the request and correlation ids, which 2.1.1 does not know. ``may_be_bare``: a
         2xx without an envelope is taken as its data, as it is safe for what only reads. ``seen`` is told of every
-        answer, also of one that is none of OCPI.
+        answer, also of one that is none of OCPI. ``about``: what the line in the log says besides.
         """
         ids = {
             REQUEST_ID: str(uuid.uuid4()),
@@ -120,18 +122,21 @@ class Transport:
             **(headers or {}),
         }
         content = None if body is None else dumps(body)
-        status, received, raw = await self._exchange(method, url, content, params, sent)
-        if seen is not None:
-            told = {name.lower(): value for name, value in sent.items() if name != AUTHORIZATION}
-            whole = str(httpx.URL(url).copy_merge_params(params or {}))
-            seen(Exchange(method, whole, told, status, received, raw))
-        bare = _bare(status, raw) if may_be_bare else None
-        try:
-            return Answer(bare or _judge(status, raw), received)
-        except PeerError as error:
-            if status in (429, 503):
-                error.retry_after_s = retry_after(received.get("Retry-After"), datetime.now(UTC))
-            raise
+        with our_call(method, about or {}, sent) as ended:
+            status, received, raw = await self._exchange(method, url, content, params, sent)
+            envelope = _envelope(raw)
+            ended.http_status, ended.ocpi_status = status, envelope.status_code if envelope else None
+            if seen is not None:
+                told = {name.lower(): value for name, value in sent.items() if name != AUTHORIZATION}
+                whole = str(httpx.URL(url).copy_merge_params(params or {}))
+                seen(Exchange(method, whole, told, status, received, raw))
+            bare = _bare(status, raw) if may_be_bare and envelope is None else None
+            try:
+                return Answer(bare or _judge(status, envelope), received)
+            except PeerError as error:
+                if status in (429, 503):
+                    error.retry_after_s = retry_after(received.get("Retry-After"), datetime.now(UTC))
+                raise
 
     async def fetch(self, url: str, headers: Mapping[str, str]) -> tuple[int, Mapping[str, str], bytes]:
         """GET what is not OCPI, with all that holds for peers: status, headers and body, whatever they are.
@@ -201,9 +206,8 @@ async def _read(response: httpx.Response) -> bytes:
     return b"".join(chunks)
 
 
-def _judge(http_status: int, raw: bytes) -> Envelope:
+def _judge(http_status: int, envelope: Envelope | None) -> Envelope:
     """The envelope of a success: HTTP 2xx and OCPI 1xxx. Envelopes count on any HTTP status (ocpi.md §21 Q32)."""
-    envelope = _envelope(raw)
     code = None if envelope is None else envelope.status_code
     if envelope is not None and envelope.is_success and 200 <= http_status < 300:
         return envelope
@@ -231,12 +235,12 @@ def retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _bare(http_status: int, raw: bytes) -> Envelope | None:
-    """The envelope that a peer forgot around its list or object; None where there is one, or nothing to use."""
+    """The envelope that a peer forgot around its list or object; None where there is nothing to use."""
     try:
         body = loads(raw) if 200 <= http_status < 300 else None
     except MalformedJson:
         return None
-    if not isinstance(body, dict | list) or read_envelope(body) is not None:
+    if not isinstance(body, dict | list):
         return None
     logger.warning("an answer without an OCPI envelope is taken as it is")
     return Envelope(SUCCESS, body.get("data", body) if isinstance(body, dict) else body)

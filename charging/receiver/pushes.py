@@ -5,6 +5,7 @@ A push never touches the meter of a session unless it comes over that session's 
 
 import logging
 from collections.abc import Iterable, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from charging import tracing
 from charging.errors import UnusableMessage
 from charging.ocpi import session_object
 from charging.ocpi.own_tokens import ONE_TIME
@@ -55,12 +57,13 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class Push:
-    """One PUT or PATCH of a Session, its owner already checked."""
+    """One PUT or PATCH of a Session, its owner already checked. ``context``: of the task that it came with."""
 
     method: Literal["PUT", "PATCH"]
     key: SessionKey
     body: dict[str, Any]
     received_at: datetime
+    context: Context = field(default_factory=copy_context, compare=False)
 
 
 @dataclass
@@ -79,6 +82,7 @@ class _Batch:
     found: list[StoredSession] = field(default_factory=list)  # turned out to be ours just now
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     unseen: set[str] = field(default_factory=set)
+    traces: dict[str, str] = field(default_factory=dict)  # of sessions: the first traced push of each
 
     def apply(self, push: Push) -> Outcome:
         """Apply one push. Raises ``UnusableMessage`` and then leaves everything as it was."""
@@ -90,6 +94,8 @@ class _Batch:
         if body is None:
             return Outcome.IGNORED
         after = self._keep(push.key, before, body)
+        if after.session_id is not None and (trace := tracing.traceparent()) is not None:
+            self.traces.setdefault(after.session_id, trace)
         if after.session_id is not None and not after.parked:
             previous = session_object.reading(before.body) if before else None
             self._meter(self.own[after.session_id], after, previous, push.received_at)
@@ -180,10 +186,11 @@ async def store_pushes(
     Also whether the inbox has something to deliver once that is committed.
     """
     batch = await _load(connection, pushes, silence)
-    outcomes = [_applied(batch, push) for push in pushes]
+    # Each as if its own task did it, so that log lines and traces are those of its request.
+    outcomes = [push.context.run(_applied, batch, push) for push in pushes]
     now = max(push.received_at for push in pushes)
     await _save(connection, batch, now)
-    has_cdrs = await match_again(connection, batch.found, now)
+    has_cdrs = await match_again(connection, batch.found, now, batch.traces)
     return outcomes, bool(batch.wakes or batch.parked or has_cdrs)
 
 
@@ -242,11 +249,13 @@ async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> No
     changed = [batch.stored[key] for key in sorted(batch.changed - batch.new)]
     await save_cpo_sessions(connection, new, changed, now)
     await save_meters(connection, [batch.meters[key] for key in sorted(batch.meters)], now)
-    await add_wakes(connection, batch.wakes, now)
+    await add_wakes(connection, batch.wakes, now, traces=batch.traces)
     await save_points(connection, batch.points)
     for session in batch.parked:
         payload = {"connection_id": session.key.connection_id, "ocpi_session_id": session.spelled_id}
-        await add_message(connection, str(session.session_id), Kind.PARKED, payload, now)
+        session_id = str(session.session_id)
+        trace = batch.traces.get(session_id)
+        await add_message(connection, session_id, Kind.PARKED, payload, now, traceparent=trace)
     for session_id, event_type, data in batch.events:
         await add_event(connection, session_id, event_type, data, now)
     for connection_id in batch.unseen:

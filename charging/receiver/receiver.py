@@ -11,8 +11,10 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from charging import tracing
 from charging.errors import UnusableMessage
 from charging.group_commit import GroupCommit
+from charging.log_lines import about_session
 from charging.ocpi import wire
 from charging.ocpi.models import ActiveChargingProfile, Cdr, DisplayText
 from charging.ocpi.versions import dialect
@@ -102,6 +104,8 @@ class Receiver:
             command = await sent_command(store, connection.id, kind, command_id)
         if command is None:
             return False
+        if command.session_id is not None:
+            about_session(command.session_id)
         if not isinstance(body.get("result"), str):
             raise UnusableMessage("missing: result")
         async with self._database.write() as store:
@@ -144,10 +148,12 @@ class Receiver:
             planned = await session_of_profile(store, connection.id, ocpi_session_id)
             if planned is None:
                 return False
+            about_session(planned.session_id)
             await add_event(store, planned.session_id, "active_profile", body, now)
             if _changes_plan(planned, body, now):
                 payload = {"command": "ACTIVE_PROFILE", "result": "ACCEPTED", **_active_limit(body, now)}
-                await add_message(store, planned.session_id, Kind.COMMAND_RESULT, payload, now)
+                trace = tracing.traceparent()
+                await add_message(store, planned.session_id, Kind.COMMAND_RESULT, payload, now, traceparent=trace)
         self.on_commit()
         return True
 
@@ -202,7 +208,8 @@ class Receiver:
         payload = {"command": kind, "command_id": command_id, "result": body["result"], "detail": _words(body)}
         if kind == "ACTIVE_PROFILE":
             payload |= _active_limit(body.get("profile"), now)
-        await add_message(store, command.session_id, Kind.COMMAND_RESULT, payload, now)
+        trace = tracing.traceparent()
+        await add_message(store, command.session_id, Kind.COMMAND_RESULT, payload, now, traceparent=trace)
 
     # --- CDRs ---
 
@@ -223,7 +230,7 @@ class Receiver:
             session_id = await session_of(store, cdr)
             kept = await add_cdr(store, cdr, session_id, now)
             if session_id is not None:
-                await hand_over(store, session_id, kept.public_id, now)
+                await hand_over(store, session_id, kept.public_id, now, tracing.traceparent())
         return StoredCdr(kept.public_id, created=True)
 
 
@@ -231,7 +238,7 @@ async def _repeated(store: AsyncConnection, known: KeptCdr, cdr: IncomingCdr, no
     """A CDR never changes (§10.3.1): the first one stays, and one that differs is for people to look at."""
     if known.session_id is None and (session_id := await session_of(store, cdr)) is not None:
         await match_cdr(store, known.public_id, session_id)
-        await hand_over(store, session_id, known.public_id, now)
+        await hand_over(store, session_id, known.public_id, now, tracing.traceparent())
     differs = _differ(known, cdr)
     if differs and known.session_id is not None:
         await hold_session(store, known.session_id)

@@ -4,7 +4,7 @@ Per session one row is in flight at a time, the oldest first; who has it holds a
 deliver. ``session`` rows carry no meter: the newest is read at delivery, so one waiting row stands for many pushes.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -38,6 +38,7 @@ class Message:
     kind: Kind
     payload: dict[str, Any]
     attempts: int
+    traceparent: str | None
 
 
 @dataclass(frozen=True)
@@ -50,31 +51,45 @@ class Mail:
     messages: list[Message]
 
 
+_NO_TRACES: Final[Mapping[str, str]] = {}
 _AT_ONCE: Final = 1000  # a statement has room for so many parameters on both databases
 _WAITING = inbox.c.state == "waiting"
+_MESSAGE_COLUMNS: Final = ("id", "session_id", "kind", "payload", "attempts", "traceparent")
 _MAIL_COLUMNS: tuple[ColumnElement[Any], ...] = (sessions.c.id, sessions.c.connection_id, *METER_COLUMNS)
 
 
 async def add_message(
-    connection: AsyncConnection, session_id: str, kind: Kind, payload: dict[str, Any], now: datetime
+    connection: AsyncConnection,
+    session_id: str,
+    kind: Kind,
+    payload: dict[str, Any],
+    now: datetime,
+    *,
+    traceparent: str | None = None,
 ) -> None:
-    """Add one row, to be committed with what it is about."""
+    """Add one row, to be committed with what it is about. ``traceparent``: of whoever it came with."""
     await connection.execute(
-        insert(inbox).values(session_id=session_id, kind=kind, payload=payload, received_at=now, due_at=now)
+        insert(inbox).values(
+            session_id=session_id, kind=kind, payload=payload, received_at=now, due_at=now, traceparent=traceparent
+        )
     )
 
 
 async def add_wakes(
-    connection: AsyncConnection, session_ids: Collection[str], now: datetime, kind: Kind = Kind.SESSION
+    connection: AsyncConnection,
+    session_ids: Collection[str],
+    now: datetime,
+    kind: Kind = Kind.SESSION,
+    *,
+    traces: Mapping[str, str] = _NO_TRACES,
 ) -> None:
     """Have these sessions' workflows hear their meters, or that their prices are others.
 
-    Always a new row: one that waits already may be in flight, with an older meter.
+    Always a new row: one that waits already may be in flight, with an older meter. ``traces``: a ``traceparent`` of
+    each session that has one.
     """
-    rows = [
-        {"session_id": session_id, "kind": kind, "payload": {}, "received_at": now, "due_at": now}
-        for session_id in sorted(session_ids)
-    ]
+    row = {"kind": kind, "payload": {}, "received_at": now, "due_at": now}
+    rows = [row | {"session_id": each, "traceparent": traces.get(each)} for each in sorted(session_ids)]
     if rows:
         await connection.execute(insert(inbox), rows)
 
@@ -118,7 +133,7 @@ class InboxStore:
             update(inbox)
             .where(_WAITING, inbox.c.session_id.in_(select(heads.c.session_id)))
             .values(leased_until=now + self._lease)
-            .returning(inbox.c.id, inbox.c.session_id, inbox.c.kind, inbox.c.payload, inbox.c.attempts)
+            .returning(*(inbox.c[name] for name in _MESSAGE_COLUMNS))
         )
         async with self._database.write(many=True) as connection:
             rows = sorted(await connection.execute(lease), key=lambda row: row.id)
@@ -167,7 +182,7 @@ def _is_free(now: datetime) -> ColumnElement[bool]:
 
 def _mail(session: Row[Any], rows: Sequence[Row[Any]]) -> Mail:
     messages = [
-        Message(row.id, row.session_id, Kind(row.kind), row.payload, row.attempts)
+        Message(row.id, row.session_id, Kind(row.kind), row.payload, row.attempts, row.traceparent)
         for row in rows
         if row.session_id == session.id
     ]

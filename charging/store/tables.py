@@ -415,6 +415,7 @@ inbox = Table(
     Column("attempts", Integer, nullable=False, default=0),
     Column("error", Text),
     Column("state", String(10), nullable=False, default="waiting"),  # waiting | delivered | dead
+    Column("traceparent", String(55)),  # of the request that it came with (W3C); null: there is no trace
     Index("ix_inbox_due", "state", "due_at"),
     Index("ix_inbox_session", "session_id", "state"),
 )

@@ -168,6 +168,7 @@ def test_production_wants_an_address_and_secrets_of_its_own(missing: str) -> Non
         "secret_keys": uuid.uuid4().hex,
         "jwks_url": "https://id.example/jwks.json",
         "jwt_algorithms": ["ES256"],
+        "jwt_audience": "https://charging.example",
         "payments": "payments",
         "payments_url": "https://payments.example",
         "payments_key": uuid.uuid4().hex,

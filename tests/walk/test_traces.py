@@ -1,6 +1,7 @@
 """What operators see of a session: one trace through all processes, and the metrics of each."""
 
 import uuid
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -69,12 +70,22 @@ async def test_one_trace_leads_from_the_robots_request_to_the_cpo_and_metrics_te
             )
             sent = next(told for own, name, told in collector.spans if (own, name) == (trace, "OCPI POST"))
             assert sent["ocpi.correlation_id"] == str(uuid.UUID(trace))
+            for told, module in (
+                ("SignalWorkflow:session_updated", "sessions"),
+                ("RunWorkflow:SettlementWorkflow", "cdrs"),
+            ):
+                await eventually(partial(_is_part_of_a_push, collector, told, module), describe=partial(str, told))
             assert stack.run["token"].encode() not in collector.sent
             await _metrics_tell(stack, f"http://{metrics}/metrics")
 
 
 def _trace_of(collector: Collector, name: str) -> str:
     return next((trace for trace, own, _ in collector.spans if own == name), "")
+
+
+def _is_part_of_a_push(collector: Collector, name: str, module: str) -> bool:
+    """Whether what workflows were told is in one trace with the request of the CPO that it came with."""
+    return any(f"/{module}" in own for own in collector.named(_trace_of(collector, name)))
 
 
 async def _metrics_tell(stack: Embedded, worker_url: str) -> None:

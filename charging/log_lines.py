@@ -21,6 +21,7 @@ _TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 _session: ContextVar[str | None] = ContextVar("session", default=None)
 _call: ContextVar[Mapping[str, str]] = ContextVar("call", default={})  # noqa: B039 - read only
 _HARMLESS: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
+_OF_EVERY_RECORD: Final = {*logging.makeLogRecord({}).__dict__, "message", "asctime", "color_message"}
 _finders: list[Callable[[], str | None]] = [_session.get]
 
 
@@ -81,14 +82,15 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""
+        told = _fields_of(record)
         said = {
             "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
-            **_fields_of(record),
+            **told,
             **_call.get(),
-            "session_id": _session_of_this_task(),
+            "session_id": _session_of_this_task() or told.get("session_id"),
             "trace_id": tracing.trace_id(),
             "error": self.formatException(record.exc_info) if record.exc_info else None,
         }
@@ -96,8 +98,15 @@ class _JsonLines(logging.Formatter):
 
 
 def _fields_of(record: logging.LogRecord) -> Mapping[str, str | int]:
-    found: Mapping[str, str | int] = getattr(record, "fields", {})
-    return found
+    """What ``extra`` adds to the line, without what is somebody's text: that may forge a line, or be a peer's."""
+    own: Mapping[str, object] = record.__dict__.get("fields") or {
+        name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD
+    }
+    return {
+        name: value
+        for name, value in own.items()
+        if isinstance(value, int) or (isinstance(value, str) and harmless(value))
+    }
 
 
 def _session_of_this_task() -> str | None:

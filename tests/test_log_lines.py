@@ -55,6 +55,14 @@ def test_what_an_activity_logs_names_the_session_of_its_workflow() -> None:
         assert json.loads(written).get("session_id") == session_id
 
 
+def test_ids_and_numbers_beside_a_message_stand_in_its_line_and_texts_do_not() -> None:
+    record = logging.LogRecord("charging.inbox", logging.WARNING, "", 0, "not delivered yet", (), None)
+    record.__dict__ |= {"session_id": "s-1", "inbox_id": 7, "error": "what a\npeer said"}
+    assert line_formatter("text").format(record).endswith("not delivered yet session_id=s-1 inbox_id=7")
+    told = json.loads(line_formatter("json").format(record))
+    assert (told["session_id"], told["inbox_id"], told.get("error")) == ("s-1", 7, None)
+
+
 def test_what_is_said_of_a_call_stands_in_its_line_with_the_ids_of_the_call() -> None:
     record = logging.LogRecord("charging.ocpi", logging.INFO, "", 0, "called", (), None)
     record.__dict__ |= fields(module="cdrs", http_status=200, failure=None, word="two words")

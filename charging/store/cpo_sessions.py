@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.own_tokens import ONE_TIME
 from charging.ocpi.wire import fold, parse_datetime
-from charging.session.model import Meter, SessionSpec
+from charging.session.model import Meter, SessionSpec, Status
 from charging.session.profile import ChargingPlan
 from charging.store.meter_readers import METER_READ_UNTIL
 from charging.store.meter_row import METER_COLUMNS, meter_of
@@ -269,7 +269,11 @@ async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: d
         .where(
             sessions.c.connection_id == connection_id,
             sessions.c.ocpi_session_id.is_(None),
-            sessions.c.poll_at.is_not(None),
+            # What was started just now has no date yet: the first that is heard of it may be this PATCH.
+            or_(
+                sessions.c.poll_at.is_not(None),
+                and_(sessions.c.admission == "running", sessions.c.status.in_((Status.PENDING, Status.STOPPING))),
+            ),
         )
         .values(poll_at=now)
     )

@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 
 from tests.chaos.plan import Setup
 from tests.chaos.run import Result, commit, run
 
 
-def _arguments() -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """What ``given`` (the command line) asks for."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--seed", type=int, default=1, help="of the first run")
     parser.add_argument("--runs", type=int, default=1, help="successive seeds")
@@ -17,12 +19,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--payments", action="store_true", help="pay by the service Payments, not by the wallet")
     parser.add_argument("--postgres", action="store_true", help="store on PostgreSQL, not on SQLite")
     parser.add_argument("--factor", type=float, default=1.0, help="of every patience, for a busy machine")
-    return parser.parse_args()
+    return parser.parse_args(given)
 
 
 def main() -> int:
     """Run them all; print a line for each, and for a broken one all that replays it."""
-    options = _arguments()
+    options = arguments()
     sessions = faults = broken = 0
     for seed in range(options.seed, options.seed + options.runs):
         result = asyncio.run(
@@ -45,10 +47,17 @@ def main() -> int:
 
 
 def _explain(result: Result, options: argparse.Namespace) -> None:
-    again = f"--seed {result.plan.seed} --sessions {options.sessions} --faults {options.faults}"
-    again += "".join(f" --{name}" for name in ("payments", "postgres") if getattr(options, name))
     lines = [*map(str, result.violations), str(result.plan), f"commit {commit()}", f"data in {result.data}"]
+    again = " ".join(replay(result.plan.seed, options))
     sys.stdout.write("\n".join([*lines, f"again: python -m tests.chaos {again}", ""]))
+
+
+def replay(seed: int, options: argparse.Namespace) -> list[str]:
+    """The arguments that run ``seed`` alone, and all else the same."""
+    numbers = {**vars(options), "seed": seed, "runs": 1}
+    given = {name: value for name, value in numbers.items() if not isinstance(value, bool)}
+    flags = [f"--{name}" for name, value in vars(options).items() if value is True]
+    return [*(word for name, value in given.items() for word in (f"--{name}", str(value))), *flags]
 
 
 if __name__ == "__main__":

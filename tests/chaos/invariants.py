@@ -98,7 +98,7 @@ def cdrs_settled_once(accounts: Accounts) -> Iterator[Violation]:
 
 
 def receipts_are_cdrs(accounts: Accounts) -> Iterator[Violation]:
-    """I6: a receipt says what the one CDR behind it says; one of a credited session costs what is left."""
+    """I6: a receipt says what the one CDR behind it says, digit for digit; where credits are, what is left."""
     for session_id, receipt in accounts.receipts.items():
         of_it = [cdr for cdr in _issued(accounts) if cdr["id"] in receipt["cdr_ids"]]
         cost = sum((_total(cdr) for cdr in of_it), Decimal(0))
@@ -249,18 +249,14 @@ def _total(cdr: Json) -> Decimal:
     return Decimal(cdr["total_cost"]["incl_vat"])
 
 
-def _said(receipt: Json) -> tuple[Decimal, int, Decimal, str]:
-    return (
-        Decimal(receipt["energy_kwh"]),
-        receipt["duration_minutes"],
-        Decimal(receipt["cost"]),
-        receipt["currency"],
-    )
+def _said(receipt: Json) -> tuple[str, int, str, str]:
+    # As texts: 4.6 is not what a bill of 4.60 says.
+    return str(receipt["energy_kwh"]), receipt["duration_minutes"], str(receipt["cost"]), receipt["currency"]
 
 
-def _asked(cdr: Json) -> tuple[Decimal, int, Decimal, str]:
+def _asked(cdr: Json) -> tuple[str, int, str, str]:
     lasted = datetime.fromisoformat(cdr["end_date_time"]) - datetime.fromisoformat(cdr["start_date_time"])
-    return Decimal(cdr["total_energy"]), int(lasted.total_seconds() // 60), _total(cdr), cdr["currency"]
+    return str(cdr["total_energy"]), int(lasted.total_seconds() // 60), str(_total(cdr)), cdr["currency"]
 
 
 def _reachable(status: Status) -> set[Status]:

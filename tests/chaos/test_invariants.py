@@ -117,6 +117,12 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("I5", "a good CDR in quarantine", _with(cdrs=[{"folded_id": "C", "state": "quarantined", "problem": "?"}])),
     ("I6", "a receipt with another cost", _with(cpo_cdrs=[_cdr("C", Decimal("4.606"))])),
     ("I6", "another energy", _with(cpo_cdrs=[_cdr("C", Decimal("4.605"), total_energy=Decimal("11.6"))])),
+    ("I6", "the same cost in other digits", _with(cpo_cdrs=[_cdr("C", Decimal("4.6050"))])),
+    (
+        "I6",
+        "the same energy in other digits",
+        _with(cpo_cdrs=[_cdr("C", Decimal("4.605"), total_energy=Decimal("11.50"))]),
+    ),
     ("I6", "completed without a receipt", _with(receipts={})),
     ("I7", "published backwards", _told("stopping", "active", "completed")),
     ("I7", "seen backwards", _rides(_seen(1, "completed"), _seen(2, "active"))),

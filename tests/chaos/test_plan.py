@@ -1,6 +1,7 @@
 """A seed is a plan."""
 
 from charging.sandbox.faults import Fault as CpoFault
+from tests.chaos.__main__ import arguments, replay
 from tests.chaos.cpo_faults import CPO_FAULTS
 from tests.chaos.plan import KINDS, Plan, Setup, make_plan
 from tests.chaos.robots import EVSES
@@ -38,6 +39,13 @@ def test_payments_and_postgresql_fail_where_they_are_there() -> None:
     )
     assert payments - least == {"payments", "to-payments"}
     assert postgres - least == {"postgres"}
+
+
+def test_what_is_printed_of_a_broken_run_runs_that_seed_alone_and_all_else_the_same() -> None:
+    broken = arguments(["--runs", "9", "--sessions", "12", "--faults", "10", "--factor", "2.5", "--postgres"])
+    again = arguments(replay(7, broken))
+    assert vars(again) == {**vars(broken), "seed": 7, "runs": 1}
+    assert (again.factor, again.postgres, again.payments) == (2.5, True, False)
 
 
 def test_the_cpo_understands_every_fault_that_it_can_be_told() -> None:

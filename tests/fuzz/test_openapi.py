@@ -8,22 +8,34 @@ import asyncio
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
+from sqlalchemy import select
 from temporalio.testing import WorkflowEnvironment
 
+from charging.store import tables
 from tests.fuzz.budget import SECONDS
+from tests.fuzz.logged import everything_logged
 from tests.fuzz.world import charge, furnish
 from tests.peer import ScriptedCpo
 from tests.stack import Stack, running_stack, user_token
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
+# What each request has, whatever is asked.
+OF_THE_CLIENT = frozenset(
+    ("accept", "accept-encoding", "authorization", "connection", "content-length", "content-type", "host", "user-agent")
+)
+NOT_THE_API = ("httpx", "httpcore")  # who calls, in this process: the test itself; in all others they log no URL
+METHODS = frozenset(("get", "put", "post", "patch", "delete"))
+MARKER = "Xq7-marker-Zk4"
 DISTINCTIVE = 12  # so long a string of a request that is found in a log did not get there by chance
 
 Ask = Callable[..., Awaitable[None]]
@@ -78,11 +90,34 @@ async def ask_everything(
             await begin(stack)
         await stack.api.get("/openapi.json")  # making it takes longer than schemathesis waits, where much else runs
         report, code = await _schemathesis(stack, tmp_path, f"--report-har-path={record}", *options)
+        await _ask_everything_with_a_marker(stack)
+        ours = {stack.cpo.versions_url, spare.versions_url, *await _told(stack)}
     sys.stdout.write(report)
     assert code == 0, report
-    secrets = [user_token(), stack.settings.admin_key.get_secret_value()]
-    ours = {stack.cpo.versions_url, spare.versions_url}  # what the API itself has told, and calls
-    assert [text for text in {*sent(record), *secrets} - ours if text in caplog.text] == []
+    secrets = [user_token(), stack.settings.admin_key.get_secret_value(), MARKER]
+    logged = everything_logged([record for record in caplog.records if record.name not in NOT_THE_API])
+    assert [text for text in {*sent(record), *secrets} - ours if text in logged] == []
+
+
+async def _ask_everything_with_a_marker(stack: Stack) -> None:
+    """Each operation once, by whoever may, with a word in its path, query, headers and body that nobody knows."""
+    paths = (await stack.api.get("/openapi.json")).json()["paths"]
+    headers = {name: MARKER for name in ("Idempotency-Key", "Last-Event-ID", "User-Agent", "X-Of-A-Vendor")}
+    headers |= {"X-API-Key": stack.settings.admin_key.get_secret_value(), "Content-Type": "application/json"}
+    asked: dict[str, Any] = {"params": {MARKER: MARKER}, "headers": headers, "content": json.dumps({MARKER: MARKER})}
+    for path, operations in paths.items():
+        for method in operations.keys() & METHODS:
+            async with stack.api.stream(method, re.sub(r"{\w+}", MARKER, path), **asked) as answer:
+                assert answer.status_code < 500, (method, path)
+
+
+async def _told(stack: Stack) -> set[str]:
+    """The words that the API itself has told, and may log: those of its paths, and the ids that it has given."""
+    paths = (await stack.api.get("/openapi.json")).json()["paths"]
+    ids = [select(table.c.id) for table in (tables.sessions, tables.connections, tables.reservations, tables.webhooks)]
+    async with stack.database.read() as store:
+        given = [str(id) for query in ids for id in (await store.scalars(query)).all()]
+    return {*given, *(word for path in paths for word in path.split("/"))}
 
 
 async def _schemathesis(stack: Stack, folder: Path, *options: str) -> tuple[str, int | None]:
@@ -110,10 +145,18 @@ async def _schemathesis(stack: Stack, folder: Path, *options: str) -> tuple[str,
 
 
 def sent(record: Path) -> set[str]:
-    """Every distinctive text in the bodies of the requests of a HAR file."""
-    entries = json.loads(record.read_text())["log"]["entries"]
-    bodies = (entry["request"].get("postData", {}).get("text", "") for entry in entries)
-    return {text for body in bodies for text in _texts(body)}
+    """Every distinctive text in the paths, queries, headers and bodies of the requests of a HAR file."""
+    requests = [entry["request"] for entry in json.loads(record.read_text())["log"]["entries"]]
+    bodies = (text for each in requests for text in _texts(each.get("postData", {}).get("text", "")))
+    return {*bodies, *(text for each in requests for text in _beside_the_body(each) if len(text) >= DISTINCTIVE)}
+
+
+def _beside_the_body(request: dict[str, Any]) -> Iterator[str]:
+    url = urlsplit(request["url"])
+    yield from map(unquote, url.path.split("/"))
+    for name, value in parse_qsl(url.query):
+        yield from (name, value)
+    yield from (each["value"] for each in request["headers"] if each["name"].lower() not in OF_THE_CLIENT)
 
 
 def _texts(body: str) -> Iterator[str]:

@@ -308,6 +308,7 @@ class TestWhatBecameOfIt:
         with pytest.raises(PeerForbidden):
             await CpoClient(transport, connection_to(url), US).start_session(start())
 
+    @pytest.mark.trust("1.60")
     async def test_a_body_without_end_is_cut(self, client: CpoClient, cpo: ScriptedCpo) -> None:
         cpo.on("START_SESSION", Step(raw=b" " * (MAX_RESPONSE_BYTES + 1)))
         with pytest.raises(PeerOutcomeUnknown, match="no end"):

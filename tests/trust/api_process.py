@@ -30,11 +30,11 @@ class ApiProcess:
 
 
 @asynccontextmanager
-async def api_process(database_url: str, port: int) -> AsyncIterator[ApiProcess]:
-    """One that is ready, on ``port``; killed in the end if nobody has ended it."""
+async def api_process(database_url: str, port: int, app: str = "api.app:create_app") -> AsyncIterator[ApiProcess]:
+    """One that is ready, on ``port``; killed in the end if nobody has ended it. ``app``: what makes it."""
     url = f"http://127.0.0.1:{port}"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "uvicorn", "api.app:create_app", "--factory", "--host", "127.0.0.1"),
+        *(sys.executable, "-m", "uvicorn", app, "--factory", "--host", "127.0.0.1"),
         *("--port", str(port), "--no-access-log", "--timeout-graceful-shutdown", "3"),
         cwd=ROOT,
         env={

@@ -52,7 +52,11 @@ AROUND_US: Mapping[str, Row] = {
         "Streams end and go on elsewhere from `Last-Event-ID`; what was accepted is answered.",
     ),
     "1.13": Row("Workflow code changes while sessions run.", "The stored histories of every path replay."),
-    "1.14": Row("Anything dies at any moment, again and again.", "Every invariant below holds."),
+    "1.14": Row(
+        "Anything dies at a random moment, again and again.",
+        "12 seeds: every session ends, is paid for once or not at all, and its key is still it. "
+        "All of I1 to I12 are judged by chaos.",
+    ),
     "1.15": Row("START is answered REJECTED or NOT_SUPPORTED.", "`failed` with the reason; the hold goes back."),
     "1.16": Row(
         "Neither a result nor a Session follows a START.",
@@ -82,7 +86,10 @@ AROUND_US: Mapping[str, Row] = {
         "202, and sent once it is active; 409 `smart_charging_unsupported`.",
     ),
     "1.32": Row("A charging profile is refused later.", "An event says so; the one before stays in force."),
-    "1.33": Row("A limit (energy, cost) is passed, perhaps while we are away.", "STOP; how far it went is shown."),
+    "1.33": Row(
+        "A limit is passed, perhaps while we are away: energy or cost, the two that a start can set.",
+        "STOP; how far it went is shown.",
+    ),
     "1.34": Row("A push that is older than what we have.", "Acknowledged and ignored."),
     "1.35": Row("A PATCH before its PUT.", "404, and the whole object is asked for."),
     "1.36": Row("Energy falls, or is negative.", "The most is kept; `meter_anomaly`."),
@@ -124,7 +131,10 @@ AROUND_US: Mapping[str, Row] = {
     "1.64": Row("A redirect to an address inside.", "Not followed."),
     "1.65": Row("The store is locked, or its pool is empty.", "503; nothing is acknowledged."),
     "1.66": Row("The disk is full.", "Not ready; nothing is acknowledged that is not kept."),
-    "1.67": Row("Clocks that are minutes off or step back; summer time.", "No time is negative, no update is lost."),
+    "1.67": Row(
+        "A CPO's clock that is minutes off; summer time. The clock of our own host is not stepped.",
+        "No time is negative, no update is lost.",
+    ),
     "1.68": Row("A callback that cannot be read, or is poison.", "4xx or 2xxx, kept for people; the session goes on."),
     "1.69": Row("100 callbacks a second.", "At most five signals a second to a workflow."),
     "1.70": Row(

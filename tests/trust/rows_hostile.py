@@ -20,9 +20,12 @@ HOSTILE: Final[Mapping[int, tuple[str, str]]] = {
     13: ("An ID token, or any type but an access token", "401"),
     14: ("A token with a critical header that we do not know", "401"),
     15: ("A good token without the scope", "403"),
-    16: ("A token of a megabyte", "401"),
+    16: ("A token of a megabyte, however good", "401; 431 as soon as the head of its request is beyond 64 kB"),
     17: ("A token in the query string", "401"),
-    18: ("Somebody else's session, at every endpoint", "404, in words and time like a session that never was"),
+    18: (
+        "Somebody else's session, at every endpoint",
+        "404, in words and in what the store is asked like one that never was",
+    ),
     19: ("An id that is no UUID", "404"),
     20: ("Fields that are ours to set: user, price, status", "422"),
     21: ("NaN", "422"),
@@ -54,7 +57,7 @@ HOSTILE: Final[Mapping[int, tuple[str, str]]] = {
     47: ("A profile that cannot be: unsorted, negative, too long, in the past, NaN", "422"),
     48: ("Whoever reads the log", "no token, no card, no address of anybody"),
     49: ("Whoever reads Temporal's database", "ciphertext"),
-    50: ("Texts that make a pattern run for ever", "50 kB are answered at once"),
+    50: ("Texts that make a pattern run for ever", "50 kB are read in 50 ms"),
     51: ("Strangers at the documentation and the metrics", "open, without ids or users"),
     52: ("A bug", "500 without the text of the exception"),
 }

@@ -1,28 +1,31 @@
 """Who may call: one hostile token after the other (docs/trust.md 2.1 to 2.17). No store and no Temporal is touched."""
 
+import asyncio
 import base64
 import hashlib
 import hmac
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from fastapi import FastAPI, Request, Response
 
 from api.app import create_app
 from api.auth import READ, Authenticator
+from api.protocol import GuardedProtocol
 from charging.errors import Problem
 from charging.settings import DEVELOPMENT_SECRET, Settings
 from tests.serving import serve
 
 NOW = int(time.time())
+SLICE = 8192  # bytes that come in one piece
 CLAIMS: dict[str, Any] = {"sub": "user-1", "exp": NOW + 3600}
 
 
@@ -31,11 +34,15 @@ def token(claims: dict[str, Any] | None = None, *, headers: dict[str, Any] | Non
     return jwt.encode({**(claims or CLAIMS), **more}, DEVELOPMENT_SECRET, "HS256", headers=headers)
 
 
-def forged(header: dict[str, Any], claims: dict[str, Any], secret: bytes = b"") -> str:
-    """A token of any header, signed by hand with HMAC-SHA256."""
+def by_hand(header: dict[str, Any], claims: dict[str, Any], sign: Callable[[bytes], bytes]) -> str:
+    """A token of any header, however odd."""
     parts = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=") for p in (header, claims)]
-    signature = hmac.new(secret, b".".join(parts), hashlib.sha256).digest() if secret else b""
-    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+    return b".".join([*parts, base64.urlsafe_b64encode(sign(b".".join(parts))).rstrip(b"=")]).decode()
+
+
+def forged(header: dict[str, Any], claims: dict[str, Any], secret: bytes = b"") -> str:
+    """A token of any header, signed with HMAC-SHA256."""
+    return by_hand(header, claims, lambda told: hmac.new(secret, told, hashlib.sha256).digest() if secret else b"")
 
 
 async def check(authenticator: Authenticator, authorization: str | None) -> Any:
@@ -80,7 +87,7 @@ def signed_by_hand(**claims: Any) -> str:
         case("Bearer a.b"),
         case(f"Bearer {token()}x"),
         case("Bearer \xe4\xf6\xfc"),
-        case("Bearer " + "x" * 1_000_000, pytest.mark.trust("2.16")),
+        case(f"Bearer {token(padding='x' * 1_000_000)}", pytest.mark.trust("2.16")),
         case(f"Bearer {forged({'alg': 'none', 'typ': 'JWT'}, CLAIMS)}", pytest.mark.trust("2.3")),
         case(f"Bearer {forged({'alg': 'NONE'}, CLAIMS)}", pytest.mark.trust("2.3")),
         case(f"Bearer {jwt.encode(CLAIMS, 'another-secret-that-is-long-enough-for-hs256', 'HS256')}"),
@@ -168,6 +175,10 @@ class Issuer:
         key = self.keys.get(kid, self.keys["rsa"])
         return jwt.encode({**CLAIMS, **claims}, key, algorithm, headers={"kid": kid, **(headers or {})})
 
+    def signed(self, header: dict[str, Any]) -> str:
+        """A token of any header with the signature of the key ``rsa``."""
+        return by_hand(header, CLAIMS, lambda told: self.keys["rsa"].sign(told, padding.PKCS1v15(), hashes.SHA256()))
+
     def jwks(self) -> dict[str, Any]:
         kinds = {"rsa": "RS256", "ec": "ES256", "ed": "EdDSA"}
         return {
@@ -217,9 +228,11 @@ async def test_a_token_signed_with_the_public_key_as_a_secret_is_401(issuer: Iss
 
 @pytest.mark.trust("2.6")
 @pytest.mark.parametrize("kid", ["unknown", "../../etc/passwd", "' OR 1=1 --", 7, None, ["rsa"]])
-async def test_an_unknown_key_id_is_401(issuer: Issuer, kid: Any) -> None:
+async def test_an_unknown_key_id_is_401_though_the_signature_is_the_issuers(issuer: Issuer, kid: Any) -> None:
     header = {"alg": "RS256"} if kid is None else {"alg": "RS256", "kid": kid}
-    await refused(production(issuer), f"Bearer {forged(header, CLAIMS, b'x')}")
+    authenticator = production(issuer)
+    await refused(authenticator, f"Bearer {issuer.signed(header)}")
+    assert (await check(authenticator, f"Bearer {issuer.signed({'alg': 'RS256', 'kid': 'rsa'})}")).sub == "user-1"
 
 
 @pytest.mark.trust("2.5")
@@ -288,6 +301,30 @@ async def test_every_endpoint_wants_a_token_and_its_scope(
         answer = await bare.request(method, path, headers={"Authorization": f"Bearer {token(scope=scopes)}"})
         assert (answer.status_code, answer.json()["code"]) == (403, "insufficient_scope")
         assert f'scope="{scope}"' in answer.headers["WWW-Authenticate"]
+
+
+@pytest.mark.trust("2.16")
+async def test_over_http_a_token_of_a_megabyte_is_turned_away_while_it_comes() -> None:
+    """As ``python -m api`` serves. The same token without its padding is believed, and lacks a scope."""
+    async with serve(create_app(Settings()), http=GuardedProtocol, lifespan="off") as url:
+        assert await status_of(url, token(scope="")) == "403"
+        assert await status_of(url, token(scope="", padding="x" * 20_000)) == "401"
+        assert await status_of(url, token(scope="", padding="x" * 1_000_000)) == "431"
+
+
+async def status_of(url: str, token: str) -> str:
+    """The HTTP status for a caller who sends ``token`` as slowly as a network does, until there is an answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    answered = asyncio.ensure_future(reader.readline())
+    head = f"GET /v1/sessions HTTP/1.1\r\nhost: api\r\nauthorization: Bearer {token}\r\n\r\n".encode()
+    for at in range(0, len(head), SLICE):
+        writer.write(head[at : at + SLICE])
+        await asyncio.wait([answered], timeout=0.01)
+        if answered.done():
+            break
+    status = (await answered).split()[1].decode()
+    writer.close()
+    return status
 
 
 @pytest.mark.trust("2.17")

@@ -23,7 +23,7 @@ ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox
         pytest.param("target-ahead", marks=pytest.mark.trust("1.5")),
         "stop-answered",
         "stop-in-flight",
-        pytest.param("awaiting-cdr", marks=pytest.mark.trust("1.8", "1.9")),
+        "awaiting-cdr",
         "settling",
         pytest.param("captured", marks=pytest.mark.trust("1.10")),
     ],

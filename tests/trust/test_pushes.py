@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
+from temporalio.testing import WorkflowEnvironment
 
 from charging.ocpi import wire
 from charging.store import tables
 from tests.peer import tariff
 from tests.receive.conftest import Desk, session_body
-from tests.stack import Stack
+from tests.stack import Stack, running_stack
 from tests.waiting import eventually
 
 
@@ -74,12 +75,15 @@ async def test_an_older_push_is_ignored_but_acknowledged(stack: Stack) -> None:
 
 
 @pytest.mark.trust("1.35")
-async def test_a_patch_before_its_put_asks_for_the_whole_object(stack: Stack) -> None:
-    session_id = await stack.started()
-    session = stack.cpo.session()
-    stack.cpo.sessions.append({**session, "kwh": 5})
-    assert (await stack.cpo.patch_session(session, {"kwh": 5})).status_code == 404
-    await stack.until(session_id, "active", energy_kwh=5.0)
+async def test_a_patch_before_its_put_asks_for_the_whole_object(temporal: WorkflowEnvironment, store_url: str) -> None:
+    async with running_stack(temporal, store_url, confirm_s=600) as stack:  # no deadline asks for it
+        session_id = await stack.started()
+        session = stack.cpo.session()
+        stack.cpo.sessions.append({**session, "kwh": 5})
+        assert not stack.cpo.received("sessions")
+        assert (await stack.cpo.patch_session(session, {"kwh": 5})).status_code == 404
+        await stack.until(session_id, "active", energy_kwh=5.0)
+        assert stack.cpo.received("sessions")
 
 
 @pytest.mark.trust("1.36")
@@ -168,6 +172,9 @@ async def test_an_invalid_session_fails_without_a_charge(stack: Stack) -> None:
     assert failed["reason"]["code"] == "session_invalid"
     assert await stack.workflow(session_id).result() == "failed"
     assert await stack.held(session_id) == 0
+    async with stack.database.read() as store:
+        for of_money in (tables.cdrs, tables.receipts, tables.payments):
+            assert (await store.execute(select(of_money))).all() == []
 
 
 @pytest.mark.trust("1.42")

@@ -83,6 +83,13 @@ def test_the_pace_is_five_a_second_for_each_session() -> None:
     assert pace.paused(START + timedelta(seconds=1)) == []
 
 
+def test_a_clock_that_is_put_back_silences_no_session() -> None:
+    pace = Pace(5)
+    for _ in range(5):
+        pace.count("a", START)
+    assert pace.paused(START - timedelta(minutes=5)) == []
+
+
 async def test_a_cdr_reaches_the_session_and_its_settlement(desk: Desk) -> None:
     spec = await desk.start(workflow=True)
     async with running(desk.inbox()):

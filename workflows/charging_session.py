@@ -33,7 +33,7 @@ with workflow.unsafe.imports_passed_through():
         SessionUpdated,
         StopRequest,
     )
-    from charging.session.model import SessionState, StartOutcome, TimelineEntry
+    from charging.session.model import EDITION, SessionState, StartOutcome, TimelineEntry
     from charging.session.notes import note_status
     from charging.session.profile import ChargingPlan, PlanOrder
     from charging.session.steps import Step, next_step, wake_at
@@ -56,6 +56,8 @@ class ChargingSessionWorkflow:
 
     @workflow.init
     def __init__(self, state: SessionState) -> None:
+        if workflow.patched("rules-1"):
+            state.edition = EDITION
         self._state = state
         self._busy: dict[Step, asyncio.Task[None]] = {}
         self._awake = True

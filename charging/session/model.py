@@ -6,11 +6,17 @@ Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, tim
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
+
+EDITION: Final = 1
+"""Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
+
+1: a Session is known by its id, whatever its status.
+"""
 
 
 class Status(StrEnum):
@@ -157,6 +163,11 @@ class Meter(_Frozen):
     kwh_changed_at: datetime | None = None
 
     @property
+    def may_flow(self) -> bool:
+        """Whether the CPO has a Session in which energy flows, or may begin to. One of unread status counts."""
+        return self.ocpi_session_id is not None and self.cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE)
+
+    @property
     def known_cost(self) -> Decimal | None:
         """The CPO's running total where it gives one, else our estimate."""
         return self.cost if self.cost is not None else self.estimate
@@ -268,6 +279,7 @@ class SessionState(BaseModel):
     """
 
     spec: SessionSpec
+    edition: int = 0  # of the rules that it lives by (``EDITION``)
     status: Status = Status.PENDING
     phase: Phase | None = Phase.RESERVING_FUNDS
     reason: Reason | None = None

@@ -101,7 +101,7 @@ def start_answered(state: SessionState, answer: StartAnswer, now: datetime) -> N
         return  # the CommandResult or the Session beat this answer
     state.start = answer.outcome
     note(state, f"start_{answer.outcome}", answer.detail, now)
-    if answer.outcome is StartOutcome.REFUSED and state.meter.cpo_status is None and state.status in LIVE:
+    if answer.outcome is StartOutcome.REFUSED and not has_session(state) and state.status in LIVE:
         _fail(state, Reason(code=answer.code, detail=answer.detail, retryable=answer.retryable, party="cpo"), now)
     elif answer.outcome is StartOutcome.UNKNOWN:
         state.ask_cpo = True
@@ -249,11 +249,16 @@ def start_deadline(state: SessionState) -> datetime | None:
     waiting = state.status is Status.PENDING or (state.status is Status.STOPPING and not _energised(state))
     if not waiting or state.start_sent_at is None or _is_over(state) or state.cdr_at:
         return None
-    plugging = state.meter.cpo_status is not None or (
-        state.start is StartOutcome.ACKNOWLEDGED and state.stop.requested_at is None
-    )
+    plugging = has_session(state) or (state.start is StartOutcome.ACKNOWLEDGED and state.stop.requested_at is None)
     policy = state.spec.policy
     return state.start_sent_at + timedelta(seconds=policy.plug_in_s if plugging else policy.confirm_s)
+
+
+def has_session(state: SessionState) -> bool:
+    """Whether the CPO has shown a Session."""
+    if state.edition < 1:
+        return state.meter.cpo_status is not None
+    return state.meter.ocpi_session_id is not None
 
 
 def start_is_overdue(state: SessionState, now: datetime) -> bool:
@@ -283,7 +288,7 @@ def claim_deadline(state: SessionState) -> datetime | None:
     """
     if state.status is not Status.FAILED or state.closed_at or state.ended_at is None:
         return None
-    if state.start is StartOutcome.ACKNOWLEDGED and state.meter.cpo_status is None and state.start_sent_at:
+    if state.start is StartOutcome.ACKNOWLEDGED and not has_session(state) and state.start_sent_at:
         return state.start_sent_at + timedelta(seconds=state.spec.policy.plug_in_s)
     return _watched_until(state, state.ended_at)
 
@@ -319,7 +324,7 @@ def _watched_until(state: SessionState, now: datetime) -> datetime:
 
 
 def _start_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
-    if state.meter.cpo_status is not None or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
+    if has_session(state) or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
         return  # a Session says more than its command's result
     if message.result == "ACCEPTED":
         state.start = StartOutcome.ACKNOWLEDGED
@@ -436,7 +441,7 @@ def _stop_before_start(state: SessionState, now: datetime) -> None:
 
 
 def _give_up_start(state: SessionState, now: datetime) -> None:
-    policy, known = state.spec.policy, state.meter.cpo_status is not None
+    policy, known = state.spec.policy, has_session(state)
     if state.stop.requested_at and state.stop.by != "deadline":
         reason = Reason(code="stopped_before_start", detail="Stopped before the car charged.", party="user")
     elif known or state.start is StartOutcome.ACKNOWLEDGED:

@@ -6,7 +6,7 @@ from typing import Any
 
 from charging.session import rules
 from charging.session.answers import StartAnswer
-from charging.session.model import CpoStatus, Meter, SessionSpec, SessionState, StartOutcome
+from charging.session.model import EDITION, CpoStatus, Meter, SessionSpec, SessionState, StartOutcome
 
 T0 = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
@@ -40,9 +40,14 @@ def spec(**changes: Any) -> SessionSpec:
     return SessionSpec.model_validate({**facts, **changes})
 
 
+def ordered(**changes: Any) -> SessionState:
+    """A session that was ordered at T0, under the present rules."""
+    return SessionState(spec=spec(**changes), edition=EDITION)
+
+
 def started(**changes: Any) -> SessionState:
     """Admitted, funds held, START_SESSION sent at T0 and understood."""
-    state = SessionState(spec=spec(**changes))
+    state = ordered(**changes)
     rules.admitted(state, True, T0)
     rules.funds_answered(state, True, "", T0)
     rules.start_sent(state, T0)
@@ -50,7 +55,7 @@ def started(**changes: Any) -> SessionState:
     return state
 
 
-def meter(state: SessionState, status: CpoStatus = CpoStatus.ACTIVE, *, kwh: str = "0", **changes: Any) -> Meter:
+def meter(state: SessionState, status: CpoStatus | None = CpoStatus.ACTIVE, *, kwh: str = "0", **changes: Any) -> Meter:
     """The next snapshot of the CPO's Session."""
     before = state.meter
     values = {"seq": before.seq + 1, "ocpi_session_id": "S1", "cpo_status": status, "kwh": Decimal(kwh), **changes}

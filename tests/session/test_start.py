@@ -135,6 +135,25 @@ def test_a_cpo_session_that_stays_pending_is_stopped_when_its_time_is_over() -> 
     assert next_step(state, at(600)) is Step.STOP
 
 
+def test_a_session_whose_status_was_not_read_is_a_session() -> None:
+    state = started()
+    rules.command_resulted(state, result("ACCEPTED"), at(3))
+    rules.session_updated(state, meter(state, None, kwh="3"), at(60))
+    rules.asked_cpo(state, at(600))
+    rules.time_passed(state, at(600))
+    assert (code(state), state.closed_at) == ("plug_in_timeout", None), "a car may be there: the EVSE is not free"
+    assert next_step(state, at(600)) is Step.STOP
+
+
+def test_a_session_keeps_the_rules_under_which_it_began() -> None:
+    """Its history says what was decided by them: other decisions could not be replayed."""
+    state = started().model_copy(update={"edition": 0})
+    rules.session_updated(state, meter(state, None, kwh="3"), at(60))
+    rules.asked_cpo(state, at(180))
+    rules.time_passed(state, at(180))
+    assert (code(state), next_step(state, at(180))) == ("start_timeout", Step.WAIT)
+
+
 def test_a_session_that_appears_in_the_tombstone_is_stopped_at_once_and_its_cdr_awaited() -> None:
     state = started()
     rules.asked_cpo(state, at(180))

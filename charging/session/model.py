@@ -6,9 +6,9 @@ Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, tim
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
 
@@ -17,6 +17,12 @@ EDITION: Final = 1
 
 1: a Session is known by its id, whatever its status.
 """
+
+
+LONGEST_WORD: Final = 100
+
+Word = Annotated[str, AfterValidator(lambda word: word[:LONGEST_WORD])]
+"""A CPO's word of its own choice, such as a result: cut to what the store takes (``profile_requests.result``)."""
 
 
 class Status(StrEnum):
@@ -255,7 +261,7 @@ class ProfileAnswer(_Frozen):
 
     request_id: str
     state: Literal["accepted", "rejected", "superseded", "session_over"]
-    result: str | None = None
+    result: Word | None = None
 
 
 class TimelineEntry(_Frozen):

@@ -15,7 +15,7 @@ from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, Profil
 EDITION: Final = 1
 """Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
 
-1: a Session is known by its id, whatever its status.
+1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
 """
 
 
@@ -84,7 +84,7 @@ class Policy(_Frozen):
     And how closely its charging plan is kept: kWh, s, and money in the session's currency.
     """
 
-    confirm_s: float = 180  # START sent, until the CPO shows a Session or says yes
+    confirm_s: float = 180  # ordered, until START is sent; then again, until the CPO shows a Session or says yes
     plug_in_s: float = 600  # START accepted by the charge point, until a Session is ACTIVE
     stop_confirm_s: float = 120  # first STOP, until it is called overdue
     call_human_s: float = 1800  # first STOP, until a robot is told to call a human
@@ -278,6 +278,7 @@ class SessionState(BaseModel):
     """All that a session's workflow remembers; carried whole across continue-as-new.
 
     ``closed_at``: the CPO's transaction is over (or provably never was): the EVSE claim ends.
+    ``start_by``: a START_SESSION that has not left by then is too late for whoever ordered it; None: never (edition 0).
     ``watch_until``: how long a failed session of unknown outcome is watched (its tombstone).
     ``answers``, ``plans`` and ``unpublished`` are profile answers, plan revisions and timeline entries that the store
     does not have yet.
@@ -293,6 +294,7 @@ class SessionState(BaseModel):
     held: bool = False
     hold_released: bool = False
     start: StartOutcome = StartOutcome.NOT_SENT
+    start_by: datetime | None = None
     start_sent_at: datetime | None = None
     meter: Meter = Meter()
     stop: StopProgress = StopProgress()

@@ -18,6 +18,7 @@ from charging.session.messages import (
     StopRequest,
 )
 from charging.session.model import (
+    EDITION,
     CpoStatus,
     LiveMeter,
     Meter,
@@ -64,6 +65,12 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 # --- what the engine did -------------------------------------------------------------------------------------
 
 
+def taken_up(state: SessionState, since: datetime) -> None:
+    """The order is with Temporal ``since`` then (by its clock: ours may differ), and lives by the present rules."""
+    state.edition = EDITION
+    state.start_by = state.start_by or since + timedelta(seconds=state.spec.policy.confirm_s)
+
+
 def admitted(state: SessionState, admission: bool, now: datetime) -> None:
     """The store said whether this workflow may run: False when the API gave the request up (503) before us."""
     state.admitted = admission
@@ -87,6 +94,14 @@ def funds_answered(state: SessionState, held: bool, detail: str, now: datetime) 
     state.held = True
     state.phase = Phase.AWAITING_CPO
     note(state, "funds_held", f"{state.spec.hold} {state.spec.currency}", now)
+
+
+def hold_unanswered(state: SessionState, now: datetime) -> None:
+    """Nobody knows whether the hold was made, and it is asked for no longer: what there is of it is given back."""
+    if state.status in LIVE:
+        _start_too_late(state, now)
+    state.held = True
+    changed(state)
 
 
 def start_sent(state: SessionState, now: datetime) -> None:
@@ -220,6 +235,8 @@ def asked_cpo(state: SessionState, now: datetime) -> None:
 def time_passed(state: SessionState, now: datetime) -> None:
     """Whatever is late by ``now`` takes effect; called at every wake-up."""
     policy, stop = state.spec.policy, state.stop
+    if is_too_late(state, now):
+        _start_too_late(state, now)
     if start_is_overdue(state, now) and state.asked_at_deadline:
         _give_up_start(state, now)
     if stop.first_sent_at and not stop.overdue and not _is_over(state):
@@ -239,6 +256,18 @@ def time_passed(state: SessionState, now: datetime) -> None:
 
 
 # --- questions -----------------------------------------------------------------------------------------------
+
+
+def send_deadline(state: SessionState) -> datetime | None:
+    """When it is too late to send START_SESSION, or None where it has left, or never will."""
+    is_unsent = state.status is Status.PENDING and state.start is StartOutcome.NOT_SENT
+    # Who leaves without having been admitted looks as if it had never begun, and would be taken back.
+    return state.start_by if is_unsent and state.admitted else None
+
+
+def is_too_late(state: SessionState, now: datetime) -> bool:
+    """Whether START_SESSION has not left in time: the robot has gone, and another car may stand there."""
+    return _due(send_deadline(state), now)
 
 
 def start_deadline(state: SessionState) -> datetime | None:
@@ -438,6 +467,12 @@ def _want_stop(
 
 def _stop_before_start(state: SessionState, now: datetime) -> None:
     _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
+
+
+def _start_too_late(state: SessionState, now: datetime) -> None:
+    detail = "START_SESSION could not leave in time." if state.held else "The funds were not held in time."
+    party: Literal["engine", "payments"] = "engine" if state.held else "payments"
+    _fail(state, Reason(code="start_timeout", detail=detail, retryable=True, party=party), now)
 
 
 def _give_up_start(state: SessionState, now: datetime) -> None:

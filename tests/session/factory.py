@@ -6,7 +6,7 @@ from typing import Any
 
 from charging.session import rules
 from charging.session.answers import StartAnswer
-from charging.session.model import EDITION, CpoStatus, Meter, SessionSpec, SessionState, StartOutcome
+from charging.session.model import CpoStatus, Meter, SessionSpec, SessionState, StartOutcome
 
 T0 = datetime(2026, 3, 30, 12, tzinfo=UTC)
 
@@ -42,7 +42,9 @@ def spec(**changes: Any) -> SessionSpec:
 
 def ordered(**changes: Any) -> SessionState:
     """A session that was ordered at T0, under the present rules."""
-    return SessionState(spec=spec(**changes), edition=EDITION)
+    state = SessionState(spec=spec(**changes))
+    rules.taken_up(state, T0)
+    return state
 
 
 def started(**changes: Any) -> SessionState:

@@ -104,13 +104,17 @@ class CpoActivities:
             return await self._start_once(session_id)
 
     async def _start_once(self, session_id: str) -> StartAnswer:
+        start = await self._commands.start_of(session_id)
+        if told := _told_before(start):
+            return told
+        # All that can fail without having sent comes first: what fails between may have been sent.
+        client = await self._peers.client(start.connection_id, start.party)
+        command = self._start_command(client, start)
         start = await self._commands.begin_start(session_id)
-        if start.answer is not None:
-            return start.answer  # an earlier attempt got it before its worker died
-        if start.was_sending:
-            return StartAnswer(outcome=StartOutcome.UNKNOWN, detail="START_SESSION may have been sent before a crash.")
+        if told := _told_before(start):
+            return told
         try:
-            answer = await self._send_start(start)
+            answer = await _send_start(client, command)
         except PeerNotReached as error:
             await self._commands.not_sent(start)
             # Temporal knows an error by its class; the workflow knows this one, whatever kind of it this was.
@@ -118,31 +122,16 @@ class CpoActivities:
         await self._commands.started(start, answer)
         return answer
 
-    async def _send_start(self, start: PreparedStart) -> StartAnswer:
-        try:
-            client = await self._peers.client(start.connection_id, start.party)
-            command = StartSession.model_validate(
-                {
-                    "response_url": self._command_url(client, "START_SESSION", start.command_id),
-                    "token": start.token,
-                    "location_id": start.location_id,
-                    "evse_uid": start.evse_uid,
-                    "connector_id": start.connector_id,
-                    "authorization_reference": start.authorization_reference,
-                }
-            )
-            response = await client.start_session(command)
-        except PeerOutcomeUnknown as error:
-            return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
-        except PeerRefused as error:
-            return _start_refused(error)
-        if response.result == "ACCEPTED":
-            return StartAnswer(outcome=StartOutcome.UNDERSTOOD, detail="The CPO understood START_SESSION.")
-        return StartAnswer(
-            outcome=StartOutcome.REFUSED,
-            code="not_supported" if response.result == "NOT_SUPPORTED" else "cpo_rejected",
-            detail=f"The CPO answered {response.result} to START_SESSION.",
-            retryable=response.result == "REJECTED",
+    def _start_command(self, client: CpoClient, start: PreparedStart) -> StartSession:
+        return StartSession.model_validate(
+            {
+                "response_url": self._command_url(client, "START_SESSION", start.command_id),
+                "token": start.token,
+                "location_id": start.location_id,
+                "evse_uid": start.evse_uid,
+                "connector_id": start.connector_id,
+                "authorization_reference": start.authorization_reference,
+            }
         )
 
     @activity.defn
@@ -249,6 +238,30 @@ class CpoActivities:
 
     def _profile_url(self, client: CpoClient, kind: str, command_id: str) -> str:
         return module_url(self._public_url, client.version, "chargingprofiles", kind, command_id)
+
+
+def _told_before(start: PreparedStart) -> StartAnswer | None:
+    """What an earlier attempt got before its worker died, or that it may have sent; None: nothing has left."""
+    if start.was_sending:
+        return StartAnswer(outcome=StartOutcome.UNKNOWN, detail="START_SESSION may have been sent before a crash.")
+    return start.answer
+
+
+async def _send_start(client: CpoClient, command: StartSession) -> StartAnswer:
+    try:
+        response = await client.start_session(command)
+    except PeerOutcomeUnknown as error:
+        return StartAnswer(outcome=StartOutcome.UNKNOWN, detail=str(error))
+    except PeerRefused as error:
+        return _start_refused(error)
+    if response.result == "ACCEPTED":
+        return StartAnswer(outcome=StartOutcome.UNDERSTOOD, detail="The CPO understood START_SESSION.")
+    return StartAnswer(
+        outcome=StartOutcome.REFUSED,
+        code="not_supported" if response.result == "NOT_SUPPORTED" else "cpo_rejected",
+        detail=f"The CPO answered {response.result} to START_SESSION.",
+        retryable=response.result == "REJECTED",
+    )
 
 
 def _start_refused(error: PeerRefused) -> StartAnswer:

@@ -23,7 +23,6 @@ from charging.group_commit import GroupCommit
 from charging.log_lines import about_session
 from charging.names import Signal
 from charging.session.messages import CdrReceived, CommandResultMessage, LateSession, PricesChanged, SessionUpdated
-from charging.session.model import CpoStatus
 from charging.store.engine import Database
 from charging.store.inbox import InboxStore, Kind, Mail, Message
 from charging.temporal import settle, signal_charging_session, stop_late_session
@@ -36,7 +35,6 @@ SIGNALS_PER_S: Final = 5  # of session snapshots, per session: a flood coalesces
 _IN_FLIGHT: Final = 32
 _BACKOFF_S: Final = (0.2, 0.5, 1, 2, 5)
 _FOR_GOOD: Final = (RPCStatusCode.INVALID_ARGUMENT, RPCStatusCode.FAILED_PRECONDITION, RPCStatusCode.OUT_OF_RANGE)
-_LIVE: Final = (CpoStatus.PENDING, CpoStatus.ACTIVE)
 
 
 class Inbox:
@@ -144,7 +142,7 @@ class Inbox:
         self._pace.count(mail.session_id, datetime.now(UTC))
         update = SessionUpdated(message_id=f"meter/{meter.seq}", meter=meter)
         heard = await self._signal(mail.session_id, Signal.SESSION_UPDATED, update)
-        if not heard and meter.ocpi_session_id and meter.cpo_status in _LIVE:
+        if not heard and meter.ocpi_session_id and meter.may_flow:
             # It appeared after everybody had stopped waiting for it: nobody would ever stop it.
             late = LateSession(
                 session_id=mail.session_id, connection_id=mail.connection_id, ocpi_session_id=meter.ocpi_session_id

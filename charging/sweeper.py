@@ -202,7 +202,7 @@ class Sweeper:
 
     async def _settle_claim(self, session_id: str) -> None:
         session = await self._watch.watched(session_id)
-        if session.ocpi_session_id and session.cpo_status in (CpoStatus.PENDING, CpoStatus.ACTIVE):
+        if session.ocpi_session_id and session.cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE):
             late = LateSession(
                 session_id=session_id, connection_id=session.connection_id, ocpi_session_id=session.ocpi_session_id
             )

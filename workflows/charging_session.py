@@ -39,7 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from charging.session.steps import Step, next_step, wake_at
     from charging.temporal import search_attributes
     from workflows import session_metrics
-    from workflows.quick_step import quick_step
+    from workflows.quick_step import LONGEST_ATTEMPT, quick_step
 
 Message = TypeVar("Message", bound=BaseModel)
 
@@ -56,6 +56,8 @@ class ChargingSessionWorkflow:
 
     @workflow.init
     def __init__(self, state: SessionState) -> None:
+        if workflow.patched("rules-1"):
+            rules.taken_up(state, workflow.info().workflow_start_time)
         self._state = state
         self._busy: dict[Step, asyncio.Task[None]] = {}
         self._awake = True
@@ -131,7 +133,13 @@ class ChargingSessionWorkflow:
     async def _hold(self) -> None:
         spec = self._state.spec
         summary = f"Hold {spec.hold} {spec.currency}"
-        answer = await quick_step(PaymentActivities.hold, spec.session_id, summary)
+        try:
+            answer = await quick_step(PaymentActivities.hold, spec.session_id, summary, until=self._state.start_by)
+        except ActivityError:
+            # The last attempt may still be on its way: what it holds must be there when it is given back.
+            await workflow.sleep(LONGEST_ATTEMPT, summary="the last attempt to hold ends")
+            rules.hold_unanswered(self._state, workflow.now())
+            return
         rules.funds_answered(self._state, answer.held, answer.detail, workflow.now())
 
     async def _start(self) -> None:

@@ -40,7 +40,7 @@ def put(stored: Body | None, body: Body, now: datetime) -> Body | None:
     if missing:
         raise UnusableMessage(f"missing: {', '.join(missing)}")
     _check(body)
-    body = _bounded(body)
+    body = _bounded(_spelled(body))
     if stored is None:
         return body
     if _is_older(body, stored, now):
@@ -57,6 +57,7 @@ def patch(stored: Body, changes: Body, now: datetime) -> Body | None:
     if changes.get("last_updated") is None:
         raise UnusableMessage("missing: last_updated")
     _check(changes)
+    changes = _spelled(changes)
     if _is_older(changes, stored, now):
         return _overtaken(stored, changes)
     kept = {key: value for key, value in stored.items() if key not in changes or key in _REQUIRED}
@@ -74,11 +75,10 @@ def periods(body: Body) -> list[Body]:
 
 def reading(body: Body) -> Reading:
     """What the Session says, in our units; None where it says nothing usable."""
-    newest = _newest(periods(body))
-    status = body.get("status")
+    newest, kwh = _newest(periods(body)), wire.decimal(body.get("kwh"))
     return Reading(
-        status=CpoStatus(status) if isinstance(status, str) and status in CpoStatus.__members__ else None,
-        kwh=wire.decimal(body.get("kwh")),
+        status=_engine_status(body.get("status"), kwh),
+        kwh=kwh,
         cost=_price(body.get("total_cost")),
         currency=body["currency"].upper() if isinstance(body.get("currency"), str) else None,
         power_kw=_dimension(newest, "POWER", "MAX_POWER"),
@@ -144,6 +144,22 @@ def _check(body: Body) -> None:
         raise UnusableMessage("status is not a string")
     if not isinstance(body.get("charging_periods") or [], list):
         raise UnusableMessage("charging_periods is not a list")
+
+
+def _spelled(body: Body) -> Body:
+    """``body`` with its status as OCPI spells it, where it is one of OCPI's."""
+    known = _known(body.get("status"))
+    return body if known is None or known == body["status"] else {**body, "status": known.value}
+
+
+def _known(status: Any) -> CpoStatus | None:
+    word = wire.fold(status) if isinstance(status, str) else ""
+    return CpoStatus(word) if word in CpoStatus.__members__ else None
+
+
+def _engine_status(status: Any, kwh: Decimal | None) -> CpoStatus | None:
+    """The status, None where nobody knows the word; where energy has flowed, such a one is charging."""
+    return _known(status) or (CpoStatus.ACTIVE if kwh is not None and kwh > 0 else None)
 
 
 def _is_older(body: Body, stored: Body, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from charging.session.model import (
     StartOutcome,
     Status,
     TimelineEntry,
+    Word,
 )
 from charging.session.profile import ChargingPlan, PlanRecord
 
@@ -44,7 +45,7 @@ class ProfileSent(_Frozen):
     """
 
     command_id: str
-    result: str
+    result: Word
     limit_w: Decimal | None = None
     send_again_at: datetime | None = None
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from charging.session.model import Meter
+from charging.session.model import Meter, Word
 from charging.session.profile import ProfileWish
 
 
@@ -38,13 +38,13 @@ class CommandResultMessage(_Message):
     """``command_result``: the asynchronous result of a command or a charging profile (OCPI 2.2.1 §13.2, §14.2).
 
     ``command`` is ``START_SESSION``, ``STOP_SESSION``, ``SET_PROFILE``, ``CLEAR_PROFILE`` or ``ACTIVE_PROFILE``;
-    ``result`` is the CommandResultType or ChargingProfileResultType as received. ``active_limit`` (W, or A per phase,
+    ``result`` is the CommandResultType or ChargingProfileResultType, cut. ``active_limit`` (W, or A per phase,
     as ``active_unit`` says) is what an ActiveChargingProfileResult allows now.
     """
 
     command: str = ""
     command_id: str = ""
-    result: str = ""
+    result: Word = ""
     detail: str | None = None
     active_limit: Decimal | None = None
     active_unit: str | None = None

@@ -22,7 +22,7 @@ _HOUR: Final = 3600
 class Reading:
     """What a CPO's Session says. ``cost`` is its running total incl. VAT where it tells, in ``currency``.
 
-    None: it says nothing about it. ``updated_at`` is the CPO's ``last_updated``.
+    None: it says nothing about it, or nothing that we know. ``updated_at`` is the CPO's ``last_updated``.
     """
 
     updated_at: datetime
@@ -61,7 +61,8 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
     rose = kwh > meter.kwh
     after = meter.model_copy(
         update={
-            "cpo_status": reading.status or meter.cpo_status,
+            # A word that nobody knows takes nothing back, and there is a Session of which it was said.
+            "cpo_status": reading.status or meter.cpo_status or CpoStatus.PENDING,
             "kwh": kwh,
             "cost": _cost(meter, reading, anomalies),
             "power_kw": _power(meter, reading, kwh, anomalies),

@@ -6,11 +6,23 @@ Units: energy kWh, power kW, durations s, money in ``SessionSpec.currency``, tim
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
+
+EDITION: Final = 1
+"""Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
+
+1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
+"""
+
+
+LONGEST_WORD: Final = 100
+
+Word = Annotated[str, AfterValidator(lambda word: word[:LONGEST_WORD])]
+"""A CPO's word of its own choice, such as a result: cut to what the store takes (``profile_requests.result``)."""
 
 
 class Status(StrEnum):
@@ -72,7 +84,7 @@ class Policy(_Frozen):
     And how closely its charging plan is kept: kWh, s, and money in the session's currency.
     """
 
-    confirm_s: float = 180  # START sent, until the CPO shows a Session or says yes
+    confirm_s: float = 180  # ordered, until START is sent; then again, until the CPO shows a Session or says yes
     plug_in_s: float = 600  # START accepted by the charge point, until a Session is ACTIVE
     stop_confirm_s: float = 120  # first STOP, until it is called overdue
     call_human_s: float = 1800  # first STOP, until a robot is told to call a human
@@ -155,6 +167,11 @@ class Meter(_Frozen):
     updated_at: datetime | None = None
     received_at: datetime | None = None
     kwh_changed_at: datetime | None = None
+
+    @property
+    def may_flow(self) -> bool:
+        """Whether the CPO has a Session in which energy flows, or may begin to. One of unread status counts."""
+        return self.ocpi_session_id is not None and self.cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE)
 
     @property
     def known_cost(self) -> Decimal | None:
@@ -244,7 +261,7 @@ class ProfileAnswer(_Frozen):
 
     request_id: str
     state: Literal["accepted", "rejected", "superseded", "session_over"]
-    result: str | None = None
+    result: Word | None = None
 
 
 class TimelineEntry(_Frozen):
@@ -261,6 +278,7 @@ class SessionState(BaseModel):
     """All that a session's workflow remembers; carried whole across continue-as-new.
 
     ``closed_at``: the CPO's transaction is over (or provably never was): the EVSE claim ends.
+    ``start_by``: a START_SESSION that has not left by then is too late for whoever ordered it; None: never (edition 0).
     ``watch_until``: how long a failed session of unknown outcome is watched (its tombstone).
     ``answers``, ``plans`` and ``unpublished`` are profile answers, plan revisions and timeline entries that the store
     does not have yet.
@@ -268,6 +286,7 @@ class SessionState(BaseModel):
     """
 
     spec: SessionSpec
+    edition: int = 0  # of the rules that it lives by (``EDITION``)
     status: Status = Status.PENDING
     phase: Phase | None = Phase.RESERVING_FUNDS
     reason: Reason | None = None
@@ -275,6 +294,7 @@ class SessionState(BaseModel):
     held: bool = False
     hold_released: bool = False
     start: StartOutcome = StartOutcome.NOT_SENT
+    start_by: datetime | None = None
     start_sent_at: datetime | None = None
     meter: Meter = Meter()
     stop: StopProgress = StopProgress()

@@ -29,7 +29,6 @@ from charging.session.profile import ChargingPlan
 
 UNCHANGED_S = 60  # energy that has not risen for so long has stopped flowing
 
-_LIVE_AT_CPO = ("PENDING", "RESERVATION", "ACTIVE")
 _NOT_CHARGING_YET = (None, "PENDING", "RESERVATION")
 
 
@@ -61,6 +60,7 @@ class StatusRow:
     spec: Mapping[str, Any]
     currency: str
     created_at: datetime
+    ocpi_session_id: str | None
     cpo_status: str | None
     kwh: Decimal
     cost: Decimal | None
@@ -240,7 +240,7 @@ def safe_to_unplug(row: StatusRow, now: datetime) -> bool:
         return _still_since(row, row.stop_accepted_at) or _still_since(row, row.closed_at)
     if row.closed_at is not None and row.status != "failed" and _heard_before(row, row.closed_at):
         return True  # its CDR came before COMPLETED; a push after that would say that energy may flow again
-    if row.cpo_status in _LIVE_AT_CPO:
+    if row.ocpi_session_id is not None:
         return _still_since(row, row.stop_accepted_at)
     if row.start_outcome in ("refused", "not_sent"):
         return row.closed_at is not None
@@ -250,7 +250,7 @@ def safe_to_unplug(row: StatusRow, now: datetime) -> bool:
 def next_action(row: StatusRow, now: datetime, *, safe: bool) -> NextAction:
     """What a robot should do now; the table is in this module's docstring."""
     if row.status == "failed":
-        if row.start_outcome == "acknowledged" and row.cpo_status is None:
+        if row.start_outcome == "acknowledged" and row.ocpi_session_id is None:
             return NextAction.MOVE_ON  # nobody plugged in: there is nothing here to wait for
         if not safe:
             return NextAction.CALL_HUMAN

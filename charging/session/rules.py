@@ -18,6 +18,7 @@ from charging.session.messages import (
     StopRequest,
 )
 from charging.session.model import (
+    EDITION,
     CpoStatus,
     LiveMeter,
     Meter,
@@ -64,6 +65,12 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 # --- what the engine did -------------------------------------------------------------------------------------
 
 
+def taken_up(state: SessionState, since: datetime) -> None:
+    """The order is with Temporal ``since`` then (by its clock: ours may differ), and lives by the present rules."""
+    state.edition = EDITION
+    state.start_by = state.start_by or since + timedelta(seconds=state.spec.policy.confirm_s)
+
+
 def admitted(state: SessionState, admission: bool, now: datetime) -> None:
     """The store said whether this workflow may run: False when the API gave the request up (503) before us."""
     state.admitted = admission
@@ -89,6 +96,14 @@ def funds_answered(state: SessionState, held: bool, detail: str, now: datetime) 
     note(state, "funds_held", f"{state.spec.hold} {state.spec.currency}", now)
 
 
+def hold_unanswered(state: SessionState, now: datetime) -> None:
+    """Nobody knows whether the hold was made, and it is asked for no longer: what there is of it is given back."""
+    if state.status in LIVE:
+        _start_too_late(state, now)
+    state.held = True
+    changed(state)
+
+
 def start_sent(state: SessionState, now: datetime) -> None:
     """START_SESSION goes out now, this once."""
     state.start, state.start_sent_at = StartOutcome.SENT, now
@@ -101,7 +116,7 @@ def start_answered(state: SessionState, answer: StartAnswer, now: datetime) -> N
         return  # the CommandResult or the Session beat this answer
     state.start = answer.outcome
     note(state, f"start_{answer.outcome}", answer.detail, now)
-    if answer.outcome is StartOutcome.REFUSED and state.meter.cpo_status is None and state.status in LIVE:
+    if answer.outcome is StartOutcome.REFUSED and not has_session(state) and state.status in LIVE:
         _fail(state, Reason(code=answer.code, detail=answer.detail, retryable=answer.retryable, party="cpo"), now)
     elif answer.outcome is StartOutcome.UNKNOWN:
         state.ask_cpo = True
@@ -220,6 +235,8 @@ def asked_cpo(state: SessionState, now: datetime) -> None:
 def time_passed(state: SessionState, now: datetime) -> None:
     """Whatever is late by ``now`` takes effect; called at every wake-up."""
     policy, stop = state.spec.policy, state.stop
+    if is_too_late(state, now):
+        _start_too_late(state, now)
     if start_is_overdue(state, now) and state.asked_at_deadline:
         _give_up_start(state, now)
     if stop.first_sent_at and not stop.overdue and not _is_over(state):
@@ -241,6 +258,18 @@ def time_passed(state: SessionState, now: datetime) -> None:
 # --- questions -----------------------------------------------------------------------------------------------
 
 
+def send_deadline(state: SessionState) -> datetime | None:
+    """When it is too late to send START_SESSION, or None where it has left, or never will."""
+    is_unsent = state.status is Status.PENDING and state.start is StartOutcome.NOT_SENT
+    # Who leaves without having been admitted looks as if it had never begun, and would be taken back.
+    return state.start_by if is_unsent and state.admitted else None
+
+
+def is_too_late(state: SessionState, now: datetime) -> bool:
+    """Whether START_SESSION has not left in time: the robot has gone, and another car may stand there."""
+    return _due(send_deadline(state), now)
+
+
 def start_deadline(state: SessionState) -> datetime | None:
     """When we stop waiting for the CPO's Session to be ACTIVE, or None where that is settled.
 
@@ -249,11 +278,16 @@ def start_deadline(state: SessionState) -> datetime | None:
     waiting = state.status is Status.PENDING or (state.status is Status.STOPPING and not _energised(state))
     if not waiting or state.start_sent_at is None or _is_over(state) or state.cdr_at:
         return None
-    plugging = state.meter.cpo_status is not None or (
-        state.start is StartOutcome.ACKNOWLEDGED and state.stop.requested_at is None
-    )
+    plugging = has_session(state) or (state.start is StartOutcome.ACKNOWLEDGED and state.stop.requested_at is None)
     policy = state.spec.policy
     return state.start_sent_at + timedelta(seconds=policy.plug_in_s if plugging else policy.confirm_s)
+
+
+def has_session(state: SessionState) -> bool:
+    """Whether the CPO has shown a Session."""
+    if state.edition < 1:
+        return state.meter.cpo_status is not None
+    return state.meter.ocpi_session_id is not None
 
 
 def start_is_overdue(state: SessionState, now: datetime) -> bool:
@@ -283,7 +317,7 @@ def claim_deadline(state: SessionState) -> datetime | None:
     """
     if state.status is not Status.FAILED or state.closed_at or state.ended_at is None:
         return None
-    if state.start is StartOutcome.ACKNOWLEDGED and state.meter.cpo_status is None and state.start_sent_at:
+    if state.start is StartOutcome.ACKNOWLEDGED and not has_session(state) and state.start_sent_at:
         return state.start_sent_at + timedelta(seconds=state.spec.policy.plug_in_s)
     return _watched_until(state, state.ended_at)
 
@@ -319,7 +353,7 @@ def _watched_until(state: SessionState, now: datetime) -> datetime:
 
 
 def _start_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
-    if state.meter.cpo_status is not None or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
+    if has_session(state) or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
         return  # a Session says more than its command's result
     if message.result == "ACCEPTED":
         state.start = StartOutcome.ACKNOWLEDGED
@@ -435,8 +469,14 @@ def _stop_before_start(state: SessionState, now: datetime) -> None:
     _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
 
 
+def _start_too_late(state: SessionState, now: datetime) -> None:
+    detail = "START_SESSION could not leave in time." if state.held else "The funds were not held in time."
+    party: Literal["engine", "payments"] = "engine" if state.held else "payments"
+    _fail(state, Reason(code="start_timeout", detail=detail, retryable=True, party=party), now)
+
+
 def _give_up_start(state: SessionState, now: datetime) -> None:
-    policy, known = state.spec.policy, state.meter.cpo_status is not None
+    policy, known = state.spec.policy, has_session(state)
     if state.stop.requested_at and state.stop.by != "deadline":
         reason = Reason(code="stopped_before_start", detail="Stopped before the car charged.", party="user")
     elif known or state.start is StartOutcome.ACKNOWLEDGED:

@@ -40,8 +40,8 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
     """The most urgent step that is due and not in ``busy`` (under way already)."""
     for step, due in (
         (Step.ADMIT, not state.admitted and state.status is Status.PENDING),
-        (Step.HOLD, state.admitted and not state.held and state.status is Status.PENDING),
-        (Step.START, _start_is_due(state)),
+        (Step.HOLD, _hold_is_due(state, now)),
+        (Step.START, _start_is_due(state, now)),
         (Step.STOP, stop_is_due(state, now)),
         (Step.ASK_PROFILE, _profile_is_due(state, now) and not state.profile.asked),
         (Step.SEND_PREFERENCES, _send_is_due(state, now) and not state.spec.profile_capable),
@@ -74,6 +74,7 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
     if stop.first_sent_at and not stop.overdue and stop.next_at:
         overdue_at = stop.first_sent_at + timedelta(seconds=policy.stop_confirm_s)
     moments = (
+        (rules.send_deadline(state), "START_SESSION is too late"),
         (rules.start_deadline(state), "start deadline"),
         (stop.next_at if state.meter.ocpi_session_id else None, "repeat STOP_SESSION"),
         (overdue_at, "stop overdue"),
@@ -89,8 +90,14 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
     return min(due, default=None)
 
 
-def _start_is_due(state: SessionState) -> bool:
-    return state.held and state.start is StartOutcome.NOT_SENT and state.status is Status.PENDING
+def _hold_is_due(state: SessionState, now: datetime) -> bool:
+    is_wanted = state.admitted and not state.held and state.status is Status.PENDING
+    return is_wanted and not rules.is_too_late(state, now)
+
+
+def _start_is_due(state: SessionState, now: datetime) -> bool:
+    is_wanted = state.held and state.start is StartOutcome.NOT_SENT and state.status is Status.PENDING
+    return is_wanted and not rules.is_too_late(state, now)
 
 
 def _asks_cpo(state: SessionState, now: datetime) -> bool:

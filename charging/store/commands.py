@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel
-from sqlalchemy import and_, insert, select, update
+from sqlalchemy import Row, and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -24,8 +24,8 @@ from charging.store.tables import commands, sessions, tokens
 class PreparedStart:
     """The START_SESSION of a session, whole, as POST /v1/sessions/start has stored it.
 
-    ``turn``: the lease on its EVSE, taken with it. ``was_sending``: an earlier attempt had begun to send. ``answer``:
-    what it heard, where it heard something.
+    ``turn``: the lease on its EVSE, taken when it begins. ``was_sending``: an earlier attempt had begun to send.
+    ``answer``: what it heard, where it heard something.
     """
 
     command_id: str
@@ -41,12 +41,26 @@ class PreparedStart:
     answer: StartAnswer | None
 
 
+_START_OF: Final = (
+    select(commands, sessions.c.spec, tokens.c.body.label("token"))
+    .join(sessions, sessions.c.id == commands.c.session_id)
+    .join(tokens, and_(tokens.c.uid == sessions.c.token_uid, tokens.c.type == sessions.c.token_type))
+    .where(commands.c.session_id == bindparam("of"), commands.c.command == "START_SESSION")
+)
+
+
 class CommandStore:
     """Rows of ``commands``: ready → sending → answered."""
 
     def __init__(self, database: Database, connections: ConnectionStore) -> None:
         self._database = database
         self._connections = connections
+
+    async def start_of(self, session_id: str) -> PreparedStart:
+        """The session's START_SESSION as it stands; nothing is changed."""
+        async with self._database.read() as connection:
+            row = (await connection.execute(_START_OF, {"of": session_id})).one()
+        return _prepared(row, SessionSpec.model_validate(row.spec))
 
     async def begin_start(self, session_id: str) -> PreparedStart:
         """Mark the session's START_SESSION as ``sending``, committed before this returns.
@@ -55,16 +69,9 @@ class CommandStore:
         """
         now = datetime.now(UTC)
         async with self._database.write() as connection:
-            row = (
-                await connection.execute(
-                    select(commands, sessions.c.spec, tokens.c.body.label("token"))
-                    .join(sessions, sessions.c.id == commands.c.session_id)
-                    .join(tokens, and_(tokens.c.uid == sessions.c.token_uid, tokens.c.type == sessions.c.token_type))
-                    .where(commands.c.session_id == session_id, commands.c.command == "START_SESSION")
-                    # Of two attempts at once (the first one stalled) the second must see that the first one sends.
-                    .with_for_update(of=commands)
-                )
-            ).one()
+            # Of two attempts at once (the first one stalled) the second must see that the first one sends.
+            locked = _START_OF.with_for_update(of=commands)
+            row = (await connection.execute(locked, {"of": session_id})).one()
             spec = SessionSpec.model_validate(row.spec)
             turn = turn_of(spec)
             if row.state == "ready" and not await take_lease(connection, turn, now=now, until=now + HELD_FOR):
@@ -74,19 +81,7 @@ class CommandStore:
                 .where(commands.c.id == row.id, commands.c.state == "ready")
                 .values(state="sending", sent_at=now)
             )
-        return PreparedStart(
-            command_id=row.id,
-            turn=turn,
-            connection_id=row.connection_id,
-            party=Party(spec.country_code, spec.party_id),
-            location_id=spec.location_id,
-            evse_uid=spec.evse_uid,
-            connector_id=spec.connector_id,
-            authorization_reference=spec.authorization_reference,
-            token=row.token,
-            was_sending=row.state == "sending",
-            answer=StartAnswer.model_validate(row.response) if row.state == "answered" else None,
-        )
+        return _prepared(row, spec)
 
     async def not_sent(self, start: PreparedStart) -> None:
         """The CPO has taken nothing: the command may be sent after all."""
@@ -155,6 +150,22 @@ class CommandStore:
         if (peer := await self._connections.get(row.connection_id)) is None:
             raise LookupError("a session without its connection")  # a foreign key forbids it
         return peer, row.created_at
+
+
+def _prepared(row: Row[Any], spec: SessionSpec) -> PreparedStart:
+    return PreparedStart(
+        command_id=row.id,
+        turn=turn_of(spec),
+        connection_id=row.connection_id,
+        party=Party(spec.country_code, spec.party_id),
+        location_id=spec.location_id,
+        evse_uid=spec.evse_uid,
+        connector_id=spec.connector_id,
+        authorization_reference=spec.authorization_reference,
+        token=row.token,
+        was_sending=row.state == "sending",
+        answer=StartAnswer.model_validate(row.response) if row.state == "answered" else None,
+    )
 
 
 async def _answered(connection: AsyncConnection, command_id: str, answer: BaseModel) -> None:

@@ -42,6 +42,7 @@ _COLUMNS = (
     _c.spec,
     _c.currency,
     _c.created_at,
+    _c.ocpi_session_id,
     _c.cpo_status,
     _c.kwh,
     _c.cost,

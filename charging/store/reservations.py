@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.errors import Problem
-from charging.session.reservation import ReservationStatus, after_result, status_at
+from charging.session.reservation import HOLDING, ReservationStatus, after_result, status_at
 from charging.store.engine import Database
 from charging.store.tables import HOLDS_EVSE, commands, evse_claims, reservations
 
@@ -131,6 +131,18 @@ class ReservationStore:
                 .where(_C.id == reservation_id, _C.status.in_([status.value for status in before]))
                 .values(status=after.value, result=result, updated_at=datetime.now(UTC))
             )
+
+
+async def give_back(store: AsyncConnection, session_id: str, now: datetime) -> None:
+    """The session that used a reservation never began: its EVSE is held again, within the caller's transaction."""
+    other = reservations.alias("other")
+    place = ("connection_id", "location_id", "evse_uid")
+    held = exists().where(*(other.c[name] == _C[name] for name in place), other.c.status.in_(HOLDING))
+    await store.execute(
+        update(reservations)
+        .where(_C.session_id == session_id, _C.status == ReservationStatus.USED.value, ~held)
+        .values(status=ReservationStatus.RESERVED.value, session_id=None, updated_at=now)
+    )
 
 
 async def take_result(store: AsyncConnection, reservation_id: str, command: str, result: str, now: datetime) -> None:

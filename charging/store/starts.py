@@ -7,6 +7,7 @@ forgotten after Temporal's retention; these rows are not.
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +19,7 @@ from charging.ocpi.wire import fold
 from charging.session.model import Phase, SessionSpec, StartOutcome, Status
 from charging.store.engine import Database
 from charging.store.quick import QuickRead, QuickWrite, write_at_once
+from charging.store.reservations import give_back
 from charging.store.tables import commands, evse_claims, idempotency_keys, reservations, sessions, tokens
 
 START_SESSION = "START_SESSION"
@@ -127,7 +129,7 @@ class StartStore:
         return inserts
 
     async def abandon(self, session_id: str) -> bool:
-        """Take back a session whose workflow never began, its EVSE claim and its key; False when it runs already.
+        """Take back a session whose workflow never began, with all that ``begin`` wrote; False when it runs already.
 
         The workflow's first step is the opposite turn, ``accepted`` to ``running``; whichever comes first wins.
         """
@@ -141,7 +143,9 @@ class StartStore:
                 return False
             await connection.execute(delete(evse_claims).where(evse_claims.c.session_id == session_id))
             await connection.execute(delete(idempotency_keys).where(idempotency_keys.c.session_id == session_id))
-            await connection.execute(update(tokens).where(tokens.c.session_id == session_id).values(valid=False))
+            # Gone, not invalid: it may be a reservation's, which the next start shows again.
+            await connection.execute(delete(tokens).where(tokens.c.session_id == session_id))
+            await give_back(connection, session_id, datetime.now(UTC))
         return True
 
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import update
 from temporalio.testing import WorkflowEnvironment
 
+from api.app import create_app
 from charging.ocpi.commander import Commander
 from charging.ocpi.peers import Peers
 from charging.store import tables
@@ -20,6 +21,7 @@ from charging.store.reservations import ReservationStore
 from charging.unanswered import UnansweredReservations
 from tests.api.conftest import RunningApi, new_key, running_api
 from tests.peer import Step, answer, evse, html, location, now, refuse
+from tests.serving import free_port, serve
 from tests.stack import EVSE, user_token
 
 
@@ -205,6 +207,41 @@ async def test_it_is_given_back(api: RunningApi) -> None:
     await tell(api, "CANCEL_RESERVATION", "ACCEPTED")
     assert (await cancel(api, made)).json()["status"] == "cancelled"
     assert len(api.cpo.received("CANCEL_RESERVATION")) == 1
+
+
+async def start_while_temporal_is_away(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> httpx.Response:
+    """A start at another API of the same store."""
+    with monkeypatch.context() as away:
+        away.setenv("TEMPORAL_ADDRESS", f"127.0.0.1:{free_port()}")
+        async with (
+            serve(create_app(api.settings)) as url,
+            httpx.AsyncClient(base_url=url, headers=api.http.headers, timeout=40) as cut_off,
+        ):
+            return await cut_off.post("/v1/sessions/start", json={"evse_id": EVSE})
+
+
+async def test_a_start_that_is_refused_while_temporal_is_away_leaves_it_to_the_next(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await reserved(api)
+    assert (await start_while_temporal_is_away(api, monkeypatch)).status_code == 503
+    assert await status(api, made) == "reserved"
+    assert (await api.start(sub="somebody-else")).json()["code"] == "evse_reserved"
+    session_id = await api.started()
+    uid = api.cpo.received("RESERVE_NOW")[0].body["token"]["uid"]
+    assert await api.count(tables.sessions, id=session_id, token_uid=uid) == 1
+    assert await api.count(tables.tokens, uid=uid, session_id=session_id, valid=True) == 1
+    assert await status(api, made) == "used"
+
+
+async def test_it_can_be_given_back_after_a_start_that_was_refused(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await reserved(api)
+    assert (await start_while_temporal_is_away(api, monkeypatch)).status_code == 503
+    assert (await cancel(api, made)).json()["status"] == "cancelling"
+    await tell(api, "CANCEL_RESERVATION", "ACCEPTED")
+    assert await status(api, made) == "cancelled"
 
 
 async def test_a_cancellation_that_fails_leaves_it_held(lite: RunningApi) -> None:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -114,6 +115,17 @@ async def test_a_session_that_appears_when_nobody_waits_any_more_is_stopped(desk
     spec = await desk.start()
     async with running(desk.inbox()):
         await desk.put(session_body(authorization_reference=spec.authorization_reference))
+        await delivered(desk, spec)
+    late = desk.temporal.client.get_workflow_handle(names.late_session_id(spec.session_id))
+    assert (await late.describe()).workflow_type == names.Workflow.LATE_SESSION
+
+
+@pytest.mark.parametrize("kwh", [0, 1])
+async def test_a_session_of_a_status_that_nobody_knows_is_stopped_too_when_nobody_waits(desk: Desk, kwh: int) -> None:
+    spec = await desk.start()
+    async with running(desk.inbox()):
+        body = session_body(authorization_reference=spec.authorization_reference, status="CHARGING", kwh=kwh)
+        await desk.put(body)
         await delivered(desk, spec)
     late = desk.temporal.client.get_workflow_handle(names.late_session_id(spec.session_id))
     assert (await late.describe()).workflow_type == names.Workflow.LATE_SESSION

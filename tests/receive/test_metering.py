@@ -39,6 +39,16 @@ def test_energy_follows_the_cpo() -> None:
     assert (meter.kwh, meter.kwh_changed_at, anomalies) == (Decimal("6.5"), minute(20), set())
 
 
+def test_a_session_whose_status_nobody_knows_is_pending_until_energy_flows() -> None:
+    assert after(says(0, "0", status=None))[0].cpo_status is CpoStatus.PENDING
+
+
+def test_a_status_that_nobody_knows_takes_nothing_back() -> None:
+    for status in CpoStatus:
+        meter, _ = after(says(0, "0", status=status), says(1, "0", status=None))
+        assert meter.cpo_status is status
+
+
 def test_energy_that_falls_is_kept_and_flagged() -> None:
     meter, anomalies = after(says(10, "3"), says(11, "2"))
     assert (meter.kwh, anomalies) == (Decimal(3), {Anomaly.ENERGY_FELL})

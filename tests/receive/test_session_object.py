@@ -30,7 +30,28 @@ def test_a_put_replaces_the_whole_session() -> None:
 def test_unknown_fields_and_values_are_kept() -> None:
     body = session_body(status="CHARGING", x_vendor={"a": 1})
     assert put(None, body, NOW) == body
-    assert reading(body).status is None
+
+
+@pytest.mark.parametrize("status", ["CHARGING", "SUSPENDED_EV", "läuft"])
+def test_a_status_that_nobody_knows_means_active_where_energy_has_flowed(status: str) -> None:
+    assert reading(session_body(status=status, kwh=0.1)).status is CpoStatus.ACTIVE
+    assert reading(session_body(status=status, kwh=0)).status is None
+
+
+@pytest.mark.parametrize("status", ["active", "Active", " ACTIVE "])
+def test_a_status_is_known_however_it_is_spelled(status: str) -> None:
+    stored = put(None, session_body(status=status), NOW)
+    assert stored is not None
+    assert (stored["status"], reading(stored).status) == ("ACTIVE", CpoStatus.ACTIVE)
+    assert reading(session_body(status=status)).status is CpoStatus.ACTIVE, "stored before spellings were read"
+
+
+def test_an_end_in_lower_case_is_an_end() -> None:
+    ended = patch(session_body(), {"status": "completed", "last_updated": at(1)}, NOW)
+    assert ended is not None
+    again = put(ended, session_body(last_updated=at(2)), NOW)
+    assert again is not None
+    assert (ended["status"], again["status"]) == ("COMPLETED", "COMPLETED")
 
 
 @pytest.mark.parametrize("field", ["status", "kwh", "last_updated"])

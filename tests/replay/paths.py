@@ -17,6 +17,7 @@ from tests.stack import Stack
 from tests.trust import test_commands, test_long_waits, test_pushes
 from tests.waiting import eventually
 from tests.workflows import (
+    test_late_orders,
     test_life,
     test_operators,
     test_planned_nights,
@@ -128,6 +129,15 @@ PATHS = {
             "REJECTED",
             "cpo_rejected",
         )
+    ),
+    "funds_unanswered": Path(
+        _long(test_late_orders.test_an_order_whose_wallet_comes_back_too_late_fails_and_starts_nothing),
+        settings=test_late_orders.AT_EV_PASS,
+        skips_time=True,
+    ),
+    "taken_up_too_late": Path(
+        _test(test_late_orders.test_an_order_that_no_worker_takes_up_in_time_starts_nothing),
+        test_late_orders.IMPATIENT,
     ),
     "start_unanswered": Path(
         _test(

@@ -40,9 +40,16 @@ def spec(**changes: Any) -> SessionSpec:
     return SessionSpec.model_validate({**facts, **changes})
 
 
+def ordered(**changes: Any) -> SessionState:
+    """A session that was ordered at T0, under the present rules."""
+    state = SessionState(spec=spec(**changes))
+    rules.taken_up(state, T0)
+    return state
+
+
 def started(**changes: Any) -> SessionState:
     """Admitted, funds held, START_SESSION sent at T0 and understood."""
-    state = SessionState(spec=spec(**changes))
+    state = ordered(**changes)
     rules.admitted(state, True, T0)
     rules.funds_answered(state, True, "", T0)
     rules.start_sent(state, T0)
@@ -50,7 +57,7 @@ def started(**changes: Any) -> SessionState:
     return state
 
 
-def meter(state: SessionState, status: CpoStatus = CpoStatus.ACTIVE, *, kwh: str = "0", **changes: Any) -> Meter:
+def meter(state: SessionState, status: CpoStatus | None = CpoStatus.ACTIVE, *, kwh: str = "0", **changes: Any) -> Meter:
     """The next snapshot of the CPO's Session."""
     before = state.meter
     values = {"seq": before.seq + 1, "ocpi_session_id": "S1", "cpo_status": status, "kwh": Decimal(kwh), **changes}

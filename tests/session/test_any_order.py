@@ -16,10 +16,10 @@ from charging.session.messages import (
     ProfileRequest,
     StopRequest,
 )
-from charging.session.model import CpoStatus, Meter, SessionState, StartOutcome, Status
+from charging.session.model import CpoStatus, Meter, StartOutcome, Status
 from charging.session.profile import ProfileWish
 from charging.session.steps import Step, next_step, wake_at
-from tests.session.factory import T0, spec
+from tests.session.factory import T0, ordered
 
 STEPS_PER_WAKE = 50
 WAKES_TO_THE_END = 2000
@@ -34,7 +34,7 @@ class SessionMachine(RuleBasedStateMachine):
     @initialize(capable=st.booleans(), need=st.sampled_from([None, Decimal(5)]))
     def begin(self, capable: bool, need: Decimal | None) -> None:
         self.now: datetime = T0
-        self.state = SessionState(spec=spec(profile_capable=capable, need_kwh=need))
+        self.state = ordered(profile_capable=capable, need_kwh=need)
         self.busy: set[Step] = set()
         self.seen: list[Status] = [Status.PENDING]
         self.starts = 0
@@ -57,6 +57,12 @@ class SessionMachine(RuleBasedStateMachine):
             profile_rules.profile_sent(self.state, f"c{self.state.noted}", None, self.now)
         elif step is Step.ASK_PROFILE:
             profile_rules.profile_asked(self.state, f"a{self.state.noted}", self.now)
+
+    @rule()
+    def get_no_answer_to_the_hold(self) -> None:
+        if Step.HOLD in self.busy:
+            self.busy.discard(Step.HOLD)
+            rules.hold_unanswered(self.state, self.now)
 
     @rule(data=st.data(), well=st.booleans())
     def answer_a_step(self, data: st.DataObject, well: bool) -> None:

@@ -23,6 +23,7 @@ PENDING = StatusRow(
     spec={"need_kwh": "40", "policy": {"call_human_s": 1800.0}},
     currency="EUR",
     created_at=NOW - timedelta(hours=1),
+    ocpi_session_id=None,
     cpo_status=None,
     kwh=Decimal(0),
     cost=None,
@@ -52,6 +53,7 @@ ACTIVE = replace(
     PENDING,
     status="active",
     phase="charging",
+    ocpi_session_id="S1",
     cpo_status="ACTIVE",
     kwh=Decimal("10"),
     cost=Decimal("2.50"),
@@ -65,6 +67,7 @@ ACTIVE = replace(
 STOPPING = replace(ACTIVE, status="stopping", phase="stop_sent", stop_sent_at=NOW - timedelta(minutes=5))
 OVER = replace(STOPPING, cpo_status="COMPLETED", phase="awaiting_cdr", closed_at=NOW, cpo_ended_at=NOW)
 FAILED = replace(PENDING, status="failed", phase=None, ended_at=NOW)
+UNREADABLE = replace(FAILED, ocpi_session_id="S1", kwh=Decimal(5))  # stored by code that could not read its status
 RECEIPT = {"energy_kwh": "41.5", "cost": "17.85", "duration_minutes": 52}
 
 
@@ -88,7 +91,7 @@ def test_before_charging_there_is_no_energy_no_cost_and_no_start() -> None:
 
 
 def test_a_cpo_session_that_waits_for_a_plug_has_not_started() -> None:
-    answer = told(PENDING, cpo_status="PENDING", started_at=NOW - minutes(5))
+    answer = told(PENDING, ocpi_session_id="S1", cpo_status="PENDING", started_at=NOW - minutes(5))
     assert (answer["start_time"], answer["duration_minutes"]) == (None, 0)
 
 
@@ -197,6 +200,7 @@ ACCEPTED = replace(STOPPING, stop_accepted_at=NOW)
         ("INVALID, then power 0", later(INVALID, power_kw=Decimal(0)), True),
         ("the tombstone of a START of unknown outcome has ended", replace(FAILED, watch_until=NOW), True),
         ("START is on its way", PENDING, False),
+        ("a Session whose status nobody knows", replace(UNREADABLE, watch_until=NOW), False),
         ("START not sent yet", replace(PENDING, start_outcome="not_sent"), False),
         ("START of unknown outcome", replace(FAILED, start_outcome="unknown", watch_until=NOW + minutes(1)), False),
         ("charging", ACTIVE, False),
@@ -227,6 +231,8 @@ def test_unplugging_is_safe_on_the_cpos_evidence_only(why: str, row: StatusRow, 
         ("nobody confirms the stop", replace(STOPPING, stop_sent_at=NOW - minutes(30)), "call_human"),
         ("completed", replace(OVER, status="completed", receipt=RECEIPT), "unplug"),
         ("refused", replace(FAILED, start_outcome="refused", closed_at=NOW), "move_on"),
+        ("nobody plugged in", replace(FAILED, start_outcome="acknowledged", closed_at=NOW), "move_on"),
+        ("a Session whose status nobody knows", replace(UNREADABLE, start_outcome="acknowledged"), "call_human"),
         ("failed after charging, over", replace(OVER, status="failed", phase=None), "unplug"),
         (
             "failed, and energy may flow",

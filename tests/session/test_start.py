@@ -7,7 +7,7 @@ from charging.session.answers import StartAnswer
 from charging.session.messages import CommandResultMessage, StopRequest
 from charging.session.model import CpoStatus, Phase, SessionState, StartOutcome, Status
 from charging.session.steps import Step, next_step, wake_at
-from tests.session.factory import T0, at, meter, spec, started
+from tests.session.factory import T0, at, meter, ordered, spec, started
 
 
 def result(value: str, command: str = "START_SESSION") -> CommandResultMessage:
@@ -19,7 +19,7 @@ def code(state: SessionState) -> str | None:
 
 
 def test_the_first_steps_are_admission_hold_and_start_in_this_order() -> None:
-    state = SessionState(spec=spec())
+    state = ordered()
     assert next_step(state, T0) is Step.ADMIT
     rules.admitted(state, True, T0)
     assert next_step(state, T0) is Step.HOLD
@@ -135,6 +135,25 @@ def test_a_cpo_session_that_stays_pending_is_stopped_when_its_time_is_over() -> 
     assert next_step(state, at(600)) is Step.STOP
 
 
+def test_a_session_whose_status_was_not_read_is_a_session() -> None:
+    state = started()
+    rules.command_resulted(state, result("ACCEPTED"), at(3))
+    rules.session_updated(state, meter(state, None, kwh="3"), at(60))
+    rules.asked_cpo(state, at(600))
+    rules.time_passed(state, at(600))
+    assert (code(state), state.closed_at) == ("plug_in_timeout", None), "a car may be there: the EVSE is not free"
+    assert next_step(state, at(600)) is Step.STOP
+
+
+def test_a_session_keeps_the_rules_under_which_it_began() -> None:
+    """Its history says what was decided by them: other decisions could not be replayed."""
+    state = started().model_copy(update={"edition": 0})
+    rules.session_updated(state, meter(state, None, kwh="3"), at(60))
+    rules.asked_cpo(state, at(180))
+    rules.time_passed(state, at(180))
+    assert (code(state), next_step(state, at(180))) == ("start_timeout", Step.WAIT)
+
+
 def test_a_session_that_appears_in_the_tombstone_is_stopped_at_once_and_its_cdr_awaited() -> None:
     state = started()
     rules.asked_cpo(state, at(180))
@@ -144,6 +163,59 @@ def test_a_session_that_appears_in_the_tombstone_is_stopped_at_once_and_its_cdr_
     rules.stop_sent(state, at(400))
     rules.session_updated(state, meter(state, CpoStatus.COMPLETED, kwh="0.4"), at(410))
     assert next_step(state, at(410)) is Step.WAIT  # for the CDR: the hold is still needed
+
+
+def test_an_order_that_could_not_be_carried_out_in_time_fails_and_frees_the_evse() -> None:
+    """The robot has left; whichever car stands there by now must not be charged on this user's account."""
+    state = ordered()
+    rules.admitted(state, True, at(1))
+    assert wake_at(state, at(1)) == (at(180), "START_SESSION is too late")
+    rules.time_passed(state, at(180))
+    assert (state.status, code(state), state.closed_at) == (Status.FAILED, "start_timeout", at(180))
+    assert state.reason is not None
+    assert (state.reason.retryable, state.reason.party) == (True, "payments")
+    rules.funds_answered(state, True, "", at(6 * 3600))
+    assert next_step(state, at(6 * 3600)) is Step.RELEASE
+    rules.hold_released(state, at(6 * 3600))
+    assert next_step(state, at(6 * 3600)) is Step.END
+
+
+def test_an_order_that_is_taken_up_too_late_holds_no_funds() -> None:
+    state = ordered()
+    assert next_step(state, at(6 * 3600)) is Step.ADMIT
+    rules.admitted(state, True, at(6 * 3600))
+    assert next_step(state, at(6 * 3600)) is not Step.HOLD
+    rules.time_passed(state, at(6 * 3600))
+    assert (code(state), next_step(state, at(6 * 3600))) == ("start_timeout", Step.END)
+
+
+def test_funds_that_were_held_too_late_start_nothing() -> None:
+    state = ordered()
+    rules.admitted(state, True, at(1))
+    rules.funds_answered(state, True, "", at(181))
+    assert next_step(state, at(181)) is Step.WAIT
+    rules.time_passed(state, at(181))
+    assert (code(state), next_step(state, at(181))) == ("start_timeout", Step.RELEASE)
+
+
+def test_a_hold_that_nobody_answers_for_is_given_back_whether_it_was_made_or_not() -> None:
+    state = ordered()
+    rules.admitted(state, True, at(1))
+    rules.hold_unanswered(state, at(175))
+    assert (state.status, code(state), next_step(state, at(175))) == (Status.FAILED, "start_timeout", Step.RELEASE)
+    stopped = ordered()
+    rules.admitted(stopped, True, at(1))
+    rules.stop_requested(stopped, StopRequest(by="user"), at(2))
+    rules.hold_unanswered(stopped, at(175))
+    assert (code(stopped), next_step(stopped, at(175))) == ("stopped_before_start", Step.RELEASE)
+
+
+def test_a_session_from_before_that_rule_is_started_whenever_its_funds_are_held() -> None:
+    state = SessionState(spec=spec(), admitted=True)
+    assert wake_at(state, at(1)) is None
+    rules.time_passed(state, at(3600))
+    rules.funds_answered(state, True, "", at(3600))
+    assert next_step(state, at(3600)) is Step.START
 
 
 def test_a_stop_before_the_start_was_sent_ends_without_any_command() -> None:

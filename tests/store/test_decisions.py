@@ -5,13 +5,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from charging.session import rules
+from charging.session import profile_rules, rules
+from charging.session.answers import ProfileSent, StopAnswer
 from charging.session.details import publication
-from charging.session.messages import StopRequest
+from charging.session.messages import ClearProfileRequest, CommandResultMessage, StopRequest
 from charging.session.model import CpoStatus, SessionState
 from charging.session.notes import note_status
 from charging.store.decisions import DecisionStore
 from charging.store.engine import Database
+from charging.store.profile_requests import ProfileRequestStore
 from charging.store.tables import events, sessions
 from tests.payments.factory import add_session
 from tests.session.factory import active, at, meter
@@ -74,6 +76,21 @@ async def test_an_end_that_was_told_stands_though_it_is_decided_again_from_a_sto
     row = await published.row()
     assert (row.status, row.reason, row.stop_sent_at) == ("failed", told, at(22)), "the rest is as it was decided last"
     assert (await published.events()).count("→ failed") == 1
+
+
+async def test_whatever_a_cpo_says_can_be_stored_however_long(published: Published, database: Database) -> None:
+    state, words = published.begun(), "x" * 2_000
+    request_id = await ProfileRequestStore(database).open(state.spec.session_id, None)
+    profile_rules.profile_requested(state, ClearProfileRequest(message_id=request_id), at(1))
+    profile_rules.profile_sent(state, "c1", None, at(1))
+    profile_rules.profile_answered(state, ProfileSent(command_id="c1", result=words), at(2))
+    for command in ("START_SESSION", "STOP_SESSION", "SET_PROFILE", "ACTIVE_PROFILE"):
+        said = CommandResultMessage(command=command, command_id="c1", result=words, detail=words)
+        rules.command_resulted(state, said, at(3))
+    rules.stop_answered(state, StopAnswer(refused=True, detail=words), at(4))
+    await published.tell(state, 5)
+    answered = await ProfileRequestStore(database).read(request_id)
+    assert (answered.state, answered.result) == ("rejected", "x" * 100)
 
 
 async def test_a_status_goes_forward_only_whatever_is_published_last(published: Published) -> None:

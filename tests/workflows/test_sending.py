@@ -122,3 +122,21 @@ async def test_a_profile_whose_result_got_lost_is_found_at_the_cpo(impatient: St
     answered = (await wish).json()
     assert answered.get("profile_set") is True, answered
     assert len(stack.cpo.received("SET_PROFILE")) == 1
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_a_result_of_many_words_is_told_and_the_session_goes_on(stack: Stack, asynchronous: bool) -> None:
+    """Found by a bug hunt: PostgreSQL did not take it, so nothing was published any more and the EVSE stayed locked."""
+    session_id, session = await stack.charging()
+    words = "THE_CHARGE_POINT_IS_BUSY_WITH_SOMETHING_ELSE_" * 5
+    if not asynchronous:
+        stack.cpo.on("SET_PROFILE", answer({"result": words, "timeout": 30}))
+    path = f"/v1/sessions/{session_id}/charging-profile"
+    wish = asyncio.create_task(stack.api.post(path, json={"max_charge_rate_kw": 11.0}))
+    await eventually(lambda: stack.cpo.received("SET_PROFILE"))
+    if asynchronous:
+        await stack.cpo.send_result(stack.cpo.received("SET_PROFILE")[0].body["response_url"], words)
+    refused = (await wish).json()
+    assert (refused["code"], refused["result"]) == ("profile_rejected", words[:100])
+    await stack.cpo.patch_session(session, {"status": "COMPLETED", "kwh": 1})
+    await stack.until(session_id, "stopping", phase="awaiting_cdr")

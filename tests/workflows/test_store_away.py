@@ -3,12 +3,15 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
+import pytest
+from sqlalchemy import text
+from temporalio.testing import WorkflowEnvironment
 
 from charging import names
-from tests.stack import Stack
+from tests.stack import Stack, running_stack
 from tests.waiting import eventually
 
 
@@ -62,3 +65,39 @@ async def test_a_stop_is_decided_while_the_store_is_away_and_shown_when_it_is_ba
     await stack.cpo.post_cdr(stack.cpo.cdr(ended))
     await stack.until(session_id, "completed")
     assert "stop_requested" in await stack.events(session_id)
+
+
+@asynccontextmanager
+async def connections_unreadable(stack: Stack) -> AsyncIterator[None]:
+    """Nobody can read how a CPO is reached."""
+    async with stack.database.write() as store:
+        await store.execute(text("ALTER TABLE connections RENAME COLUMN client_token TO hidden"))
+    yield
+    async with stack.database.write() as store:
+        await store.execute(text("ALTER TABLE connections RENAME COLUMN hidden TO client_token"))
+
+
+@pytest.fixture
+async def patient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """The engine with deadlines as in production."""
+    async with running_stack(temporal, store_url) as stack:
+        yield stack
+
+
+async def test_a_start_that_the_store_kept_from_leaving_leaves_when_it_is_back(patient: Stack) -> None:
+    """It was taken for one that may have left: hold and EVSE were kept for a day, and nothing was charged."""
+    stack = patient
+
+    async def is_tried_again() -> bool:
+        description = (await stack.workflow(session_id).describe()).raw_description
+        is_retried = any(pending.attempt > 1 for pending in description.pending_activities)
+        return is_retried or "start_unknown" in await stack.events(session_id)
+
+    async with AsyncExitStack() as away:
+        async with stack.worker_away():
+            session_id = await stack.start()
+            await away.enter_async_context(connections_unreadable(stack))
+        await eventually(is_tried_again)
+    await eventually(lambda: stack.cpo.starts)
+    await stack.until(session_id, "pending", phase="awaiting_cpo")
+    assert "start_unknown" not in await stack.events(session_id)

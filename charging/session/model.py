@@ -84,7 +84,8 @@ class Policy(_Frozen):
     And how closely its charging plan is kept: kWh, s, and money in the session's currency.
     """
 
-    confirm_s: float = 180  # ordered, until START is sent; then again, until the CPO shows a Session or says yes
+    send_s: float = 180  # ordered, until START is sent: what has not left by then is too late
+    confirm_s: float = 180  # START sent, until the CPO shows a Session or says yes
     plug_in_s: float = 600  # START accepted by the charge point, until a Session is ACTIVE
     stop_confirm_s: float = 120  # first STOP, until it is called overdue
     call_human_s: float = 1800  # first STOP, until a robot is told to call a human

@@ -68,7 +68,7 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 def taken_up(state: SessionState, since: datetime) -> None:
     """The order is with Temporal ``since`` then (by its clock: ours may differ), and lives by the present rules."""
     state.edition = EDITION
-    state.start_by = state.start_by or since + timedelta(seconds=state.spec.policy.confirm_s)
+    state.start_by = state.start_by or since + timedelta(seconds=state.spec.policy.send_s)
 
 
 def admitted(state: SessionState, admission: bool, now: datetime) -> None:

@@ -19,7 +19,7 @@ AT_EV_PASS: dict[str, Any] = {
     "evpass_url": f"http://127.0.0.1:{EVPASS_PORT}",
     "neighbour_timeout_s": 1,
 }
-IMPATIENT: dict[str, Any] = {"confirm_s": 1}
+IMPATIENT: dict[str, Any] = {"send_s": 1}
 
 Skipping = tuple[Stack, WorkflowEnvironment]
 

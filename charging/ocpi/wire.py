@@ -72,9 +72,14 @@ def _is_deeper(data: Any, levels: int) -> bool:
 
 def _decimal(text: str) -> Decimal:
     number = Decimal(text)
-    if number and abs(number.adjusted()) > _MAX_DIGITS:
+    if number and _is_absurd(number):
         raise ValueError("no such number in OCPI")
     return number
+
+
+def _is_absurd(number: Decimal) -> bool:
+    """Whether its exponent is beyond what can be calculated with."""
+    return abs(number.adjusted()) > _MAX_DIGITS
 
 
 def _integer(text: str) -> int:
@@ -280,11 +285,11 @@ def fold(text: str) -> str:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """``value`` as an exact number, None where it is none (also true, NaN and the like)."""
+    """``value`` as an exact number that can be calculated with, None where it is none (also true, NaN, "1e999")."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and not _is_absurd(number) else None

@@ -22,7 +22,8 @@ _HOUR: Final = 3600
 class Reading:
     """What a CPO's Session says. ``cost`` is its running total incl. VAT where it tells, in ``currency``.
 
-    None: it says nothing about it. ``updated_at`` is the CPO's ``last_updated``.
+    None: it says nothing about it. ``updated_at`` is the CPO's ``last_updated``. ``has_absurd_number``: it says
+    something that no session can have, which is left out here.
     """
 
     updated_at: datetime
@@ -34,6 +35,7 @@ class Reading:
     state_of_charge: Decimal | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    has_absurd_number: bool = False
 
 
 class Anomaly(StrEnum):
@@ -43,6 +45,7 @@ class Anomaly(StrEnum):
     ENERGY_LEAPT = "energy_leapt"
     COST_FELL = "cost_fell"
     OTHER_CURRENCY = "other_currency"
+    ABSURD_NUMBER = "absurd_number"
 
 
 def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: datetime) -> tuple[Meter, set[Anomaly]]:
@@ -94,6 +97,8 @@ def _anomalies(meter: Meter, reading: Reading, spec: SessionSpec, received_at: d
         found.add(Anomaly.OTHER_CURRENCY)
     elif reading.cost is not None and reading.cost < (meter.cost or Decimal(0)):
         found.add(Anomaly.COST_FELL)
+    if reading.has_absurd_number:
+        found.add(Anomaly.ABSURD_NUMBER)
     return found
 
 

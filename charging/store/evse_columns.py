@@ -1,13 +1,11 @@
 """The columns of ``evses`` by which an EVSE is found, taken from its body and its Location's. Pure."""
 
-from typing import Any, Final
+from typing import Any
 
 from charging.ocpi.evse_id import lookup_key, read_connectors
 from charging.ocpi.geo import is_public, position
 from charging.ocpi.location_object import Body
 from charging.ocpi.wire import fold
-
-_MOST_W: Final = 10**9  # what the column holds, and more than any connector has
 
 
 def search_columns(evse: Body) -> dict[str, Any]:
@@ -20,7 +18,7 @@ def search_columns(evse: Body) -> dict[str, Any]:
         # Placeholders such as "-" have no key at all: thousands of EVSEs would share it.
         "lookup_key": lookup_key(evse_id) or None if evse_id else None,
         "standards": f",{','.join(standards)}," if standards else "",
-        "max_power_w": max((min(int(connector.max_power_w), _MOST_W) for connector in connectors), default=0),
+        "max_power_w": max((int(connector.max_power_w) for connector in connectors), default=0),
     }
 
 

@@ -1,0 +1,85 @@
+"""What no CPO can mean: absurd numbers and dates, ids that no column holds. It harms nobody, on either database."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from charging.ocpi import wire
+from charging.session.model import SessionSpec
+from charging.session.reading import status_answer
+from charging.store import tables
+from charging.store.inbox import InboxStore
+from charging.store.reading import SessionReader
+from tests.receive.conftest import Desk, at, period, session_body
+
+ABSURD: dict[str, dict[str, Any]] = {
+    "a cost of 1e40": {"total_cost": {"excl_vat": 10**40}},
+    "a cost below -1e40": {"total_cost": {"excl_vat": 1, "incl_vat": -(10**41)}},
+    "a cost in text": {"total_cost": {"excl_vat": "1e999999"}},
+    "a bare cost": {"total_cost": "1e-999999"},
+    "a cost that is none": {"total_cost": {"excl_vat": "Infinity"}},
+    "a power of 1e40": {"charging_periods": [period(0, POWER=10**40)]},
+    "a power that just fits no column": {"charging_periods": [period(0, MAX_POWER=10**9)]},
+    "a state of charge in text": {
+        "charging_periods": [
+            {"start_date_time": at(0), "dimensions": [{"type": "STATE_OF_CHARGE", "volume": "1e9999"}]}
+        ]
+    },
+    "an energy of 1e40": {"kwh": 10**40},
+}
+
+
+async def status(desk: Desk, spec: SessionSpec) -> dict[str, Any]:
+    """What the robot of a session is told."""
+    row = await SessionReader(desk.database).status(spec.session_id, "user-1")
+    assert row is not None
+    return status_answer(row, datetime.now(UTC), stale_s=60)
+
+
+async def claimed(desk: Desk) -> set[str]:
+    """The sessions whose mail an inbox can take."""
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    return {mail.session_id for mail in await InboxStore(desk.database).claim(later, largest=32)}
+
+
+@pytest.mark.parametrize("fields", ABSURD.values(), ids=ABSURD.keys())
+async def test_an_absurd_number_is_kept_noted_and_otherwise_not_there(desk: Desk, fields: dict[str, Any]) -> None:
+    spec, other = await desk.start(), await desk.start()
+    body = session_body(authorization_reference=spec.authorization_reference, kwh=1, last_updated=at(5)) | fields
+    assert (await desk.put(body)).status_code == 201
+    good = session_body(id="S2", authorization_reference=other.authorization_reference, status="COMPLETED")
+    assert (await desk.put(good)).status_code == 201
+    (stored,) = await desk.rows(tables.ocpi_sessions, session_id=spec.session_id)
+    assert all(name in stored.body for name in fields)
+    row = await desk.row(spec)
+    assert row.state_of_charge is None
+    assert all(value is None or abs(value) < 10**9 for value in (row.kwh, row.cost, row.power_kw))
+    assert ("meter_anomaly", "absurd_number") in [(kind, data["anomaly"]) for kind, data in await desk.events(spec)]
+    assert (await status(desk, spec))["status"] == "pending"
+    assert other.session_id in await claimed(desk)
+
+
+async def test_finer_numbers_than_a_column_holds_are_rounded_the_same_everywhere(desk: Desk) -> None:
+    spec = await desk.start()
+    finest = b'"kwh":0.' + b"3" * 20_000
+    body = session_body(authorization_reference=spec.authorization_reference, last_updated=at(5))
+    assert (await desk.call("PUT", "sessions/FI/VRT/S1", wire.dumps(body).replace(b'"kwh":0', finest))).is_success
+    assert (await desk.row(spec)).kwh == Decimal("0.33333333")
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("number", ["1E+40", "1E+999999", "-1E+999999", "1E-999999", "NaN", "Infinity"])
+async def test_a_number_that_was_stored_before_there_were_bounds_can_be_read(desk: Desk, number: str) -> None:
+    spec, other = await desk.start(), await desk.start()
+    for each, name in ((spec, "S1"), (other, "S2")):
+        ended = session_body(id=name, authorization_reference=each.authorization_reference, status="COMPLETED")
+        await desk.put(ended)
+    async with desk.database.write() as store:
+        poisoned = text("UPDATE sessions SET cost = :n, power_kw = :n, state_of_charge = :n WHERE id = :id")
+        await store.execute(poisoned, {"n": number, "id": spec.session_id})
+    assert (await status(desk, spec))["state_of_charge"] in (None, 0)
+    assert await claimed(desk) == {spec.session_id, other.session_id}
+    assert (await desk.put(session_body(authorization_reference=spec.authorization_reference))).is_success

@@ -67,7 +67,7 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
             "cpo_status": reading.status or meter.cpo_status,
             "kwh": kwh,
             "cost": _cost(meter, reading, anomalies),
-            "power_kw": _power(meter, reading, kwh, anomalies),
+            "power_kw": _power(meter, reading, kwh, anomalies, spec),
             "state_of_charge": meter.state_of_charge if reading.state_of_charge is None else reading.state_of_charge,
             "started_at": _started_at(meter, reading),
             "ended_at": _ended_at(meter, reading),
@@ -77,6 +77,14 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
     )
     changes = {"received_at": received_at, "seq": meter.seq + (after != meter)}
     return after.model_copy(update=changes), anomalies
+
+
+def charging_since(started_at: datetime, ordered_at: datetime) -> datetime:
+    """When a session that was ordered at ``ordered_at`` began, by its CPO's ``started_at``.
+
+    Nothing is charged before it is ordered, but for a wrong clock: a start that lies further back than that is none.
+    """
+    return started_at if started_at >= ordered_at - FUTURE else ordered_at
 
 
 def has_missed_active(meter: Meter) -> bool:
@@ -103,7 +111,7 @@ def _anomalies(meter: Meter, reading: Reading, spec: SessionSpec, received_at: d
 
 
 def _ceiling(meter: Meter, reading: Reading, spec: SessionSpec, received_at: datetime) -> Decimal:
-    since = meter.kwh_changed_at or reading.started_at or spec.created_at
+    since = charging_since(meter.kwh_changed_at or reading.started_at or spec.created_at, spec.created_at)
     # The longer of two clocks: some CPOs never bump last_updated, others deliver an hour of pushes at once.
     ours = received_at - (meter.received_at or spec.created_at)
     elapsed = max(reading.updated_at - since, ours, timedelta())
@@ -116,7 +124,7 @@ def _cost(meter: Meter, reading: Reading, anomalies: set[Anomaly]) -> Decimal | 
     return meter.cost if reading.cost is None or anomalies & doubtful else reading.cost
 
 
-def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]) -> Decimal | None:
+def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly], spec: SessionSpec) -> Decimal | None:
     if reading.status is CpoStatus.COMPLETED:
         return Decimal(0)
     if anomalies & {Anomaly.ENERGY_LEAPT, Anomaly.ENERGY_FELL}:
@@ -124,12 +132,12 @@ def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]
     # A zero beside risen energy is a period that is not over yet. Robots unplug at zero: never believe it then.
     if reading.power_kw is not None and (reading.power_kw > 0 or kwh == meter.kwh):
         return reading.power_kw
-    return _slope(meter, reading, kwh)
+    return _slope(meter, reading, kwh, spec)
 
 
-def _slope(meter: Meter, reading: Reading, kwh: Decimal) -> Decimal | None:
+def _slope(meter: Meter, reading: Reading, kwh: Decimal, spec: SessionSpec) -> Decimal | None:
     since = meter.kwh_changed_at or reading.started_at
-    elapsed = reading.updated_at - since if since else timedelta()
+    elapsed = reading.updated_at - charging_since(since, spec.created_at) if since else timedelta()
     if reading.status is not CpoStatus.ACTIVE or elapsed <= timedelta():
         return meter.power_kw
     if kwh == meter.kwh:

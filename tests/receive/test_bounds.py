@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from charging.live_costs import LiveCosts
 from charging.ocpi import wire
 from charging.session.model import SessionSpec
 from charging.session.reading import status_answer
@@ -83,3 +84,28 @@ async def test_a_number_that_was_stored_before_there_were_bounds_can_be_read(des
     assert (await status(desk, spec))["state_of_charge"] in (None, 0)
     assert await claimed(desk) == {spec.session_id, other.session_id}
     assert (await desk.put(session_body(authorization_reference=spec.authorization_reference))).is_success
+
+
+@pytest.mark.parametrize("year", ["0001", "1970"])
+async def test_a_session_that_began_in_another_age_costs_what_it_costs_since_its_order(desk: Desk, year: str) -> None:
+    ordered = datetime.now(UTC) - timedelta(minutes=30)
+    minutes = {"type": "TIME", "price": 60, "step_size": 1}
+    by_day = {"price_components": [minutes], "restrictions": {"start_time": "07:00", "end_time": "22:00"}}
+    tariff = {"id": "T", "currency": "EUR", "elements": [by_day, {"price_components": [minutes]}]}
+    spec = await desk.start(created_at=ordered, tariff=tariff, status="active")
+    reference = {"authorization_reference": spec.authorization_reference}
+    told = wire.format_datetime(ordered + timedelta(minutes=20))
+    begun = f"{year}-01-01T00:00:00Z"
+    body = session_body(**reference, kwh=1, start_date_time=begun, last_updated=told)
+    assert (await desk.put(body)).status_code == 201
+    row, now = await desk.row(spec), datetime.now(UTC)
+    assert 19 <= row.estimate <= 21
+    assert row.started_at.year <= 1970
+    read = await SessionReader(desk.database).status(spec.session_id, "user-1")
+    assert read is not None
+    live = LiveCosts(desk.database)
+    told_now, meter = await live.of(read, now), await live.meter(spec.session_id, now)
+    assert told_now is not None
+    assert 29 <= told_now.so_far <= 32
+    assert meter.estimate is not None
+    assert 29 <= meter.estimate <= 32

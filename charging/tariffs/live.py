@@ -16,7 +16,7 @@ from charging.session.costs import RunningCost
 from charging.session.profile import ChargingPlan
 from charging.tariffs.estimate import cost_of, even_usage
 from charging.tariffs.rules import TariffRules
-from charging.tariffs.tariff import Component, Element, Tariff, Unpriceable, read_tariff
+from charging.tariffs.tariff import Component, Element, Tariff, read_tariff
 
 _AHEAD: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
@@ -86,7 +86,7 @@ def live_cost(terms: Terms, reading: Reading, now: datetime) -> RunningCost | No
             kw=reading.power_kw,
         )
         return cost_of(usage, terms.tariff, terms.zone, terms.rules)
-    except Unpriceable:
+    except ValueError:
         return None
 
 

@@ -1,5 +1,6 @@
 """What no CPO can mean: absurd numbers and dates, ids that no column holds. It harms nobody, on either database."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -9,12 +10,15 @@ from sqlalchemy import text
 
 from charging.live_costs import LiveCosts
 from charging.ocpi import wire
+from charging.payments.cdr import parse_cdr
 from charging.session.model import SessionSpec
 from charging.session.reading import status_answer
 from charging.store import tables
 from charging.store.inbox import InboxStore
 from charging.store.reading import SessionReader
+from charging.tariffs.usage import UnreadableUsage, read_usage
 from tests.receive.conftest import Desk, at, period, session_body
+from tests.receive.test_cdrs import cdr_body
 
 ABSURD: dict[str, dict[str, Any]] = {
     "a cost of 1e40": {"total_cost": {"excl_vat": 10**40}},
@@ -109,3 +113,43 @@ async def test_a_session_that_began_in_another_age_costs_what_it_costs_since_its
     assert 29 <= told_now.so_far <= 32
     assert meter.estimate is not None
     assert 29 <= meter.estimate <= 32
+
+
+NEVER_SET = (
+    *("0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "1970-01-01T00:00:00Z"),
+    *("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00"),
+)
+
+
+@pytest.mark.parametrize("moment", NEVER_SET)
+@pytest.mark.parametrize("is_known", [True, False])
+async def test_a_bill_without_real_dates_is_kept_whole_and_matched_as_any_other(
+    desk: Desk, moment: str, is_known: bool
+) -> None:
+    spec = await desk.start()
+    key = {"authorization_reference": spec.authorization_reference} if is_known else {}
+    body = cdr_body(start_date_time=moment, end_date_time=moment, last_updated=moment, **key)
+    assert (await desk.call("POST", "cdrs", body)).status_code == 201
+    (stored,) = await desk.rows(tables.cdrs)
+    assert stored.raw.encode() == wire.dumps(body)
+    assert (stored.session_id, stored.state) == ((spec.session_id, "received") if is_known else (None, "quarantined"))
+    bill = parse_cdr(stored.raw)
+    assert (bill.duration_minutes, bill.total.due) == (60, Decimal("6.51"))
+    with suppress(UnreadableUsage):
+        read_usage(stored.body)
+
+
+@pytest.mark.parametrize("moment", NEVER_SET)
+async def test_a_session_without_real_dates_is_told_and_priced(desk: Desk, moment: str) -> None:
+    minutes = {"type": "TIME", "price": 60, "step_size": 1}
+    by_day = {"price_components": [minutes], "restrictions": {"start_time": "07:00", "end_time": "22:00"}}
+    spec = await desk.start(tariff={"id": "T", "currency": "EUR", "elements": [by_day]}, status="active")
+    reference = {"authorization_reference": spec.authorization_reference}
+    dates = {"start_date_time": moment, "last_updated": moment}
+    assert (await desk.put(session_body(**reference, kwh=1, **dates))).is_success
+    assert (await status(desk, spec))["status"] == "active"
+    assert (
+        await desk.put(session_body(**reference, kwh=1, status="COMPLETED", end_date_time=moment, **dates))
+    ).is_success
+    assert (await desk.row(spec)).cpo_status == "COMPLETED"
+    assert await claimed(desk) == {spec.session_id}

@@ -264,6 +264,8 @@ def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any], vers
         raise UnusableMessage(f"missing or unusable: {', '.join(fields)}") from None
     if not connection.owns(cdr.country_code, cdr.party_id):
         raise UnusableMessage("not a CDR of this peer")
+    if not 1 <= len(wire.fold(cdr.id)) <= wire.MAX_ID:
+        raise UnusableMessage(f"a CDR.id has 1 to {wire.MAX_ID} characters")
     owner = (wire.fold(cdr.country_code), wire.fold(cdr.party_id))
     return IncomingCdr(connection.id, *owner, raw.decode("utf-8-sig"), {**body, "id": cdr.id}, version)
 

@@ -47,8 +47,8 @@ class StoredSession:
 
     @property
     def spelled_id(self) -> str:
-        """Its id as the CPO spells it, which is how the CPO is told of it."""
-        return str(self.body.get("id") or self.key.id)
+        """Its id as the CPO spells it, which is how the CPO is told of it; the space around it is none of it."""
+        return str(self.body.get("id") or self.key.id).strip()
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ async def store_odd_message(
     """
     # PostgreSQL stores no NUL in text; backslashreplace keeps the bytes readable.
     text = body.decode("utf-8", "backslashreplace").replace("\x00", "\\x00")
+    path = path.replace("\x00", "\\x00")[:512]
     async with database.write() as store:
         if once and await store.scalar(_same(connection_id, method, path, text)) is not None:
             return
@@ -41,7 +42,7 @@ async def store_odd_message(
             insert(odd_messages).values(
                 connection_id=connection_id,
                 method=method,
-                path=path[:512],
+                path=path,
                 body=text,
                 problem=problem,
                 received_at=datetime.now(UTC),
@@ -54,7 +55,7 @@ async def store_odd_message(
 
 def _same(connection_id: str | None, method: str, path: str, text: str) -> Select[Any]:
     c = odd_messages.c
-    alike = (c.connection_id == connection_id, c.method == method, c.path == path[:512], c.size == len(text))
+    alike = (c.connection_id == connection_id, c.method == method, c.path == path, c.size == len(text))
     return select(c.id).where(*alike, c.body == text).limit(1)
 
 

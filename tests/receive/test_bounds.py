@@ -153,3 +153,103 @@ async def test_a_session_without_real_dates_is_told_and_priced(desk: Desk, momen
     ).is_success
     assert (await desk.row(spec)).cpo_status == "COMPLETED"
     assert await claimed(desk) == {spec.session_id}
+
+
+PLACE = {"country_code": "FI", "party_id": "VRT", "address": "A 1", "city": "Oulu", "country": "FIN"}
+EVSE = {"uid": "3256", "evse_id": "FI*VRT*E1", "status": "AVAILABLE", "last_updated": at(0), "connectors": []}
+LOCATION = {
+    **PLACE,
+    "id": "LOC1",
+    "publish": True,
+    "coordinates": {"latitude": "65", "longitude": "25"},
+    "time_zone": "Europe/Helsinki",
+    "evses": [EVSE],
+    "last_updated": at(0),
+}
+TARIFF = {"country_code": "FI", "party_id": "VRT", "id": "T1", "currency": "EUR", "last_updated": at(0), "elements": []}
+INFO = {"country_code": "FI", "party_id": "VRT", "role": "CPO", "status": "CONNECTED", "last_updated": at(0)}
+PUSHED: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "session": ("PUT", "sessions/FI/VRT/S1", session_body()),
+    "cdr": ("POST", "cdrs", cdr_body()),
+    "location": ("PUT", "locations/FI/VRT/LOC1", LOCATION),
+    "evse": ("PUT", "locations/FI/VRT/LOC1/3256", EVSE),
+    "tariff": ("PUT", "tariffs/FI/VRT/T1", TARIFF),
+    "client info": ("PUT", "hubclientinfo/FI/VRT", INFO),
+    "result": ("POST", "commands/START_SESSION/1", {"result": "ACCEPTED"}),
+}
+HOSTILE: tuple[Any, ...] = (
+    *(
+        None,
+        7,
+        -(10**40),
+        10**90,
+        0.1,
+        True,
+        [],
+        {},
+        [{}],
+        "",
+        " ",
+        "\n" * 300,
+        "ß" * 90,
+        "ß" * 36,
+        "ŉ" * 64,
+        "x" * 5_000,
+    ),
+    *(
+        "1e999999",
+        "NaN",
+        "-Infinity",
+        "9" * 4_000,
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "0.1" + "3" * 20_000,
+    ),
+)
+
+
+@pytest.mark.parametrize("pushed", PUSHED.values(), ids=PUSHED.keys())
+async def test_no_value_of_any_field_is_a_fault_of_ours(desk: Desk, pushed: tuple[str, str, dict[str, Any]]) -> None:
+    method, path, body = pushed
+    await desk.call("PUT", "locations/FI/VRT/LOC1", LOCATION)
+    faults = []
+    for name in body:
+        for value in HOSTILE:
+            try:
+                answer = await desk.call(method, path, {**body, name: value})
+                if answer.status_code >= 500:
+                    faults.append((name, str(value)[:30], answer.text))
+            except Exception as error:
+                faults.append((name, str(value)[:30], repr(error)[:200]))
+    assert faults == []
+
+
+PATHS = (
+    *(("GET", "sessions/FI/VRT/%00"), ("PUT", "sessions/FI/VRT/%00"), ("PATCH", "sessions/%00/VRT/S1")),
+    *(("POST", "commands/START_SESSION/%00"), ("POST", "commands/%00/1"), ("POST", "chargingprofiles/%00/1")),
+    *(("PUT", "chargingprofiles/%00"), ("GET", "cdrs/%00"), ("POST", "tokens/%00/authorize")),
+    *(("POST", "tokens/1/authorize?type=%00"), ("GET", "locations/FI/VRT/%00"), ("PUT", "locations/FI/VRT/LOC1/%00")),
+    *(("GET", "tariffs/FI/VRT/%00"), ("DELETE", "tariffs/FI/VRT/a%00b"), ("GET", "hubclientinfo/FI/%00")),
+)
+
+
+@pytest.mark.parametrize(("method", "path"), PATHS)
+async def test_a_nul_in_a_path_is_refused_and_kept(desk: Desk, method: str, path: str) -> None:
+    answer = await desk.call(method, path, session_body())
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 2001)
+    (kept,) = await desk.rows(tables.odd_messages)
+    assert (kept.method, "S1" in kept.body) == (method, True)
+
+
+async def test_the_bill_of_an_id_that_no_column_holds_is_refused_and_kept_whole(desk: Desk) -> None:
+    answer = await desk.call("POST", "cdrs", cdr_body(id="ß" * 90))
+    assert (answer.status_code, answer.json()["status_code"]) == (200, 2001)
+    (kept,) = await desk.rows(tables.odd_messages)
+    assert wire.loads(kept.body) == wire.loads(wire.dumps(cdr_body(id="ß" * 90)))
+
+
+async def test_the_space_around_an_id_is_none_of_it(desk: Desk) -> None:
+    spec = await desk.start()
+    body = session_body(authorization_reference=spec.authorization_reference, id="S1" + "\n" * 200)
+    assert (await desk.call("PUT", "sessions/FI/VRT/S1", body)).status_code == 201
+    assert (await desk.row(spec)).ocpi_session_id == "S1"

@@ -16,7 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from charging.errors import Problem, StoreUnavailable
+from charging.errors import Problem, StoreUnavailable, Unstorable
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -103,6 +103,7 @@ def install(app: FastAPI) -> None:
     """Give ``app`` a problem document for every way to fail."""
     app.add_exception_handler(Problem, _on_problem)
     app.add_exception_handler(StoreUnavailable, _on_store_unavailable)
+    app.add_exception_handler(Unstorable, _on_unstorable)
     app.add_exception_handler(RequestValidationError, _on_validation_error)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_bug)
@@ -116,6 +117,12 @@ async def _on_problem(_request: Request, error: Exception) -> Response:
 async def _on_store_unavailable(_request: Request, error: Exception) -> Response:
     log.warning("store unavailable: %s", error)
     return problem_response(unavailable("The store did not answer; nothing was changed."))
+
+
+async def _on_unstorable(request: Request, error: Exception) -> Response:
+    if "\x00" in request.scope["path"]:
+        return await _on_http_exception(request, HTTPException(404))  # nothing has such a name
+    return problem_response(invalid([{"loc": (), "type": "unstorable", "msg": str(error)}]))
 
 
 async def _on_validation_error(_request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@
     ├── NeighbourUnavailable    a sibling service gave no answer: whether it did what we asked is not known
     ├── NeighbourRefused        a sibling service answered, and will not have what we asked
     ├── UnusableMessage         a peer's message is JSON, but nothing can be done with it (OCPI 2001)
+    │   └── Unstorable          the database has no place for a value
     ├── NotUnique               a row of this key is there already
     ├── PayloadUnreadable       a payload in Temporal is encrypted with a key that is not configured here
     └── StoreUnavailable        the database is locked, full or away
@@ -86,6 +87,16 @@ class NeighbourRefused(ChargingError):
 
 class UnusableMessage(ChargingError):
     """A peer's message is JSON, but nothing can be done with it: OCPI status 2001. Says why, never echoes it."""
+
+
+class Unstorable(UnusableMessage):
+    """The database has no place for a value: text with NUL, or longer than its column, or a number beyond all bounds.
+
+    Nothing was stored; the same again is refused again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("a value is too long or too large, or holds NUL")
 
 
 class NotUnique(ChargingError):

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import bindparam, select
 
 from charging.session.costs import RunningCost
+from charging.session.metering import charging_since
 from charging.session.model import CpoStatus, LiveMeter, Meter
 from charging.session.reading import StatusRow, is_unpriced
 from charging.store.engine import Database
@@ -38,7 +39,9 @@ class LiveCosts:
 
     def __init__(self, database: Database) -> None:
         self._terms = QuickRead(database, select(*TERMS_COLUMNS, sessions.c.spec).where(_THIS))
-        self._meter = QuickRead(database, select(*METER_COLUMNS, sessions.c.profile).where(_THIS))
+        self._meter = QuickRead(
+            database, select(*METER_COLUMNS, sessions.c.profile, sessions.c.created_at).where(_THIS)
+        )
         self._known: OrderedDict[str, _Known] = OrderedDict()
 
     async def of(self, row: StatusRow, now: datetime) -> RunningCost | None:
@@ -50,8 +53,8 @@ class LiveCosts:
             return None
         at = row.revision, now.replace(microsecond=0) if known.terms.grow_with_time else row.meter_updated_at
         if known.told is None or known.told[0] != at:
-            profile = row.profile
-            reading = Reading(row.kwh, row.power_kw, row.started_at, row.meter_updated_at, row.kwh_changed_at, profile)
+            profile, since = row.profile, charging_since(row.started_at, row.created_at)
+            reading = Reading(row.kwh, row.power_kw, since, row.meter_updated_at, row.kwh_changed_at, profile)
             known = known._replace(told=(at, live_cost(known.terms, reading, at[1])))
             self._known[row.id] = known
         return known.told[1] if known.told else None
@@ -61,9 +64,9 @@ class LiveCosts:
         values = await self._meter.one(session_id=session_id)
         if values is None:
             raise LookupError(f"no session {session_id}")
-        *columns, profile = values
+        *columns, profile, created_at = values
         meter = meter_of_values(columns)
-        reading = _reading(meter, profile)
+        reading = _reading(meter, profile, created_at)
         if reading is None:
             return LiveMeter(**dict(meter))
         known = await self._of(session_id)
@@ -93,9 +96,10 @@ class LiveCosts:
         return _Known(terms_of_values(terms), limit)
 
 
-def _reading(meter: Meter, profile: dict[str, Any] | None) -> Reading | None:
+def _reading(meter: Meter, profile: dict[str, Any] | None, ordered_at: datetime) -> Reading | None:
     """The meter of a transaction that runs, and that its CPO does not price; else None."""
     runs = meter.cpo_status is CpoStatus.ACTIVE and meter.cost is None
     if not runs or meter.started_at is None or meter.updated_at is None:
         return None
-    return Reading(meter.kwh, meter.power_kw, meter.started_at, meter.updated_at, meter.kwh_changed_at, profile)
+    since = charging_since(meter.started_at, ordered_at)
+    return Reading(meter.kwh, meter.power_kw, since, meter.updated_at, meter.kwh_changed_at, profile)

@@ -18,14 +18,17 @@ from temporalio.service import RPCError, RPCStatusCode
 from charging.errors import PeerError, StoreUnavailable
 from charging.names import charging_session_id
 from charging.ocpi.peers import Peers
-from charging.receiver import Receiver
+from charging.ocpi.wire import dumps
+from charging.receiver import Outcome, Receiver
 from charging.session.messages import LateSession
 from charging.session.model import CpoStatus
 from charging.session.polling import Question, Watched, ask_at, date_from, questions
 from charging.settings import Settings
+from charging.store.connections import Connection
 from charging.store.engine import Database
 from charging.store.inbox import InboxStore
 from charging.store.leases import LeaseStore
+from charging.store.odd import store_odd_message
 from charging.store.quotas import QuotaStore
 from charging.store.starts import StartStore
 from charging.store.watch import CLAIMS_AT_ONCE, WatchStore
@@ -49,6 +52,7 @@ class Sweeper:
     def __init__(
         self, database: Database, client: Client, peers: Peers, receiver: Receiver, settings: Settings
     ) -> None:
+        self._database = database
         self._watch = WatchStore(database)
         self._leases = LeaseStore(database)
         self._starts = StartStore(database)
@@ -145,12 +149,15 @@ class Sweeper:
 
     async def _ask_about(self, connection_id: str, sessions: Sequence[Watched], now: datetime) -> None:
         wanted = {session.id: questions(session, now, self._cdr_wait) for session in sessions}
-        for question in Question:
-            since = [date_from(session, question, now) for session in sessions if question in wanted[session.id]]
-            if since:
-                await self._list(connection_id, question, min(since))
         dates = {s.id: ask_at(s, now, self._silence) if wanted[s.id] else None for s in sessions}
-        await self._watch.ask_again(dates, now)
+        try:
+            for question in Question:
+                since = [date_from(session, question, now) for session in sessions if question in wanted[session.id]]
+                if since:
+                    await self._list(connection_id, question, min(since))
+        finally:
+            # Whatever a list holds: else its CPO would be asked every second, and nothing come of it.
+            await self._watch.ask_again(dates, now)
 
     async def _list(self, connection_id: str, question: Question, since: datetime) -> bool:
         """Read one list of a CPO to its end, each object like a push; whether that went well."""
@@ -158,15 +165,30 @@ class Sweeper:
             client = await self._peers.client(connection_id)
             listed = client.sessions(since) if question is Question.SESSIONS else client.cdrs(since)
             async for body in listed:
-                if question is Question.SESSIONS:
-                    await self._receiver.session_object(client.connection, body)
-                else:
-                    await self._receiver.cdr_object(client.connection, body)
+                if not await self._take(client.connection, question, body):
+                    await self._keep_odd(connection_id, question, body)
         except PeerError as error:
             detail = {"connection_id": connection_id, "list": question.value, "error": str(error)}
             logger.warning("a silent CPO does not answer", extra=detail)
             return False
         return True
+
+    async def _take(self, connection: Connection, question: Question, body: dict[str, Any]) -> bool:
+        """Store one object of a list; whether it could be used."""
+        if question is Question.SESSIONS:
+            return await self._receiver.session_object(connection, body) is not Outcome.UNUSABLE
+        return await self._receiver.cdr_object(connection, body) is not None
+
+    async def _keep_odd(self, connection_id: str, question: Question, body: dict[str, Any]) -> None:
+        await store_odd_message(
+            self._database,
+            connection_id=connection_id,
+            method="GET",
+            path=question.value,
+            body=dumps(body),
+            problem="not usable",
+            once=True,
+        )
 
     # --- what a crash has left ---
 

@@ -145,6 +145,7 @@ class Synchroniser:
             path=module,
             body=dumps(body),
             problem=problem,
+            once=True,
         )
 
     async def _read_all(self, pull: Pull) -> Pull:

@@ -22,7 +22,7 @@ from api.limits import limits_of
 from api.ocpi.showing import show_doctor
 from api.services import Services
 from charging import tracing
-from charging.errors import Problem, StoreUnavailable
+from charging.errors import Problem, StoreUnavailable, UnusableMessage
 from charging.log_lines import in_call
 from charging.ocpi import wire
 from charging.ocpi.call_lines import Ended, their_call
@@ -68,6 +68,8 @@ async def peer(request: Request) -> Connection:
         raise _unauthorized(request)
     if who.is_next:
         await services(request).connections.adopt(who)
+    if "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]:
+        raise UnusableMessage("NUL in the URL")  # no id has one, and PostgreSQL does not even look for it
     return who.connection
 
 
@@ -218,7 +220,7 @@ def require_same_id(in_url: str, in_body: Any) -> None:
 
 def require_same_owner(key: ObjectKey, body: dict[str, Any]) -> None:
     """2001 unless body and URL name one owner."""
-    if not wire.Party(key.country_code, key.party_id).is_same(body["country_code"], body["party_id"]):
+    if not wire.Party(key.country_code, key.party_id).is_same(str(body["country_code"]), str(body["party_id"])):
         raise OcpiRefusal(wire.INVALID_PARAMETERS, "country_code and party_id in the URL are not those in the body")
 
 
@@ -244,6 +246,15 @@ def fields_of(error: ValidationError) -> str:
     """Which fields of an object are wrong, and how; the first few."""
     wrong = [f"{'.'.join(str(part) for part in e['loc'])}: {e['type']}" for e in error.errors(include_input=False)]
     return ", ".join(wrong[:5])[:500]
+
+
+async def _kept_if_unusable(handle: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
+    """What ``handle`` answers. A message that it can do nothing with is kept whole for people (2001)."""
+    try:
+        return await handle(request)
+    except UnusableMessage as error:
+        who: Caller = request.state.caller
+        raise await odd(request, who.connection, str(error)) from error
 
 
 class OcpiRoute(APIRoute):
@@ -273,7 +284,7 @@ class OcpiRoute(APIRoute):
 
         async def handle_without_errors(request: Request) -> Response:
             try:
-                return await handle(request)
+                return await _kept_if_unusable(handle, request)
             except OcpiRefusal as refusal:
                 return reply(
                     status_code=refusal.ocpi_status,

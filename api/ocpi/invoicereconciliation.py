@@ -37,7 +37,7 @@ Key = Annotated[ObjectKey, Depends(own_record)]
 async def post_record(request: Request, connection: Peer) -> Response:
     """A new record."""
     body = await read_valid(request, connection, InvoiceReconciliationRecord)
-    require_owner(connection, body["country_code"], body["party_id"])
+    require_owner(connection, str(body["country_code"]), str(body["party_id"]))
     return reply(http_status=201 if await _store(request).put(connection.id, body) else 200)
 
 

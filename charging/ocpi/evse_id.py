@@ -36,6 +36,7 @@ _PLUGS: Final = {
     "NACS": ("SAE_J3400", "TESLA_S"),
 }
 _PHASES: Final = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
+_MOST_W: Final = 10**9  # more than any connector has
 _LINE_TO_LINE_V: Final = 346  # 200 V between line and neutral; no grid has more, so more is between lines
 
 
@@ -92,7 +93,7 @@ class EvseConnector:
 
 
 def read_connector(connector: Connector) -> EvseConnector:
-    """``connector`` with its power: ``max_electric_power``, else V x A x phases."""
+    """``connector`` with its power: ``max_electric_power``, else V x A x phases. Never below 0, nor beyond 1 GW."""
     phases = _PHASES.get(fold(connector.power_type), 1)
     voltage = _line_to_neutral(connector.max_voltage, phases)
     power = connector.max_electric_power or voltage * connector.max_amperage * phases
@@ -100,7 +101,7 @@ def read_connector(connector: Connector) -> EvseConnector:
         id=connector.id,
         standard=connector.standard,
         power_type=connector.power_type,
-        max_power_w=Decimal(power),
+        max_power_w=Decimal(min(max(power, 0), _MOST_W)),
         voltage=voltage,
         phases=phases,
         rate_unit="A" if fold(connector.power_type).startswith("AC") else "W",

@@ -16,6 +16,7 @@ from charging.ocpi.wire import MAX_ID, parse_datetime, plain
 T = TypeVar("T")
 
 DateTime = Annotated[datetime, BeforeValidator(parse_datetime)]
+Whole = Annotated[int, Field(ge=-(10**15), le=10**15)]
 Number = Annotated[Decimal, Field(allow_inf_nan=False, ge=-(10**15), le=10**15)]
 Many = Annotated[list[T], BeforeValidator(lambda value: [] if value is None else value)]
 Code = Annotated[str, Field(min_length=1, max_length=255)]  # an open enum
@@ -238,7 +239,7 @@ class CommandResult(OcpiModel):
 class ChargingProfilePeriod(OcpiModel):
     """§14.4.4. ``start_period`` s from the profile's start; ``limit`` in the profile's unit, one decimal."""
 
-    start_period: int
+    start_period: Whole
     limit: Number
 
 
@@ -246,7 +247,7 @@ class ChargingProfile(OcpiModel):
     """§14.4.3. ``charging_rate_unit``: W in total, or A per phase. No start: from the start of charging."""
 
     start_date_time: DateTime | None = None
-    duration: int | None = None
+    duration: Whole | None = None
     charging_rate_unit: Code
     min_charging_rate: Number | None = None
     charging_profile_period: Many[ChargingProfilePeriod] = []
@@ -290,9 +291,9 @@ class Connector(OcpiModel):
     standard: Code
     format: str | None = None
     power_type: Code
-    max_voltage: int
-    max_amperage: int
-    max_electric_power: int | None = None
+    max_voltage: Whole
+    max_amperage: Whole
+    max_electric_power: Whole | None = None
     tariff_ids: Many[str] = []
     last_updated: DateTime | None = None
 
@@ -344,7 +345,7 @@ class PriceComponent(OcpiModel):
     type: Code
     price: Number
     vat: Number | None = None
-    step_size: int = 1
+    step_size: Whole = 1
 
 
 class TariffRestrictions(OcpiModel):
@@ -360,8 +361,8 @@ class TariffRestrictions(OcpiModel):
     max_current: Number | None = None
     min_power: Number | None = None
     max_power: Number | None = None
-    min_duration: int | None = None
-    max_duration: int | None = None
+    min_duration: Whole | None = None
+    max_duration: Whole | None = None
     day_of_week: Many[str] = []
     reservation: str | None = None
 

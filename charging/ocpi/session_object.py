@@ -20,6 +20,10 @@ CLOCK_SKEW: Final = timedelta(minutes=5)  # between a CPO's clock and ours, wher
 # Of one Session: weeks of them, at one a few minutes. A peer must not fill the disk.
 MAX_PERIODS: Final = 5_000
 MAX_PERIODS_CHARACTERS: Final = 1_000_000
+# Of kWh, kW, percent and money of a session; what the meter's columns hold has more digits before the point, and
+# ``_PLACES`` after it.
+_TOO_MUCH: Final = Decimal(10) ** 9
+_PLACES: Final = 8
 
 _FINAL: Final = frozenset(status.value for status in CpoStatus if status.is_final)
 _ORDER: Final = ("RESERVATION", "PENDING", "ACTIVE")  # and then the final ones
@@ -74,8 +78,8 @@ def periods(body: Body) -> list[Body]:
 
 
 def reading(body: Body) -> Reading:
-    """What the Session says, in our units; None where it says nothing usable."""
-    newest, kwh = _newest(periods(body)), wire.decimal(body.get("kwh"))
+    """What the Session says, in our units; None where it says nothing usable, such as a cost of 1e40."""
+    newest, kwh = _newest(periods(body)), _number(body.get("kwh"))
     return Reading(
         status=_engine_status(body.get("status"), kwh),
         kwh=kwh,
@@ -86,6 +90,7 @@ def reading(body: Body) -> Reading:
         started_at=_moment(body.get("start_date_time")),
         ended_at=_moment(body.get("end_date_time")),
         updated_at=wire.parse_datetime(body["last_updated"]),
+        has_absurd_number=any(said is not None and _number(said) is None for said in _numbers(body, newest)),
     )
 
 
@@ -227,7 +232,7 @@ def _spelled_start(period: Body) -> str:
 
 def _dimension(period: Body, *types: str) -> Decimal | None:
     known = [d for d in _dimensions(period) if isinstance(d.get("type"), str)]
-    volumes = {d["type"]: wire.decimal(d.get("volume")) for d in known}
+    volumes = {d["type"]: _number(d.get("volume")) for d in known}
     return next((volumes[kind] for kind in types if volumes.get(kind) is not None), None)
 
 
@@ -239,9 +244,25 @@ def _dimensions(period: Body) -> list[Body]:
 def _price(price: Any) -> Decimal | None:
     """A Price incl. VAT where it says so, else excl. (§16.5); a bare number as 2.1.1 peers send it."""
     if not isinstance(price, dict):
-        return wire.decimal(price)
-    with_vat = wire.decimal(price.get("incl_vat"))
-    return with_vat if with_vat is not None else wire.decimal(price.get("excl_vat"))
+        return _number(price)
+    with_vat = _number(price.get("incl_vat"))
+    return with_vat if with_vat is not None else _number(price.get("excl_vat"))
+
+
+def _number(value: Any) -> Decimal | None:
+    """A number of a session, as fine as it is stored; None for what is none, or more than any session has."""
+    number = wire.decimal(value)
+    if number is None or abs(number) >= _TOO_MUCH:
+        return None
+    exponent = number.as_tuple().exponent
+    return round(number, _PLACES) if isinstance(exponent, int) and exponent < -_PLACES else number
+
+
+def _numbers(body: Body, newest: Body) -> list[Any]:
+    """All that the meter is read from, as it is said."""
+    cost = body.get("total_cost")
+    costs = [cost.get("excl_vat"), cost.get("incl_vat")] if isinstance(cost, dict) else [cost]
+    return [body.get("kwh"), *costs, *(dimension.get("volume") for dimension in _dimensions(newest))]
 
 
 def _moment(value: Any) -> datetime | None:

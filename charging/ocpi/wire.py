@@ -72,9 +72,14 @@ def _is_deeper(data: Any, levels: int) -> bool:
 
 def _decimal(text: str) -> Decimal:
     number = Decimal(text)
-    if number and abs(number.adjusted()) > _MAX_DIGITS:
+    if number and _is_absurd(number):
         raise ValueError("no such number in OCPI")
     return number
+
+
+def _is_absurd(number: Decimal) -> bool:
+    """Whether its exponent is beyond what can be calculated with."""
+    return abs(number.adjusted()) > _MAX_DIGITS
 
 
 def _integer(text: str) -> int:
@@ -122,11 +127,16 @@ _DATETIME = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})[Tt ](\d{1,2}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?\s?([Zz]|[+-]\d{2}:?\d{2})?"
 )
 
+# What lies outside was never set (0001-01-01, 9999-12-31): no event of any session, and no room to reckon around it.
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9998, 12, 31, tzinfo=UTC)
+
 
 def parse_datetime(value: object) -> datetime:
     """An OCPI DateTime as aware UTC. No zone means UTC; offsets and other slips of real peers are understood.
 
-    Raises ``ValueError``.
+    What is before 1970, which stands for unknown (OCPI 2.2.1 §10.3.1), or after 9998 is the bound (but for its
+    offset): weeks may be added and taken away. Raises ``ValueError``.
     """
     if isinstance(value, datetime):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -138,7 +148,7 @@ def parse_datetime(value: object) -> datetime:
         moment = datetime(int(year), int(month), int(day), int(hour), int(minute), tzinfo=UTC)
         # Added, not given: a sample of the specification itself has second 66.
         moment += timedelta(seconds=int(seconds or 0), microseconds=int((fraction or "0")[:6].ljust(6, "0")))
-        return moment - _offset(zone)
+        return min(max(moment, _EARLIEST), _LATEST) - _offset(zone)
     except OverflowError as error:
         raise ValueError("not a DateTime") from error
 
@@ -280,11 +290,11 @@ def fold(text: str) -> str:
 
 
 def decimal(value: Any) -> Decimal | None:
-    """``value`` as an exact number, None where it is none (also true, NaN and the like)."""
+    """``value`` as an exact number that can be calculated with, None where it is none (also true, NaN, "1e999")."""
     if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         return None
-    return number if number.is_finite() else None
+    return number if number.is_finite() and not _is_absurd(number) else None

@@ -146,7 +146,7 @@ def _time(body: dict[str, Any], name: str) -> datetime | None:
     """A time that cannot be read is an unknown one: it costs nothing."""
     try:
         moment = datetime.fromisoformat(body[name])
-    except (KeyError, TypeError, ValueError):
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (KeyError, OverflowError, TypeError, ValueError):
         return None
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return None if moment.year <= _EPOCH_YEAR else moment

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
+from charging.session.metering import charging_since
 from charging.session.model import Meter
 from charging.store.cpo_sessions import OwnSession
 from charging.store.terms import terms_of_values
@@ -26,6 +27,7 @@ def _cost(own: OwnSession, terms: Terms, meter: Meter, at: datetime) -> Decimal 
     if meter.started_at is None or meter.updated_at is None:
         return None
     changed_at = meter.kwh_changed_at
-    reading = Reading(meter.kwh, meter.power_kw, meter.started_at, meter.updated_at, changed_at, own.profile)
+    started_at = charging_since(meter.started_at, own.spec.created_at)
+    reading = Reading(meter.kwh, meter.power_kw, started_at, meter.updated_at, changed_at, own.profile)
     cost = live_cost(terms, reading, at)
     return None if cost is None else cost.so_far

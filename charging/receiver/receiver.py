@@ -79,13 +79,16 @@ class Receiver:
         return await self._push("PATCH", connection, country_code, party_id, session_id, body)
 
     async def session_object(self, connection: Connection, body: dict[str, Any]) -> Outcome:
-        """A Session from the CPO's own list; the same as a PUT of it. One that cannot be used is left out."""
+        """A Session from the CPO's own list; the same as a PUT of it. UNUSABLE: nothing could be done with it."""
         country_code, party_id, session_id = (str(body.get(field)) for field in ("country_code", "party_id", "id"))
         try:
             return await self._push("PUT", connection, country_code, party_id, session_id, body)
         except UnusableMessage as error:
             logger.warning("unusable Session in a list", extra={"connection_id": connection.id, "problem": str(error)})
-            return Outcome.UNUSABLE
+        except (ValueError, ArithmeticError):
+            # A defect of ours; whoever reads the list goes on.
+            logger.exception("a Session in a list cannot be stored", extra={"connection_id": connection.id})
+        return Outcome.UNUSABLE
 
     async def get_session(
         self, connection: Connection, country_code: str, party_id: str, session_id: str
@@ -128,7 +131,9 @@ class Receiver:
             return await self._cdr(_incoming_cdr(connection, wire.dumps(body), read, spoken.version))
         except UnusableMessage as error:
             logger.warning("unusable CDR in a list", extra={"connection_id": connection.id, "problem": str(error)})
-            return None
+        except (ValueError, ArithmeticError):
+            logger.exception("a CDR in a list cannot be stored", extra={"connection_id": connection.id})
+        return None
 
     async def get_cdr(self, connection: Connection, public_id: str, version: str) -> Any:
         """The CDR at the URL that its POST was answered with (§10.2.2.1), or None. As received, if in ``version``."""
@@ -266,6 +271,8 @@ def _incoming_cdr(connection: Connection, raw: bytes, body: dict[str, Any], vers
         raise UnusableMessage(f"missing or unusable: {', '.join(fields)}") from None
     if not connection.owns(cdr.country_code, cdr.party_id):
         raise UnusableMessage("not a CDR of this peer")
+    if not 1 <= len(wire.fold(cdr.id)) <= wire.MAX_ID:
+        raise UnusableMessage(f"a CDR.id has 1 to {wire.MAX_ID} characters")
     owner = (wire.fold(cdr.country_code), wire.fold(cdr.party_id))
     return IncomingCdr(connection.id, *owner, raw.decode("utf-8-sig"), {**body, "id": cdr.id}, version)
 

@@ -23,6 +23,7 @@ class Reading:
     """What a CPO's Session says. ``cost`` is its running total incl. VAT where it tells, in ``currency``.
 
     None: it says nothing about it, or nothing that we know. ``updated_at`` is the CPO's ``last_updated``.
+    ``has_absurd_number``: it says something that no session can have, which is left out here.
     """
 
     updated_at: datetime
@@ -34,6 +35,7 @@ class Reading:
     state_of_charge: Decimal | None = None
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    has_absurd_number: bool = False
 
 
 class Anomaly(StrEnum):
@@ -43,6 +45,7 @@ class Anomaly(StrEnum):
     ENERGY_LEAPT = "energy_leapt"
     COST_FELL = "cost_fell"
     OTHER_CURRENCY = "other_currency"
+    ABSURD_NUMBER = "absurd_number"
 
 
 def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: datetime) -> tuple[Meter, set[Anomaly]]:
@@ -65,7 +68,7 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
             "cpo_status": reading.status or meter.cpo_status or CpoStatus.PENDING,
             "kwh": kwh,
             "cost": _cost(meter, reading, anomalies),
-            "power_kw": _power(meter, reading, kwh, anomalies),
+            "power_kw": _power(meter, reading, kwh, anomalies, spec),
             "state_of_charge": meter.state_of_charge if reading.state_of_charge is None else reading.state_of_charge,
             "started_at": _started_at(meter, reading),
             "ended_at": _ended_at(meter, reading),
@@ -75,6 +78,14 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
     )
     changes = {"received_at": received_at, "seq": meter.seq + (after != meter)}
     return after.model_copy(update=changes), anomalies
+
+
+def charging_since(started_at: datetime, ordered_at: datetime) -> datetime:
+    """When a session that was ordered at ``ordered_at`` began, by its CPO's ``started_at``.
+
+    Nothing is charged before it is ordered, but for a wrong clock: a start that lies further back than that is none.
+    """
+    return started_at if started_at >= ordered_at - FUTURE else ordered_at
 
 
 def has_missed_active(meter: Meter) -> bool:
@@ -95,11 +106,13 @@ def _anomalies(meter: Meter, reading: Reading, spec: SessionSpec, received_at: d
         found.add(Anomaly.OTHER_CURRENCY)
     elif reading.cost is not None and reading.cost < (meter.cost or Decimal(0)):
         found.add(Anomaly.COST_FELL)
+    if reading.has_absurd_number:
+        found.add(Anomaly.ABSURD_NUMBER)
     return found
 
 
 def _ceiling(meter: Meter, reading: Reading, spec: SessionSpec, received_at: datetime) -> Decimal:
-    since = meter.kwh_changed_at or reading.started_at or spec.created_at
+    since = charging_since(meter.kwh_changed_at or reading.started_at or spec.created_at, spec.created_at)
     # The longer of two clocks: some CPOs never bump last_updated, others deliver an hour of pushes at once.
     ours = received_at - (meter.received_at or spec.created_at)
     elapsed = max(reading.updated_at - since, ours, timedelta())
@@ -112,7 +125,7 @@ def _cost(meter: Meter, reading: Reading, anomalies: set[Anomaly]) -> Decimal | 
     return meter.cost if reading.cost is None or anomalies & doubtful else reading.cost
 
 
-def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]) -> Decimal | None:
+def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly], spec: SessionSpec) -> Decimal | None:
     if reading.status is CpoStatus.COMPLETED:
         return Decimal(0)
     if anomalies & {Anomaly.ENERGY_LEAPT, Anomaly.ENERGY_FELL}:
@@ -120,12 +133,12 @@ def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]
     # A zero beside risen energy is a period that is not over yet. Robots unplug at zero: never believe it then.
     if reading.power_kw is not None and (reading.power_kw > 0 or kwh == meter.kwh):
         return reading.power_kw
-    return _slope(meter, reading, kwh)
+    return _slope(meter, reading, kwh, spec)
 
 
-def _slope(meter: Meter, reading: Reading, kwh: Decimal) -> Decimal | None:
+def _slope(meter: Meter, reading: Reading, kwh: Decimal, spec: SessionSpec) -> Decimal | None:
     since = meter.kwh_changed_at or reading.started_at
-    elapsed = reading.updated_at - since if since else timedelta()
+    elapsed = reading.updated_at - charging_since(since, spec.created_at) if since else timedelta()
     if reading.status is not CpoStatus.ACTIVE or elapsed <= timedelta():
         return meter.power_kw
     if kwh == meter.kwh:

@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
+from charging.session.metering import FUTURE
 from charging.session.model import CpoStatus, Status
 
 OVERLAP: Final = timedelta(minutes=30)  # lists are read from so far back: clocks differ (ocpi.md §15.5)
 TOMBSTONE_EVERY: Final = timedelta(hours=1)
 CDR_EVERY: Final = timedelta(days=1)
+_UNKNOWN_YEAR: Final = 1970
 _LIVE: Final = (Status.PENDING, Status.ACTIVE, Status.STOPPING)
 
 
@@ -49,8 +51,8 @@ def questions(session: Watched, now: datetime, cdr_wait: timedelta) -> set[Quest
     if session.is_billed:
         return set()
     if session.cpo_status is CpoStatus.COMPLETED:
-        ended = session.cpo_ended_at or session.created_at
-        return {Question.CDRS} if now < ended + cdr_wait else set()
+        ended = _ended_at(session, now) or session.created_at
+        return {Question.CDRS} if now - ended < cdr_wait else set()
     if session.cpo_status is CpoStatus.INVALID:
         return set()  # will not be billed
     if session.status is Status.STOPPING:
@@ -64,7 +66,7 @@ def questions(session: Watched, now: datetime, cdr_wait: timedelta) -> set[Quest
 def ask_at(session: Watched, now: datetime, silence: timedelta) -> datetime:
     """When to ask again after asking at ``now``: every ``silence`` while live, ever more rarely after the end."""
     if session.cpo_status is CpoStatus.COMPLETED:
-        since, slowest = session.cpo_ended_at or now, CDR_EVERY
+        since, slowest = _ended_at(session, now) or now, CDR_EVERY
     elif session.status is Status.FAILED:
         since, slowest = session.ended_at or now, TOMBSTONE_EVERY
     else:
@@ -79,4 +81,15 @@ def date_from(session: Watched, question: Question, now: datetime) -> datetime:
     Never from a moment to come: a CPO's clock may be ahead, and one wrong time stamp must not hide a session.
     """
     heard_at = session.cpo_ended_at if question is Question.CDRS else session.heard_at
-    return min(heard_at or session.created_at, now) - OVERLAP
+    return min(_known(heard_at) or session.created_at, now) - OVERLAP
+
+
+def _ended_at(session: Watched, now: datetime) -> datetime | None:
+    """When its CPO says that it ended, else when we saw it end. An end that is yet to come is none."""
+    said = _known(session.cpo_ended_at)
+    return session.ended_at if said is None or said > now + FUTURE else said
+
+
+def _known(moment: datetime | None) -> datetime | None:
+    """None for a date that was never set: 1970 stands for unknown (OCPI 2.2.1 §10.3.1)."""
+    return None if moment is None or moment.year <= _UNKNOWN_YEAR else moment

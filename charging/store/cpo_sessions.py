@@ -47,8 +47,8 @@ class StoredSession:
 
     @property
     def spelled_id(self) -> str:
-        """Its id as the CPO spells it, which is how the CPO is told of it."""
-        return str(self.body.get("id") or self.key.id)
+        """Its id as the CPO spells it, which is how the CPO is told of it; the space around it is none of it."""
+        return str(self.body.get("id") or self.key.id).strip()
 
 
 @dataclass(frozen=True)
@@ -263,9 +263,13 @@ async def save_points(connection: AsyncConnection, points: Sequence[tuple[str, M
 
 
 async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: datetime) -> None:
-    """A Session that we do not know was patched: have the CPO's list asked for now, if one of ours awaits a Session."""
-    await connection.execute(
-        update(sessions)
+    """A Session that we do not know was patched: have the CPO's list asked for now, if one of ours awaits a Session.
+
+    A row that somebody else writes just now is left out, not waited for: two batches of pushes that each hold what the
+    other wants would end in a deadlock.
+    """
+    waiting = (
+        select(sessions.c.id)
         .where(
             sessions.c.connection_id == connection_id,
             sessions.c.ocpi_session_id.is_(None),
@@ -275,5 +279,7 @@ async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: d
                 and_(sessions.c.admission == "running", sessions.c.status.in_((Status.PENDING, Status.STOPPING))),
             ),
         )
-        .values(poll_at=now)
+        .with_for_update(skip_locked=True)
+        .cte("waiting")  # evaluated once: as a subquery PostgreSQL may look again
     )
+    await connection.execute(update(sessions).where(sessions.c.id.in_(select(waiting.c.id))).values(poll_at=now))

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 import psycopg
 from psycopg.types.json import set_json_dumps, set_json_loads
 
-from charging.errors import NotUnique, StoreUnavailable
+from charging.errors import NotUnique, StoreUnavailable, Unstorable
 from charging.store.exact_json import from_json, to_json
 
 Values = Any  # the parameters of a statement: a sequence, or a mapping, as the driver's style wants
@@ -24,7 +24,7 @@ _NOT_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMA
 
 
 class Driver(Protocol):
-    """What differs between the two databases. Every method raises ``StoreUnavailable``."""
+    """What differs between the two databases. Every method raises ``StoreUnavailable`` and ``Unstorable``."""
 
     async def fetch(self, sql: str, parameters: Values) -> Sequence[Sequence[Any]]:
         """All rows of a SELECT."""
@@ -139,6 +139,8 @@ class PostgresDriver:
                 return await self._with_connection(work)
         except (psycopg.OperationalError, TimeoutError) as error:
             raise StoreUnavailable(type(error).__name__) from error
+        except psycopg.DataError as error:
+            raise Unstorable from error
 
     async def _with_connection(self, work: Callable[[psycopg.AsyncConnection[Any]], Awaitable[Result]]) -> Result:
         connection = await self._free.get()
@@ -148,7 +150,7 @@ class PostgresDriver:
                 set_json_dumps(to_json, connection)
                 set_json_loads(from_json, connection)
             return await work(connection)
-        except psycopg.IntegrityError:
+        except (psycopg.DataError, psycopg.IntegrityError):
             raise  # an answer like any other: the connection is fine
         except BaseException:
             # Cancelled half-way or broken: nobody knows in what state it is.

@@ -13,10 +13,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from charging.errors import StoreUnavailable
+from charging.errors import StoreUnavailable, Unstorable
 from charging.store.driver import Driver, PostgresDriver, SqliteDriver, configure_sqlite
 from charging.store.exact_json import from_json, to_json
 from charging.store.sqlite_connection import BEGIN_FEW, BEGIN_MANY, BEGIN_READING, SqliteConnection
@@ -27,6 +27,7 @@ _TURN_S = 15  # to wait for one's turn to write
 class Database:
     """One engine per process. ``read()`` and ``write()`` are its two kinds of transaction.
 
+    Both raise ``Unstorable`` where PostgreSQL has no place for a value; SQLite has one for nearly all.
     Never await anything but the store inside a transaction. ``driver`` is for ``charging.store.quick``. Raises
     ``ValueError`` for the URL of an SQLite store with options.
     """
@@ -108,6 +109,8 @@ class Database:
             yield
         except (OperationalError, TimeoutError) as error:
             raise StoreUnavailable(type(error).__name__) from error
+        except DataError as error:
+            raise Unstorable from error
 
     async def close(self) -> None:
         """Give all connections back."""

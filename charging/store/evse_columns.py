@@ -1,26 +1,25 @@
 """The columns of ``evses`` by which an EVSE is found, taken from its body and its Location's. Pure."""
 
-from typing import Any, Final
+from typing import Any
 
-from charging.ocpi.evse_id import lookup_key, read_connectors
+from charging.ocpi.evse_id import MAX_LENGTH, lookup_key, read_connectors
 from charging.ocpi.geo import is_public, position
 from charging.ocpi.location_object import Body
 from charging.ocpi.wire import fold
 
-_MOST_W: Final = 10**9  # what the column holds, and more than any connector has
-
 
 def search_columns(evse: Body) -> dict[str, Any]:
     """Its EVSE id in any spelling, its plugs and its power."""
-    evse_id = evse.get("evse_id")
+    evse_id = None if evse.get("evse_id") is None else str(evse["evse_id"])
     connectors = read_connectors(evse)
     standards = [fold(connector.standard) for connector in connectors]
     return {
         "evse_id": evse_id,
         # Placeholders such as "-" have no key at all: thousands of EVSEs would share it.
-        "lookup_key": lookup_key(evse_id) or None if evse_id else None,
+        # Cut: some letters are two in upper case.
+        "lookup_key": lookup_key(evse_id)[:MAX_LENGTH] or None if evse_id else None,
         "standards": f",{','.join(standards)}," if standards else "",
-        "max_power_w": max((min(int(connector.max_power_w), _MOST_W) for connector in connectors), default=0),
+        "max_power_w": max((int(connector.max_power_w) for connector in connectors), default=0),
     }
 
 

@@ -237,7 +237,7 @@ def _location_row(connection_id: str, body: Body, now: datetime) -> Values:
     return {
         **key.owner(),
         "id": key.id,
-        "time_zone": body.get("time_zone"),
+        "time_zone": None if body.get("time_zone") is None else str(body["time_zone"]),
         "body": own,
         "last_updated": parse_datetime(body["last_updated"]),
         "content_hash": content_hash(own),
@@ -251,7 +251,7 @@ def _evse_row(key: ObjectKey, body: Body, location: Body) -> Values:
         **key.owner(),
         "location_id": key.id,
         "uid": str(body["uid"]),
-        "status": body["status"],
+        "status": str(body["status"]),
         "body": body,
         "last_updated": parse_datetime(body["last_updated"]),
         "content_hash": content_hash(body),

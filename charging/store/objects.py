@@ -47,8 +47,8 @@ class ObjectKey:
 
 
 def key_of(connection_id: str, body: Body) -> ObjectKey:
-    """The key of an object whose fields were checked."""
-    return ObjectKey(connection_id, body["country_code"], body["party_id"], str(body["id"]))
+    """The key of an object whose fields were checked; a number is understood as the text that it should be."""
+    return ObjectKey(connection_id, *(str(body[name]) for name in ("country_code", "party_id", "id")))
 
 
 def keys_of(connection_id: str, broken: Iterable[tuple[Body, str]]) -> list[ObjectKey]:

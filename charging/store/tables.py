@@ -6,7 +6,7 @@ workflow its decisions. ``revision`` is raised by both, so a reader sees that so
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import (
     JSON,
@@ -62,6 +62,9 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+_TOO_MUCH: Final = Decimal(10) ** 16  # for the digits before the point of ``Exact``
+
+
 class Exact(TypeDecorator[Decimal]):
     """An exact decimal: NUMERIC on PostgreSQL, text on SQLite, which would turn it into a float."""
 
@@ -77,10 +80,15 @@ class Exact(TypeDecorator[Decimal]):
         return str(value) if value is not None and dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
-        """From the database, without trailing zeros that were never sent."""
+        """From the database, without trailing zeros that were never sent.
+
+        None for what NUMERIC would not have taken: SQLite's text does, and one such row must not hide all others.
+        """
         if value is None:
             return None
         exact = Decimal(value)
+        if not exact.is_finite() or abs(exact) >= _TOO_MUCH:
+            return None
         return exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
 
 

@@ -13,10 +13,11 @@ from charging.session.costs import RunningCost
 from charging.tariffs.numbers import microseconds
 from charging.tariffs.rating import rate_running
 from charging.tariffs.rules import DEFAULT_RULES, TariffRules
-from charging.tariffs.tariff import Tariff, read_tariff
-from charging.tariffs.usage import CHARGING, MICROSECONDS_PER_HOUR, PARKED, Stretch, Usage
+from charging.tariffs.tariff import Tariff, Unpriceable, read_tariff
+from charging.tariffs.usage import CHARGING, LONGEST, MICROSECONDS_PER_HOUR, PARKED, Stretch, Usage
 
 HOLD_MARGIN: Final = Decimal("1.2")
+_LONGEST_CHARGE: Final = timedelta(days=31)  # a connector that needs longer has another power than its CPO says
 _NOTHING: Final = Decimal(0)
 
 TariffBody = dict[str, Any]
@@ -67,11 +68,14 @@ def even_usage(
 ) -> Usage:
     """``kwh`` in a straight line from ``started_at`` until ``fed_until``, and from then to ``end`` none.
 
-    That rest is parking where ``is_parked``, else charging at ``kw`` of which the energy is not told yet.
+    That rest is parking where ``is_parked``, else charging at ``kw`` of which the energy is not told yet. Raises
+    ``Unpriceable`` for more than a year, as a bill does.
     """
     finish = max(end, started_at)
     middle = min(max(fed_until, started_at), finish)
     begin, fed, done = (microseconds(at) for at in (started_at, middle, finish))
+    if done - begin > LONGEST:
+        raise Unpriceable("it lasts longer than a year")
     stretches = [_stretch(begin, fed, CHARGING, kwh, None)]
     if done > fed:
         rest = _stretch(fed, done, PARKED if is_parked else CHARGING, _NOTHING, None if is_parked else kw)
@@ -92,16 +96,21 @@ def hold_amount(
 ) -> Decimal:
     """What to set aside before the start: ``max_cost``, else the estimate for the need and a fifth, else the default.
 
-    A free tariff holds the default too: reaching the hold stops a session, and nobody knows the price of parking.
+    A free tariff holds the default too: reaching the hold stops a session, and nobody knows the price of parking. So
+    does a need that would take longer than ``_LONGEST_CHARGE``.
     """
     currency = tariff_currency(tariff) or "EUR"
     if max_cost is not None:
         return round_money(max_cost, currency)
-    if need_kwh is None or max_power_kw <= 0:
+    if need_kwh is None or need_kwh > max_power_kw * _hours(_LONGEST_CHARGE):
         return default_hold
     done = now + timedelta(hours=float(need_kwh / max_power_kw))
     cost = running_cost(tariff, kwh=need_kwh, started_at=now, now=done, time_zone=time_zone, rules=rules)
     return round_money(cost.if_stopped * HOLD_MARGIN, currency) if cost and cost.if_stopped else default_hold
+
+
+def _hours(time: timedelta) -> int:
+    return time // timedelta(hours=1)
 
 
 def _stretch(start: int, end: int, phase: str, kwh: Decimal, kw: Decimal | None) -> Stretch:

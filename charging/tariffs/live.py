@@ -16,7 +16,7 @@ from charging.session.costs import RunningCost
 from charging.session.profile import ChargingPlan
 from charging.tariffs.estimate import cost_of, even_usage
 from charging.tariffs.rules import TariffRules
-from charging.tariffs.tariff import Component, Element, Tariff, Unpriceable, read_tariff
+from charging.tariffs.tariff import Component, Element, Tariff, read_tariff
 
 _AHEAD: Final = timedelta(hours=1)
 _SECOND: Final = timedelta(seconds=1)
@@ -39,7 +39,10 @@ class Terms:
 
 
 class Reading(NamedTuple):
-    """A meter. ``profile`` is the charging profile in force, as stored; ``updated_at`` the CPO's ``last_updated``."""
+    """A meter. ``profile`` is the charging profile in force, as stored; ``updated_at`` the CPO's ``last_updated``.
+
+    ``started_at`` as ``charging.session.metering.charging_since`` has it.
+    """
 
     kwh: Decimal
     power_kw: Decimal | None
@@ -71,19 +74,19 @@ def read_terms(
 
 
 def live_cost(terms: Terms, reading: Reading, now: datetime) -> RunningCost | None:
-    """What it costs at ``now``. None: a price that depends on what nobody knows."""
+    """What it costs at ``now``. None: a price that depends on what nobody knows, or a session of more than a year."""
     parked_since = _parked_since(terms, reading, now)
-    usage = even_usage(
-        reading.kwh,
-        reading.started_at,
-        parked_since or reading.updated_at,
-        now,
-        is_parked=parked_since is not None,
-        kw=reading.power_kw,
-    )
     try:
+        usage = even_usage(
+            reading.kwh,
+            reading.started_at,
+            parked_since or reading.updated_at,
+            now,
+            is_parked=parked_since is not None,
+            kw=reading.power_kw,
+        )
         return cost_of(usage, terms.tariff, terms.zone, terms.rules)
-    except Unpriceable:
+    except ValueError:
         return None
 
 

@@ -1,6 +1,6 @@
 """Numbers and instants out of JSON, exact; what is none is refused. Pure."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -28,10 +28,15 @@ def _decimal(value: Any) -> Decimal:
 
 
 def microseconds(value: Any) -> int:
-    """An OCPI DateTime as microseconds since 1970, UTC where it names no zone. Raises ``ValueError``."""
+    """An OCPI DateTime as microseconds since 1970, UTC where it names no zone.
+
+    Raises ``ValueError``, also at the ends of the calendar, where no local time can be told.
+    """
     if not isinstance(value, datetime | str):
         raise ValueError("not a DateTime")
     moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise ValueError("a DateTime out of range")
     return ((moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - _EPOCH) // _MICROSECOND
 
 

@@ -49,7 +49,10 @@ class Quote:
 
 
 def planned_charge(kwh: Decimal, kw: Decimal, start: datetime, duration: timedelta | None) -> Charge:
-    """The charge of ``kwh`` at ``kw`` (> 0) within ``duration``; None: it leaves when all is in."""
+    """The charge of ``kwh`` at ``kw`` within ``duration``; None: it leaves when all is in, or at once at 0 kW."""
+    if kw <= 0:  # some CPOs say nothing of power but 0
+        end = start + (duration or timedelta(0))
+        return Charge(start, end, end, kw, Decimal(0), kwh)
     needed = _MICROSECOND * int(kwh / kw * _HOUR_US)
     if duration is None or needed <= duration:
         return Charge(start, start + needed, start + (needed if duration is None else duration), kw, kwh, Decimal(0))

@@ -16,7 +16,7 @@ from charging.tariffs.numbers import microseconds, number
 MICROSECONDS_PER_HOUR: Final = 3_600_000_000
 _POWER: Final = ("POWER", "MIN_POWER", "MAX_POWER")
 _CURRENT: Final = ("CURRENT", "MIN_CURRENT", "MAX_CURRENT")
-_LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR
+LONGEST: Final = 366 * 24 * MICROSECONDS_PER_HOUR  # that is priced: each local midnight of it is looked at
 _SECONDS: Final = Decimal(3600)  # in an hour
 _MICROSECONDS: Final = Decimal(MICROSECONDS_PER_HOUR)
 _MICROSECOND: Final = Decimal("0.000001")  # in seconds
@@ -99,7 +99,7 @@ def read_usage(body: Any) -> Usage:
         raise UnreadableUsage("times, charging periods or volumes cannot be read") from None
     if end is not None and end < start:
         raise UnreadableUsage("it ends before it starts")
-    if stretches[-1].end - stretches[0].start > _LONGEST:
+    if stretches[-1].end - stretches[0].start > LONGEST:
         raise UnreadableUsage("it lasts longer than a year")
     if any(stretch.hours < _NOTHING for stretch in stretches):
         raise UnreadableUsage("a negative time")

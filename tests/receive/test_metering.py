@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from charging.session.metering import FUTURE, Anomaly, Reading, advance
+from charging.session.metering import FUTURE, Anomaly, Reading, advance, charging_since
 from charging.session.model import CpoStatus, Meter
 from tests.session.factory import T0, spec
 
@@ -188,3 +188,15 @@ def test_a_clock_that_is_days_ahead_is_not_believed() -> None:
     wrong = says(60 * 24 * 400, "1")
     meter, _ = advance(Meter(received_at=T0), wrong, SPEC, minute(10))
     assert meter.updated_at == minute(10) + FUTURE
+
+
+def test_a_session_that_is_dated_back_for_years_may_not_leap_for_years() -> None:
+    assert after(says(1, "600", started_at=T0.replace(year=1970)))[1] == {Anomaly.ENERGY_LEAPT}
+    risen_in_1970 = Meter(kwh=Decimal(1), kwh_changed_at=T0.replace(year=1970), received_at=T0)
+    assert after(says(1, "601"), meter=risen_in_1970)[1] == {Anomaly.ENERGY_LEAPT}
+
+
+def test_a_start_that_no_clock_can_be_wrong_by_is_the_moment_of_the_order() -> None:
+    assert charging_since(T0.replace(year=1970), T0) == T0
+    assert charging_since(T0 - FUTURE, T0) == T0 - FUTURE
+    assert charging_since(minute(3), T0) == minute(3)

@@ -1,7 +1,7 @@
 """When a silent CPO is asked, and for what: pure rules."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from charging.session.model import CpoStatus, Status
 from charging.session.polling import Question, Watched, ask_at, date_from, questions
@@ -10,6 +10,7 @@ from tests.session.factory import T0
 LIVE = Watched("s", "c", Status.ACTIVE, CpoStatus.ACTIVE, "S1", created_at=T0)
 ENDED = replace(LIVE, status=Status.STOPPING, cpo_status=CpoStatus.COMPLETED, cpo_ended_at=T0)
 MINUTES_5 = timedelta(minutes=5)
+MINUTES_30 = timedelta(minutes=30)
 DAYS_35 = timedelta(days=35)
 
 
@@ -75,3 +76,16 @@ def test_a_list_is_never_asked_for_from_a_moment_to_come() -> None:
     ahead = replace(LIVE, heard_at=T0 + timedelta(days=400), cpo_ended_at=T0 + timedelta(days=400))
     for question in Question:
         assert date_from(ahead, question, T0) == T0 - timedelta(minutes=30)
+
+
+NEVER_SET = (datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+
+
+def test_a_date_that_was_never_set_is_no_date() -> None:
+    for moment in NEVER_SET:
+        odd = replace(ENDED, cpo_ended_at=moment, heard_at=moment)
+        assert asked(odd, timedelta(days=34)) == {Question.CDRS}
+        assert asked(odd, DAYS_35) == set()
+        assert ask_at(odd, T0, MINUTES_5) == T0 + MINUTES_5
+        for question in Question:
+            assert T0 - MINUTES_30 <= date_from(odd, question, T0 + MINUTES_30) <= T0

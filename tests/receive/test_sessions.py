@@ -5,10 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from charging.ocpi import wire
 from charging.receiver import Outcome, Receiver
-from charging.session.model import CpoStatus
+from charging.session.model import CpoStatus, SessionSpec
 from charging.store import tables
+from charging.store.cpo_sessions import ask_for_unseen, load_own_sessions
 from tests.receive.conftest import START, Desk, at, period, session_body
 
 
@@ -281,3 +284,19 @@ async def test_profiles_that_change_by_themselves_are_events(desk: Desk) -> None
     assert (await desk.call("PUT", "chargingprofiles/S1", profile)).json()["status_code"] == 1000
     assert await desk.events(spec) == [("active_profile", profile)]
     assert (await desk.call("PUT", "chargingprofiles/S1", profile, by="other")).status_code == 404
+
+
+@pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
+async def test_two_processes_that_each_have_a_session_and_ask_for_the_unseen_wait_for_neither(desk: Desk) -> None:
+    specs = [await desk.start(poll_at=START) for _ in range(3)]
+    now = datetime.now(UTC)
+
+    async def batch(spec: SessionSpec, has_mine: asyncio.Barrier) -> None:
+        async with desk.database.write() as store:
+            await load_own_sessions(store, ids=[spec.session_id])
+            await has_mine.wait()
+            await ask_for_unseen(store, desk.virta.id, now)
+
+    both = asyncio.Barrier(2)
+    await asyncio.gather(batch(specs[0], both), batch(specs[1], both))
+    assert [(await desk.row(spec)).poll_at for spec in specs] == [now] * 3

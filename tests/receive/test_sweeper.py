@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import delete
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -94,6 +95,51 @@ async def test_broken_objects_in_a_list_hide_no_good_ones(desk: Desk, cpo: Scrip
     async with sweeping(desk) as sweeper:
         await look(sweeper)
     assert (await desk.row(spec)).ocpi_session_id == "S1"
+
+
+async def test_objects_without_real_dates_hide_no_good_ones(desk: Desk, cpo: ScriptedCpo) -> None:
+    spec, never_set = await desk.start(created_at=NOW - timedelta(minutes=6), status="stopping", **SILENT), []
+    for n, when in enumerate(("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")):
+        dates = {"start_date_time": when, "end_date_time": when, "last_updated": moment()}
+        never_set.append(cdr_body(id=f"C{n}", session_id=None, **dates))
+    cpo.sessions = [fresh(spec, id="S0", start_date_time="0001-01-01T00:00:00Z"), fresh(spec, id="S0", kwh=1)]
+    bill = cdr_body(authorization_reference=spec.authorization_reference, last_updated=moment())
+    cpo.cdrs = [*never_set, bill]
+    async with sweeping(desk) as sweeper:
+        await look(sweeper)
+    assert (await desk.row(spec)).kwh == 1
+    bills = {row.id: row.session_id for row in await desk.rows(tables.cdrs)}
+    assert bills == {"C0": None, "C1": None, "CDR1": spec.session_id}
+
+
+@pytest.mark.parametrize("never_set", [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)])
+async def test_a_session_that_ended_in_another_age_silences_no_watch(
+    desk: Desk, cpo: ScriptedCpo, never_set: datetime
+) -> None:
+    dates: dict[str, Any] = {"cpo_ended_at": never_set, "meter_updated_at": never_set}
+    ended = await desk.start(created_at=NOW, status="stopping", cpo_status="COMPLETED", **dates, **SILENT)
+    other = await desk.start(created_at=NOW - timedelta(minutes=6), **SILENT)
+    cpo.sessions = [fresh(other, kwh=1)]
+    async with sweeping(desk) as sweeper:
+        await look(sweeper)
+    assert (await desk.row(other)).kwh == 1
+    assert (await desk.row(ended)).poll_at > NOW
+
+
+async def test_an_unusable_object_of_a_list_is_kept_once_however_often_it_is_listed(
+    desk: Desk, cpo: ScriptedCpo
+) -> None:
+    spec = await desk.start(created_at=NOW - timedelta(minutes=6), status="stopping", **SILENT)
+    cpo.sessions, cpo.cdrs = [fresh(spec, kwh="x")], [cdr_body(id="", last_updated=moment())]
+    async with sweeping(desk) as one, sweeping(desk) as two:
+        await look(one)
+        await desk.change(spec, **SILENT)
+        async with desk.database.write() as store:
+            await store.execute(delete(tables.leases))
+        await look(two)
+    kept = await desk.rows(tables.odd_messages)
+    assert sorted(row.path for row in kept) == ["cdrs", "sessions"]
+    assert any('"id":""' in row.body for row in kept)
 
 
 async def test_a_cpo_that_does_not_answer_is_asked_again_later(desk: Desk, cpo: ScriptedCpo) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from charging.tariffs.estimate import hold_amount, running_cost, tariff_currency
+from charging.tariffs.estimate import even_usage, hold_amount, running_cost, tariff_currency
+from charging.tariffs.tariff import Unpriceable
 
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday, 14:00 in Helsinki
 
@@ -170,13 +171,13 @@ def test_a_step_that_has_begun_is_owed_only_if_the_session_stops_now() -> None:
     assert running_cost(None, kwh=Decimal(1), started_at=NOON, now=now, time_zone=None) is None
 
 
-def hold(of: dict[str, Any] | None, need: str | None = "20", max_cost: str | None = None) -> Decimal:
+def hold(of: dict[str, Any] | None, need: str | None = "20", max_cost: str | None = None, kw: str = "22") -> Decimal:
     return hold_amount(
         of,
         need_kwh=None if need is None else Decimal(need),
         max_cost=None if max_cost is None else Decimal(max_cost),
         default_hold=Decimal("50.00"),
-        max_power_kw=Decimal(150),
+        max_power_kw=Decimal(kw),
         now=NOON,
         time_zone="Europe/Helsinki",
     )
@@ -191,3 +192,17 @@ def test_the_hold_is_max_cost_else_the_estimate_with_a_margin_else_the_default()
 
 def test_a_free_tariff_holds_the_default_because_a_hold_of_nothing_would_stop_the_session() -> None:
     assert hold(tariff(element(component("FLAT", 0)))) == Decimal("50.00")
+
+
+@pytest.mark.parametrize("start", [datetime(1, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC), NOON])
+def test_what_lasts_longer_than_a_year_has_no_price(start: datetime) -> None:
+    by_night = tariff(element(ENERGY, start_time="22:00", end_time="07:00"))
+    end = NOON + timedelta(days=367)
+    assert running_cost(by_night, kwh=Decimal(1), started_at=start, now=end, time_zone=None) is None
+    with pytest.raises(Unpriceable, match="year"):
+        even_usage(Decimal(1), start, end, end, is_parked=False)
+
+
+@pytest.mark.parametrize("kw", ["0.001", "0.0000001", "1E-30"])
+def test_a_connector_that_would_take_months_holds_the_default(kw: str) -> None:
+    assert hold(tariff(element(ENERGY)), need="60", kw=kw) == Decimal("50.00")

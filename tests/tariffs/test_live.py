@@ -80,6 +80,12 @@ def test_a_price_that_nobody_can_compute_is_unknown() -> None:
     assert costs(terms(element(ENERGY, max_current=16)), reading(), 30) is None
 
 
+def test_what_lasts_longer_than_a_year_has_no_price_and_no_limit_to_look_at() -> None:
+    by, old = terms(element(ENERGY, TIME)), reading(started_at=datetime(1970, 1, 1, tzinfo=UTC))
+    assert costs(by, old, 31) is None
+    assert look(by, "10", meter=old) is None
+
+
 def look(
     by: Terms, limit: str, *, kw: int = 0, need: int | None = None, meter: Reading | None = None
 ) -> timedelta | None:

@@ -31,6 +31,18 @@ def test_without_a_duration_it_leaves_when_all_is_in() -> None:
     assert charge.end == charge.charged == START + timedelta(minutes=90)
 
 
+def test_a_connector_without_power_delivers_nothing() -> None:
+    for duration in (None, timedelta(hours=1)):
+        charge = planned_charge(Decimal(30), Decimal(0), START, duration)
+        assert (charge.kwh, charge.missing_kwh, charge.end - START) == (0, 30, duration or timedelta())
+
+
+def test_what_would_take_longer_than_a_year_has_no_price_and_says_why() -> None:
+    charge = planned_charge(Decimal(1000), Decimal("0.001"), START, None)
+    quote = quoted(tariff(element(component("ENERGY", 0.5), start_time="07:00")), ZONE, RULES, charge)
+    assert (quote.rating, quote.unknown) == (None, "It lasts longer than a year.")
+
+
 def test_step_sizes_floors_local_times_and_unknown_vat_are_said() -> None:
     day = element({"type": "ENERGY", "price": 0.1, "step_size": 25_000}, start_time="14:00", end_time="15:00")
     quote = quoted(tariff(day, min_price={"excl_vat": 5}), ZONE, RULES, TWO_HOURS)

@@ -168,3 +168,9 @@ def test_power_that_nobody_knows_matters_only_where_it_is_asked_for() -> None:
 def test_a_tariff_that_cannot_be_read_has_no_price(broken: Json) -> None:
     with pytest.raises(Unpriceable):
         read_tariff(broken)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_dates_at_the_ends_of_the_calendar_cannot_be_read(moment: str) -> None:
+    with pytest.raises(UnreadableUsage):
+        read_usage({**cdr(period(60, 10)), "start_date_time": moment, "end_date_time": moment})

@@ -5,13 +5,11 @@ Bodies come from strangers: what has another type than OCPI says is passed on as
 
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 from charging.ocpi import wire
 from charging.ocpi.versions.dialect import Body
 from charging.ocpi.wire import Party
-
-_LARGEST_EXPONENT: Final = 100  # like ``wire.loads``: no such number in OCPI, and sums of them would overflow
 
 
 def renamed(body: Body, names: Mapping[str, str]) -> Body:
@@ -51,8 +49,7 @@ def mapped(body: Body, field: str, values: Mapping[str, str]) -> Body:
 
 def number(value: Any) -> Decimal | None:
     """``value`` as a number that can be calculated with; None where it is none."""
-    found = wire.decimal(value)
-    return None if found is None or (found and abs(found.adjusted()) > _LARGEST_EXPONENT) else found
+    return wire.decimal(value)
 
 
 def with_numbers(body: Body, *fields: str) -> Body:

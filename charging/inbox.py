@@ -193,8 +193,9 @@ class Pace:
     def paused(self, now: datetime) -> list[str]:
         """The sessions that have had theirs for this second."""
         ago = now - timedelta(seconds=1)
-        # What lies ahead was counted before the clock was put back.
-        self._sent = {session_id: sent for session_id, sent in self._sent.items() if ago < sent[-1] <= now}
+        # What lies far ahead was counted before the clock was put back; a little, since ``now`` was read.
+        ahead = now + timedelta(seconds=1)
+        self._sent = {session_id: sent for session_id, sent in self._sent.items() if ago < sent[-1] < ahead}
         return [session_id for session_id, sent in self._sent.items() if len(sent) == self._limit and sent[0] > ago]
 
 

@@ -13,7 +13,7 @@ from charging.ocpi.wire import decimal
 EARTH_M: Final = 6_371_008.8  # mean radius
 BAND_DEG: Final = 0.02  # about 2 km from one parallel to the next: a search in a city reads three bands
 
-_SLACK_DEG: Final = 1e-9  # 0.1 mm: what is on the edge must not be lost to rounding
+_SLACK_DEG: Final = 2e-6  # 0.2 m: what is on the edge must not be lost to rounding, which is coarse at the poles
 
 
 @dataclass(frozen=True)

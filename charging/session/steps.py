@@ -74,7 +74,7 @@ def wake_at(state: SessionState, now: datetime) -> tuple[datetime, str] | None:
     if stop.first_sent_at and not stop.overdue and stop.next_at:
         overdue_at = stop.first_sent_at + timedelta(seconds=policy.stop_confirm_s)
     moments = (
-        (rules.send_deadline(state), "START_SESSION is too late"),
+        (rules.send_deadline(state), "too late to start"),
         (rules.start_deadline(state), "start deadline"),
         (stop.next_at if state.meter.ocpi_session_id else None, "repeat STOP_SESSION"),
         (overdue_at, "stop overdue"),

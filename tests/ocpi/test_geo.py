@@ -84,8 +84,8 @@ def test_an_area_is_not_much_larger_than_its_circle(latitude: float, longitude: 
     area = area_around(Point(latitude, longitude), radius_m)
     height = radians(area.north - area.south) * EARTH_M
     width = sum(radians(east - west) for west, east in area.spans) * cos(radians(latitude)) * EARTH_M
-    assert height == pytest.approx(2 * radius_m, rel=0.01)
-    assert width <= 2 * radius_m * 1.01
+    assert height == pytest.approx(2 * radius_m, rel=0.01, abs=1)
+    assert width <= 2 * radius_m * 1.01 + 1
 
 
 def test_an_area_across_the_180th_meridian_has_two_spans_and_at_a_pole_all_meridians() -> None:

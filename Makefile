@@ -9,8 +9,8 @@ CHARGING_PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.stamp
 PYTEST := $(BIN)/python -m pytest
-# Each worker runs its own Temporal server and its own PostgreSQL; a third one fills the time in which two cores wait.
-WORKERS ?= 3
+# Each worker runs its own Temporal server and its own PostgreSQL; four fill the time in which two cores wait.
+WORKERS ?= 4
 # How long each fuzzer runs.
 SECONDS ?= 30
 # Of `make chaos`: the first seed, how many, and options of `python -m tests.chaos`.

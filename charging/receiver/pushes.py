@@ -31,7 +31,6 @@ from charging.store.cpo_sessions import (
     OwnSession,
     SessionKey,
     StoredSession,
-    ask_for_unseen,
     load_cpo_sessions,
     load_own_sessions,
     save_cpo_sessions,
@@ -81,14 +80,12 @@ class _Batch:
     parked: list[StoredSession] = field(default_factory=list)
     found: list[StoredSession] = field(default_factory=list)  # turned out to be ours just now
     events: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    unseen: set[str] = field(default_factory=set)
     traces: dict[str, str] = field(default_factory=dict)  # of sessions: the first traced push of each
 
     def apply(self, push: Push) -> Outcome:
         """Apply one push. Raises ``UnusableMessage`` and then leaves everything as it was."""
         before = self.stored.get(push.key)
         if before is None and push.method == "PATCH":
-            self.unseen.add(push.key.connection_id)
             return Outcome.UNKNOWN
         body = _merged(push, before)
         if body is None:
@@ -258,8 +255,6 @@ async def _save(connection: AsyncConnection, batch: _Batch, now: datetime) -> No
         await add_message(connection, session_id, Kind.PARKED, payload, now, traceparent=trace)
     for session_id, event_type, data in batch.events:
         await add_event(connection, session_id, event_type, data, now)
-    for connection_id in batch.unseen:
-        await ask_for_unseen(connection, connection_id, now)
 
 
 def _text(number: Decimal | None) -> str | None:

@@ -24,7 +24,7 @@ from charging.session.drift import limited
 from charging.session.plan_rules import active_watts
 from charging.settings import Settings
 from charging.store.connections import Connection
-from charging.store.cpo_sessions import SessionKey, read_cpo_session
+from charging.store.cpo_sessions import SessionKey, ask_for_unseen, read_cpo_session
 from charging.store.engine import Database
 from charging.store.events import add_event
 from charging.store.inbox import Kind, add_message
@@ -192,7 +192,16 @@ class Receiver:
             outcomes, has_mail = await self._write_pushes(pushes)
         if has_mail:
             self.on_commit()
+        await self._ask_for_unseen(pushes, outcomes)
         return outcomes
+
+    async def _ask_for_unseen(self, pushes: Sequence[Push], outcomes: Sequence[Outcome | UnusableMessage]) -> None:
+        """A PATCH of a Session that we do not know: somebody asks for the list."""
+        told = zip(pushes, outcomes, strict=True)
+        for connection_id in sorted({push.key.connection_id for push, outcome in told if outcome is Outcome.UNKNOWN}):
+            # By itself: within a batch that holds rows of its own, two processes would wait for each other.
+            async with self._database.write() as store:
+                await ask_for_unseen(store, connection_id, datetime.now(UTC))
 
     async def _write_pushes(self, pushes: Sequence[Push]) -> tuple[list[Outcome | UnusableMessage], bool]:
         async with self._database.write() as store:

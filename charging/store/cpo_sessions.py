@@ -265,8 +265,7 @@ async def save_points(connection: AsyncConnection, points: Sequence[tuple[str, M
 async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: datetime) -> None:
     """A Session that we do not know was patched: have the CPO's list asked for now, if one of ours awaits a Session.
 
-    A row that somebody else writes just now is left out, not waited for: two batches of pushes that each hold what the
-    other wants would end in a deadlock.
+    In a transaction of its own: it waits for rows that somebody else writes just now, in the order of their ids.
     """
     waiting = (
         select(sessions.c.id)
@@ -279,7 +278,8 @@ async def ask_for_unseen(connection: AsyncConnection, connection_id: str, now: d
                 and_(sessions.c.admission == "running", sessions.c.status.in_((Status.PENDING, Status.STOPPING))),
             ),
         )
-        .with_for_update(skip_locked=True)
+        .order_by(sessions.c.id)
+        .with_for_update()
         .cte("waiting")  # evaluated once: as a subquery PostgreSQL may look again
     )
     await connection.execute(update(sessions).where(sessions.c.id.in_(select(waiting.c.id))).values(poll_at=now))

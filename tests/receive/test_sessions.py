@@ -6,13 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from charging.ocpi import wire
 from charging.receiver import Outcome, Receiver
-from charging.session.model import CpoStatus, SessionSpec
+from charging.session.model import CpoStatus
 from charging.store import tables
-from charging.store.cpo_sessions import ask_for_unseen, load_own_sessions
+from charging.store.cpo_sessions import load_own_sessions
 from tests.receive.conftest import START, Desk, at, period, session_body
+from tests.waiting import eventually
 
 
 async def test_a_session_with_our_reference_moves_our_meter(desk: Desk) -> None:
@@ -287,16 +289,18 @@ async def test_profiles_that_change_by_themselves_are_events(desk: Desk) -> None
 
 
 @pytest.mark.parametrize("store_url", ["postgres"], indirect=True)
-async def test_two_processes_that_each_have_a_session_and_ask_for_the_unseen_wait_for_neither(desk: Desk) -> None:
-    specs = [await desk.start(poll_at=START) for _ in range(3)]
-    now = datetime.now(UTC)
+async def test_a_session_that_is_written_just_now_is_asked_for_as_well(desk: Desk) -> None:
+    far = START + timedelta(days=36_500)
+    spec = await desk.start(poll_at=far)
+    async with desk.database.write() as store:
+        await load_own_sessions(store, ids=[spec.session_id])
+        patching = asyncio.create_task(desk.patch("S9", kwh=1, last_updated=at(3)))
+        await eventually(lambda: is_waited_for(desk))
+    assert (await patching).status_code == 404
+    assert (await desk.row(spec)).poll_at < far
 
-    async def batch(spec: SessionSpec, has_mine: asyncio.Barrier) -> None:
-        async with desk.database.write() as store:
-            await load_own_sessions(store, ids=[spec.session_id])
-            await has_mine.wait()
-            await ask_for_unseen(store, desk.virta.id, now)
 
-    both = asyncio.Barrier(2)
-    await asyncio.gather(batch(specs[0], both), batch(specs[1], both))
-    assert [(await desk.row(spec)).poll_at for spec in specs] == [now] * 3
+async def is_waited_for(desk: Desk) -> bool:
+    """Whether a connection to PostgreSQL waits for a lock."""
+    async with desk.database.read() as store:
+        return bool(await store.scalar(text("SELECT count(*) FROM pg_locks WHERE NOT granted")))

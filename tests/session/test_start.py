@@ -169,7 +169,7 @@ def test_an_order_that_could_not_be_carried_out_in_time_fails_and_frees_the_evse
     """The robot has left; whichever car stands there by now must not be charged on this user's account."""
     state = ordered()
     rules.admitted(state, True, at(1))
-    assert wake_at(state, at(1)) == (at(180), "START_SESSION is too late")
+    assert wake_at(state, at(1)) == (at(180), "too late to start")
     rules.time_passed(state, at(180))
     assert (state.status, code(state), state.closed_at) == (Status.FAILED, "start_timeout", at(180))
     assert state.reason is not None

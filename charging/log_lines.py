@@ -45,8 +45,8 @@ def in_call(correlation_id: str | None, request_id: str | None) -> Iterator[None
 
 
 def fields(**values: str | int | None) -> dict[str, Any]:
-    """The ``extra`` of a line that says these, too. What is None or not ``harmless`` is left out."""
-    return {"fields": {name: value for name, value in values.items() if value is not None and harmless(str(value))}}
+    """The ``extra`` of a line that says these, too, also under names that every record has, such as ``module``."""
+    return {"fields": values}
 
 
 def harmless(text: str | None) -> str | None:
@@ -78,7 +78,7 @@ class _TextLines(logging.Formatter):
 
 class _JsonLines(logging.Formatter):
     """One object a line: ``at`` (UTC), ``level``, ``logger``, ``message``; where there is one also ``session_id``,
-    ``trace_id``, ``correlation_id``, ``request_id``, what ``fields`` adds, and a traceback as ``error``."""
+    ``trace_id``, ``correlation_id``, ``request_id``, what ``extra`` adds, and a traceback as ``error``."""
 
     def format(self, record: logging.LogRecord) -> str:
         """The line."""

@@ -21,7 +21,7 @@ from charging.ocpi.peers import Peers
 from charging.ocpi.wire import dumps
 from charging.receiver import Outcome, Receiver
 from charging.session.messages import LateSession
-from charging.session.model import CpoStatus
+from charging.session.model import may_flow
 from charging.session.polling import Question, Watched, ask_at, date_from, questions
 from charging.settings import Settings
 from charging.store.connections import Connection
@@ -224,7 +224,7 @@ class Sweeper:
 
     async def _settle_claim(self, session_id: str) -> None:
         session = await self._watch.watched(session_id)
-        if session.ocpi_session_id and session.cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE):
+        if session.ocpi_session_id and may_flow(session.ocpi_session_id, session.cpo_status):
             late = LateSession(
                 session_id=session_id, connection_id=session.connection_id, ocpi_session_id=session.ocpi_session_id
             )

@@ -16,9 +16,8 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, closing, suppress
+from contextlib import asynccontextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from sqlalchemy import Select
 from charging.bootstrap.registration import SANDBOX_NAME
 from charging.names import TASK_QUEUE
 from charging.store.engine import Database
+from tests.kill.barriers import is_locked
 from tests.programs import program
 from tests.waiting import eventually
 
@@ -137,13 +137,7 @@ class Embedded:
 
     def store_is_locked(self) -> bool:
         """Whether somebody writes for longer than a living process does."""
-        with closing(sqlite3.connect(self.data / "charging.db", timeout=0.5, isolation_level=None)) as store:
-            try:
-                store.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                return True
-            store.execute("ROLLBACK")
-            return False
+        return is_locked(self.data)
 
     async def _works(self, name: str) -> bool:
         namespace = f"{self.run['temporal_ui']}/api/v1/namespaces/default"

@@ -83,7 +83,8 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
 def charging_since(started_at: datetime, ordered_at: datetime) -> datetime:
     """When a session that was ordered at ``ordered_at`` began, by its CPO's ``started_at``.
 
-    Nothing is charged before it is ordered, but for a wrong clock: a start that lies further back than that is none.
+    Nothing is charged before it is ordered, but for a clock that is wrong by at most ``FUTURE``: a start that lies
+    further back is none.
     """
     return started_at if started_at >= ordered_at - FUTURE else ordered_at
 

@@ -18,7 +18,6 @@ EDITION: Final = 1
 1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
 """
 
-
 LONGEST_WORD: Final = 100
 
 Word = Annotated[str, AfterValidator(lambda word: word[:LONGEST_WORD])]
@@ -147,6 +146,11 @@ class SessionSpec(_Frozen):
     created_at: datetime
 
 
+def may_flow(ocpi_session_id: str | None, cpo_status: str | None) -> bool:
+    """Whether there is a Session, in which energy flows or may begin to. One of unread status (None) counts."""
+    return ocpi_session_id is not None and cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE)
+
+
 class Meter(_Frozen):
     """What the CPO has told about its Session so far, as the receiver stored it. Energy and cost never fall.
 
@@ -171,8 +175,8 @@ class Meter(_Frozen):
 
     @property
     def may_flow(self) -> bool:
-        """Whether the CPO has a Session in which energy flows, or may begin to. One of unread status counts."""
-        return self.ocpi_session_id is not None and self.cpo_status in (None, CpoStatus.PENDING, CpoStatus.ACTIVE)
+        """Whether the CPO has a Session in which energy flows, or may begin to."""
+        return may_flow(self.ocpi_session_id, self.cpo_status)
 
     @property
     def known_cost(self) -> Decimal | None:

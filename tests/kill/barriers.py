@@ -38,3 +38,14 @@ class Barrier:
 def _execute(data: Path, statement: str) -> None:
     with closing(sqlite3.connect(data / "charging.db", timeout=20, isolation_level=None)) as store:
         store.execute(statement)
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether somebody writes to ``charging.db`` for longer than a living process does."""
+    with closing(sqlite3.connect(folder / "charging.db", timeout=0.5, isolation_level=None)) as store:
+        try:
+            store.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        store.execute("ROLLBACK")
+        return False

@@ -2,10 +2,9 @@
 
 import asyncio
 import shutil
-import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +20,7 @@ from charging import names
 from charging.settings import Settings
 from charging.store import tables
 from charging.store.engine import Database
-from tests.kill.barriers import Barrier
+from tests.kill.barriers import Barrier, is_locked
 from tests.peer import Body, ScriptedCpo
 from tests.serving import free_port
 from tests.stack import EVSE
@@ -203,14 +202,3 @@ async def test_what_a_killed_api_was_just_storing_is_not_there_and_is_kept_when_
         assert (again.is_success, again.json()["status_code"]) == (True, 1000)
         assert await push.is_stored(started)
         await told(started, push)
-
-
-def is_locked(folder: Path) -> bool:
-    """Whether somebody writes for longer than a living process does."""
-    with closing(sqlite3.connect(folder / "charging.db", timeout=0.5, isolation_level=None)) as store:
-        try:
-            store.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
-            return True
-        store.execute("ROLLBACK")
-        return False

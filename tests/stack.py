@@ -110,7 +110,7 @@ class Stack:
         body: dict[str, Any] = answer.json()
         return body
 
-    async def until(self, session_id: str, status: str, *, within_s: float = 20, **expected: Any) -> dict[str, Any]:
+    async def until(self, session_id: str, status: str, *, within_s: float = 60, **expected: Any) -> dict[str, Any]:
         """The first status answer that says ``status`` and all of ``expected``."""
         wanted = {"status": status, **expected}
         seen: dict[str, Any] = {}

@@ -9,7 +9,7 @@ from typing import Any
 async def eventually(
     condition: Callable[[], Any | Awaitable[Any]],
     *,
-    within_s: float = 10,
+    within_s: float = 60,
     every_s: float = 0.02,
     describe: Callable[[], str] = lambda: "",
 ) -> Any:

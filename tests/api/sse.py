@@ -39,7 +39,7 @@ class Events:
                     fields.clear()
         return None
 
-    async def until(self, event: str, within_s: float = 10, **data: Any) -> list[Received]:
+    async def until(self, event: str, within_s: float = 60, **data: Any) -> list[Received]:
         """All events up to the first of this type with these data."""
         seen: list[Received] = []
         while (received := await self.next(within_s)) is not None:
@@ -48,7 +48,7 @@ class Events:
                 return seen
         raise AssertionError(f"the stream ended without {event} {data}: {[each.event for each in seen]}")
 
-    async def rest(self, within_s: float = 10) -> list[Received]:
+    async def rest(self, within_s: float = 60) -> list[Received]:
         """All that is left until the stream ends."""
         seen = []
         while (received := await self.next(within_s)) is not None:

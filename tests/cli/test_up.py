@@ -52,7 +52,7 @@ async def test_each_process_that_is_killed_comes_back_under_a_new_id(stack: Embe
     for name in sorted(CHILDREN):
         stack.kill(name)
     killed = dict(stack.run["pids"])
-    await eventually(lambda: set(pids(stack.data).values()).isdisjoint(killed.values()), within_s=30)
+    await eventually(lambda: set(pids(stack.data).values()).isdisjoint(killed.values()))
     for name in sorted(CHILDREN):
         stack.run["pids"] = {**pids(stack.data), name: killed[name]}
         await stack.restarted(name)

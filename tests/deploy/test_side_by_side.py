@@ -55,13 +55,13 @@ async def test_sessions_in_flight_end_properly_under_the_new_code(
             async with worker(stack, new, versioned):
                 await make_current(stack, "new", versioned)
                 await stack.stop(active)
-                await eventually(lambda: len(stack.cpo.stops) > 1, within_s=30)
+                await eventually(lambda: len(stack.cpo.stops) > 1)
                 await ended_by(before)
                 await end(stack, active, session, "CDR1")
                 await end(stack, stopping, other, "CDR2")
                 later, another = await stack.charging(id="S3")
                 await stack.stop(later)
-                await eventually(lambda: len(stack.cpo.stops) > 2, within_s=30)
+                await eventually(lambda: len(stack.cpo.stops) > 2)
                 await end(stack, later, another, "CDR3")
                 assert await is_patched(stack.workflow(later))
                 assert not await is_patched(stack.workflow(stopping))
@@ -126,7 +126,7 @@ async def make_current(stack: Stack, build_id: str, versioned: bool) -> None:
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
         return await process.wait() == 0
 
-    await eventually(succeeds, within_s=30, every_s=0.5)
+    await eventually(succeeds, every_s=0.5)
     described = DescribeWorkerDeploymentRequest(namespace=stack.temporal.namespace, deployment_name=names.DEPLOYMENT)
 
     async def is_known_everywhere() -> bool:
@@ -134,7 +134,7 @@ async def make_current(stack: Stack, build_id: str, versioned: bool) -> None:
         state = answer.worker_deployment_info.routing_config_update_state
         return state == RoutingConfigUpdateState.ROUTING_CONFIG_UPDATE_STATE_COMPLETED
 
-    await eventually(is_known_everywhere, within_s=30, every_s=0.5)
+    await eventually(is_known_everywhere, every_s=0.5)
 
 
 async def end(stack: Stack, session_id: str, session: dict[str, Any], cdr: str) -> None:

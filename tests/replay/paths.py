@@ -100,7 +100,7 @@ async def _until_paid(stack: Stack, session_id: str, status: str, version: int) 
         seen.update((await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json())
         return (seen.get("payment_status"), seen.get("version")) == (status, version)
 
-    await eventually(is_so, within_s=20, describe=lambda: f"last seen {seen}")
+    await eventually(is_so, describe=lambda: f"last seen {seen}")
     await stack.until(session_id, "completed")
 
 

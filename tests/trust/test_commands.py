@@ -157,7 +157,7 @@ async def test_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_ne
     await stack.cpo.send_result(stack.cpo.stops[0]["response_url"], "ACCEPTED")
     await stack.cpo.patch_session(session, {"kwh": 9})
     await stack.until(session_id, "stopping", phase="stop_overdue", safe_to_unplug=False)
-    await eventually(lambda: len(stack.cpo.stops) > 1, within_s=15)
+    await eventually(lambda: len(stack.cpo.stops) > 1)
 
 
 @pytest.mark.trust("1.24")

@@ -158,7 +158,7 @@ async def told(started: Started, push: Push) -> None:
     async def is_told() -> bool:
         return push.signal in await started.signals()
 
-    await eventually(is_told, within_s=20)
+    await eventually(is_told)
 
 
 async def everything(started: Started) -> list[Any]:
@@ -175,7 +175,7 @@ async def test_what_a_killed_api_has_stored_and_not_answered_is_sent_again_and_c
     started: Started, push: Push
 ) -> None:
     async with started.api(HOLDING) as api, unanswered(started, push):
-        await eventually(lambda: push.is_stored(started), within_s=20)
+        await eventually(lambda: push.is_stored(started))
         await kill(api)
     async with started.api():
         await told(started, push)  # by itself: it was not lost
@@ -192,7 +192,7 @@ async def test_what_a_killed_api_was_just_storing_is_not_there_and_is_kept_when_
 ) -> None:
     push.write.up(started.folder, EVSE, hangs=True)
     async with started.api() as api, unanswered(started, push):
-        await eventually(lambda: is_locked(started.folder), within_s=20)
+        await eventually(lambda: is_locked(started.folder))
         await kill(api)
     Barrier.down(started.folder, EVSE)
     assert not await push.is_stored(started)

@@ -50,7 +50,7 @@ async def noted(stack: Stack, session_id: str, event: str) -> None:
     async def is_there() -> bool:
         return event in await stack.events(session_id)
 
-    await eventually(is_there, within_s=20)
+    await eventually(is_there)
 
 
 @pytest.mark.parametrize(

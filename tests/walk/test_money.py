@@ -170,10 +170,10 @@ async def undecided_and_never_told(stack: Embedded) -> None:
         found = (await stack.http.get(f"{stack.run['neighbours']}/admin/payments")).json()["movements"]
         return next((one for one in found if one["booking_id"] == session_id), None)
 
-    intent = await eventually(movement, within_s=30)
+    intent = await eventually(movement)
     assert (await stack.status(session_id))["status"] == "stopping"
     await tell(stack, f"payments/{intent['id']}", {"status": "succeeded", "webhook": False})
-    await stack.until(session_id, within_s=5, status="completed")
+    await stack.until(session_id, status="completed")
     assert (await stack.receipt(session_id))["payment_status"] == "paid"
 
 
@@ -232,7 +232,7 @@ async def test_killed_between_asking_for_money_and_hearing_of_it_nothing_moves_t
 async def asked(stack: Embedded, session_id: str) -> None:
     """Wait until the settlement has written what it is about to ask for."""
     mine = select(payments_table.c.key).where(payments_table.c.session_id == session_id)
-    await eventually(lambda: stack.rows(mine), within_s=30)
+    await eventually(lambda: stack.rows(mine))
 
 
 async def struck(stack: Embedded, victim: str) -> None:
@@ -296,7 +296,7 @@ async def retried(stack: Embedded, session_id: str) -> None:
     async def is_paid() -> bool:
         return bool((await stack.receipt(session_id))["payment_status"] == "paid")
 
-    await eventually(is_paid, within_s=30, every_s=0.25)
+    await eventually(is_paid, every_s=0.25)
 
 
 async def decide(stack: Embedded, session_id: str, decision: str) -> None:
@@ -307,7 +307,7 @@ async def decide(stack: Embedded, session_id: str, decision: str) -> None:
         answer = await stack.call("GET", "/v1/admin/disputes", headers=key)
         return next((one for one in answer.json()["disputes"] if one["session_id"] == session_id), None)
 
-    dispute = await eventually(of_session, within_s=30, every_s=0.25)
+    dispute = await eventually(of_session, every_s=0.25)
     assert dispute["state"] == "quarantined"
     answer = await stack.call("POST", f"/v1/admin/disputes/{dispute['id']}/{decision}", headers=key)
     assert answer.is_success, answer.text
@@ -352,7 +352,7 @@ async def clean(stack: Embedded) -> None:
         wrong[:] = [each async for each in reconcile_with(stack.database, books, later)]
         return not wrong
 
-    await eventually(nothing_later, within_s=30, every_s=0.5, describe=lambda: str(wrong))
+    await eventually(nothing_later, every_s=0.5, describe=lambda: str(wrong))
     outcome = await Command(stack.data)("reconcile")
     assert (outcome.code, outcome.out) == (0, "")
     assert "the books are right" in outcome.err

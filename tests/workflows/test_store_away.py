@@ -58,7 +58,7 @@ async def test_a_stop_is_decided_while_the_store_is_away_and_shown_when_it_is_ba
         assert (await stack.status(session_id))["status"] == "active"
         await eventually(catching_up)
     await stack.until(session_id, "stopping")
-    await eventually(lambda: stack.cpo.stops, within_s=20)
+    await eventually(lambda: stack.cpo.stops)
     ended = {**session, "status": "COMPLETED", "kwh": 1}
     answered = await asyncio.gather(*(stack.cpo.push_session(ended) for _ in range(2)))
     assert {answer.status_code for answer in answered} == {200}

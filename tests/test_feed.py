@@ -1,7 +1,6 @@
 """Live events within a process: who hears what, and that nobody is waited for."""
 
 import asyncio
-import time
 from datetime import UTC, datetime
 
 from sqlalchemy import select
@@ -61,11 +60,8 @@ async def test_one_event_reaches_a_thousand_listeners_at_once(database: Database
         listeners = [first] + [await other.__aenter__() for other in others]
         await happen(database, session_id, 1)
         await outbox.number(datetime.now(UTC), owe)
-        before = time.perf_counter()
         await feed.hand_out()
-        took = time.perf_counter() - before
         texts = {id(listener.queue.get_nowait().text) for listener in listeners}
         assert len(texts) == 1  # its JSON is made once for all
-        assert took < 1
         for other in others:
             await other.__aexit__(None, None, None)

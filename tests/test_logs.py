@@ -87,9 +87,9 @@ def test_what_is_no_secret_stays(line: str) -> None:
     ids=lambda bomb: bomb[:12],
 )  # fmt: skip
 def test_no_text_makes_it_slow(bomb: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     logs.redact(bomb)
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_the_one_formatter_blacks_out_values_and_tracebacks_whatever_writes_the_line() -> None:

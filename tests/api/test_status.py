@@ -127,14 +127,14 @@ async def test_a_long_poll_answers_as_soon_as_something_changed(api: RunningApi)
     after = await waiting
     assert after["revision"] > before["revision"]
     assert after["energy_kwh"] == 1
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 async def test_a_long_poll_for_what_has_changed_already_answers_at_once(lite: RunningApi) -> None:
     session_id = await lite.started()
     began = time.monotonic()
     await lite.status(session_id, wait=20, after=0)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 async def test_a_long_poll_ends_with_its_time(lite: RunningApi) -> None:

@@ -3,12 +3,13 @@
 from tests.api.conftest import any_api, api, lite, postgres_api, sqlite_api
 from tests.kill.conftest import struck, take_stack
 from tests.receive.conftest import desk
-from tests.workflows.conftest import skipping, stack, time_skipping
+from tests.workflows.conftest import hasty, skipping, stack, time_skipping
 
 __all__ = [
     "any_api",
     "api",
     "desk",
+    "hasty",
     "lite",
     "postgres_api",
     "skipping",

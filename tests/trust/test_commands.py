@@ -32,19 +32,19 @@ async def test_a_refused_command_fails_with_its_reason_and_the_hold_goes_back(
 
 
 @pytest.mark.trust("1.16")
-async def test_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails(stack: Stack) -> None:
-    session_id = await stack.started()
-    failed = await stack.until(session_id, "failed", safe_to_unplug=False, next_action="call_human")
+async def test_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    failed = await hasty.until(session_id, "failed", safe_to_unplug=False, next_action="call_human")
     assert failed["reason"]["code"] == "start_timeout"
-    assert stack.cpo.received("sessions")
-    assert len(stack.cpo.starts) == 1
+    assert hasty.cpo.received("sessions")
+    assert len(hasty.cpo.starts) == 1
 
 
 @pytest.mark.trust("1.16")
-async def test_a_session_that_only_the_list_shows_makes_it_active(stack: Stack) -> None:
-    session_id = await stack.started()
-    stack.cpo.sessions.append(stack.cpo.session(kwh=3))
-    await stack.until(session_id, "active", energy_kwh=3.0)
+async def test_a_session_that_only_the_list_shows_makes_it_active(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    hasty.cpo.sessions.append(hasty.cpo.session(kwh=3))
+    await hasty.until(session_id, "active", energy_kwh=3.0)
 
 
 @pytest.mark.trust("1.17")
@@ -56,19 +56,19 @@ async def test_a_command_result_timeout_may_still_become_active(stack: Stack) ->
 
 
 @pytest.mark.trust("1.16", "1.17")
-async def test_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled(stack: Stack) -> None:
-    session_id = await stack.started()
-    await stack.until(session_id, "failed")
-    session = stack.cpo.session()
-    await stack.cpo.push_session(session)
-    await eventually(lambda: stack.cpo.stops)
-    await stack.cpo.push_session({**session, "status": "COMPLETED", "kwh": 0.2})
-    await stack.cpo.post_cdr(stack.cpo.cdr({**session, "kwh": 0.2}, total_cost=0.1))
-    assert await stack.workflow(session_id).result() == "failed"
-    receipt = (await stack.api.get(f"/v1/sessions/{session_id}/receipt")).json()
+async def test_a_session_that_appears_after_the_failure_is_stopped_and_its_cdr_settled(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    await hasty.until(session_id, "failed")
+    session = hasty.cpo.session()
+    await hasty.cpo.push_session(session)
+    await eventually(lambda: hasty.cpo.stops)
+    await hasty.cpo.push_session({**session, "status": "COMPLETED", "kwh": 0.2})
+    await hasty.cpo.post_cdr(hasty.cpo.cdr({**session, "kwh": 0.2}, total_cost=0.1))
+    assert await hasty.workflow(session_id).result() == "failed"
+    receipt = (await hasty.api.get(f"/v1/sessions/{session_id}/receipt")).json()
     assert (receipt["payment_status"], receipt["cost"]) == ("paid", 0.1)
-    assert (await stack.status(session_id))["status"] == "failed"
-    assert "stop_requested" in await stack.events(session_id)
+    assert (await hasty.status(session_id))["status"] == "failed"
+    assert "stop_requested" in await hasty.events(session_id)
 
 
 @pytest.mark.trust("1.17")
@@ -139,25 +139,25 @@ async def test_a_result_for_an_unknown_foreign_or_other_command_is_404(desk: Des
 
 
 @pytest.mark.trust("1.22")
-async def test_accepted_but_nothing_plugged_waits_and_then_fails(stack: Stack) -> None:
-    session_id = await stack.started()
-    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "ACCEPTED")
-    await stack.until(session_id, "pending", phase="awaiting_plug", next_action="plug_in")
-    failed = await stack.until(session_id, "failed")
+async def test_accepted_but_nothing_plugged_waits_and_then_fails(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    await hasty.cpo.send_result(hasty.cpo.starts[0]["response_url"], "ACCEPTED")
+    await hasty.until(session_id, "pending", phase="awaiting_plug", next_action="plug_in")
+    failed = await hasty.until(session_id, "failed")
     assert failed["reason"]["code"] == "plug_in_timeout"
-    again = await stack.api.post("/v1/sessions/start", json={"evse_id": EVSE, "connector_type": "CCS"})
+    again = await hasty.api.post("/v1/sessions/start", json={"evse_id": EVSE, "connector_type": "CCS"})
     assert again.status_code == 201  # the remote start has lapsed: the EVSE is free
 
 
 @pytest.mark.trust("1.23")
-async def test_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed(stack: Stack) -> None:
-    session_id, session = await stack.charging()
-    await stack.stop(session_id)
-    await eventually(lambda: stack.cpo.stops)
-    await stack.cpo.send_result(stack.cpo.stops[0]["response_url"], "ACCEPTED")
-    await stack.cpo.patch_session(session, {"kwh": 9})
-    await stack.until(session_id, "stopping", phase="stop_overdue", safe_to_unplug=False)
-    await eventually(lambda: len(stack.cpo.stops) > 1)
+async def test_a_stop_that_is_accepted_but_not_obeyed_is_repeated_overdue_and_never_completed(hasty: Stack) -> None:
+    session_id, session = await hasty.charging()
+    await hasty.stop(session_id)
+    await eventually(lambda: hasty.cpo.stops)
+    await hasty.cpo.send_result(hasty.cpo.stops[0]["response_url"], "ACCEPTED")
+    await hasty.cpo.patch_session(session, {"kwh": 9})
+    await hasty.until(session_id, "stopping", phase="stop_overdue", safe_to_unplug=False)
+    await eventually(lambda: len(hasty.cpo.stops) > 1)
 
 
 @pytest.mark.trust("1.24")

@@ -1,4 +1,4 @@
-"""A running engine whose deadlines are seconds, or whose time can be skipped."""
+"""A running engine: as in production, with deadlines of seconds, or with a time that can be skipped."""
 
 from collections.abc import AsyncIterator
 
@@ -15,6 +15,13 @@ from tests.stack import Stack, running_stack
 
 @pytest.fixture
 async def stack(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """The engine with deadlines as in production: none of them ends within a test, however slow the machine is."""
+    async with running_stack(temporal, store_url) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def hasty(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
     """The engine with short deadlines: confirm 3 s, plug-in 5 s, stop confirm 2 s."""
     async with running_stack(temporal, store_url, confirm_s=3, plug_in_s=5, stop_confirm_s=2) as stack:
         yield stack

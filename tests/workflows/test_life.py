@@ -1,12 +1,9 @@
 """The life of a session through the running engine: robot, API, workflow, CPO, receipt."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-from temporalio.testing import WorkflowEnvironment
 
 from charging import names
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.waiting import eventually
 
 
@@ -47,15 +44,7 @@ async def settled_history(stack: Stack, session_id: str) -> int:
     return (await stack.workflow(session_id).describe()).history_length
 
 
-@pytest.fixture
-async def patient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
-    """The engine with deadlines as in production: no timer rings within a test."""
-    async with running_stack(temporal, store_url) as stack:
-        yield stack
-
-
-async def test_pushes_that_change_nothing_cost_no_history_event(patient: Stack) -> None:
-    stack = patient
+async def test_pushes_that_change_nothing_cost_no_history_event(stack: Stack) -> None:
     session_id, session = await stack.charging()
     before = await settled_history(stack, session_id)
     for tenth in range(1, 31):

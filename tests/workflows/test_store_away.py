@@ -6,12 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import psycopg
-import pytest
 from sqlalchemy import text
-from temporalio.testing import WorkflowEnvironment
 
 from charging import names
-from tests.stack import Stack, running_stack
+from tests.stack import Stack
 from tests.waiting import eventually
 
 
@@ -77,16 +75,8 @@ async def connections_unreadable(stack: Stack) -> AsyncIterator[None]:
         await store.execute(text("ALTER TABLE connections RENAME COLUMN hidden TO client_token"))
 
 
-@pytest.fixture
-async def patient(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
-    """The engine with deadlines as in production."""
-    async with running_stack(temporal, store_url) as stack:
-        yield stack
-
-
-async def test_a_start_that_the_store_kept_from_leaving_leaves_when_it_is_back(patient: Stack) -> None:
+async def test_a_start_that_the_store_kept_from_leaving_leaves_when_it_is_back(stack: Stack) -> None:
     """It was taken for one that may have left: hold and EVSE were kept for a day, and nothing was charged."""
-    stack = patient
 
     async def is_tried_again() -> bool:
         description = (await stack.workflow(session_id).describe()).raw_description

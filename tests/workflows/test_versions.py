@@ -17,7 +17,7 @@ LINKS = {"2.1.1": {"auth_id"}, "2.3.0": {"cdr_token", "authorization_reference"}
 async def test_a_session_runs_from_start_to_paid_receipt(
     temporal: WorkflowEnvironment, store_url: str, version: str
 ) -> None:
-    async with running_stack(temporal, store_url, version=version, confirm_s=3, plug_in_s=5) as stack:
+    async with running_stack(temporal, store_url, version=version) as stack:
         cpo = stack.cpo
         session_id = await stack.started()
         asked: dict[str, Any] = cpo.received("START_SESSION")[0].body

@@ -23,6 +23,13 @@ def store_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def stack(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """The engine with deadlines as in production."""
+    async with running_stack(temporal, store_url) as stack:
+        yield stack
+
+
+@pytest.fixture
+async def hasty(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
     """The engine with very short deadlines: confirm 2 s, plug-in 2 s."""
     async with running_stack(temporal, store_url, confirm_s=2, plug_in_s=2, stop_confirm_s=2) as stack:
         yield stack

@@ -21,13 +21,13 @@ async def test_q01_a_session_that_starts_after_the_result_timeout_is_taken(stack
     await stack.until(session_id, "active")
 
 
-async def test_q02_accepted_and_then_silence_ends_at_our_deadline_and_a_late_session_is_stopped(stack: Stack) -> None:
-    session_id = await stack.started()
-    await stack.cpo.send_result(stack.cpo.starts[0]["response_url"], "ACCEPTED")
-    failed = await stack.until(session_id, "failed")
+async def test_q02_accepted_and_then_silence_ends_at_our_deadline_and_a_late_session_is_stopped(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    await hasty.cpo.send_result(hasty.cpo.starts[0]["response_url"], "ACCEPTED")
+    failed = await hasty.until(session_id, "failed")
     assert failed["reason"]["code"] == "plug_in_timeout"
-    await stack.cpo.push_session(stack.cpo.session(id="LATE"))
-    await eventually(lambda: [stop["session_id"] for stop in stack.cpo.stops] == ["LATE"])
+    await hasty.cpo.push_session(hasty.cpo.session(id="LATE"))
+    await eventually(lambda: [stop["session_id"] for stop in hasty.cpo.stops] == ["LATE"])
 
 
 def test_q03_a_session_may_come_two_minutes_after_the_start() -> None:
@@ -100,10 +100,10 @@ def test_q42_calls_about_one_charging_profile_go_one_after_the_other() -> None:
     assert next_step(state, factory.at(1), busy=[Step.SEND_PROFILE]) is Step.WAIT
 
 
-async def test_q45_a_session_whose_pushes_are_all_lost_is_read_from_the_list(stack: Stack) -> None:
-    session_id = await stack.started()
-    stack.cpo.sessions.append(stack.cpo.session(kwh=3))
-    await stack.until(session_id, "active", energy_kwh=3.0)
+async def test_q45_a_session_whose_pushes_are_all_lost_is_read_from_the_list(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    hasty.cpo.sessions.append(hasty.cpo.session(kwh=3))
+    await hasty.until(session_id, "active", energy_kwh=3.0)
 
 
 def test_q01_the_correlation_is_not_closed_by_a_timeout() -> None:

@@ -4,6 +4,7 @@
 server that the wheel brings.
 """
 
+import gc
 import os
 import shutil
 import tempfile
@@ -48,6 +49,12 @@ SQLITE_PRAGMAS = ("--sqlite-pragma", "journal_mode=WAL", "--sqlite-pragma", "syn
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first; otherwise the order stays."""
     items.sort(key=lambda item: next((at for at, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)))
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: else the garbage collector walks through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

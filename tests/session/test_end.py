@@ -212,7 +212,10 @@ def test_the_timer_is_the_earliest_moment_the_need_could_be_met_between_a_minute
     state = active(need_kwh=None)
     assert wake_at(state, T0) == (at(6 * 3600), "limit check")
     state.edition = 0
-    assert wake_at(state, T0) == (at(3600), "limit check")  # a session from before keeps its timer: it is in its history
+    assert wake_at(state, T0) == (
+        at(3600),
+        "limit check",
+    )  # a session from before keeps its timer: it is in its history
 
 
 def test_a_stop_that_is_never_confirmed_ends_after_the_time_that_a_cdr_may_take() -> None:

@@ -102,7 +102,8 @@ class Settings(BaseSettings):
     keep_deliveries_days: int = Field(
         30, ge=1, description="How long deliveries that were made, or given up, are kept."
     )
-    max_cached_workflows: int = Field(5000, description="Open sessions that a worker keeps in memory.")
+    # Python's collector walks through all of them now and then and stops the worker for it: docs/performance.md.
+    max_cached_workflows: int = Field(2000, description="Open sessions that a worker keeps in memory.")
     build_id: str | None = Field(
         None, min_length=1, description="Version of this worker's code; where it is set, Temporal decides who gets it."
     )

@@ -144,7 +144,7 @@ async def test_an_evse_that_was_built_since_is_asked_for(
     temporal: WorkflowEnvironment, store_url: str, asks: Callable[..., Awaitable[httpx.Response]]
 ) -> None:
     """As a start does; once a minute, so that the API must be a fresh one."""
-    async with running_api(temporal, store_url) as api:
+    async with running_api(temporal, store_url, profile_wait_s=0.3) as api:
         new = evse(uid="new", evse_id="FI*VRT*E777")
         api.cpo.locations.append(location(id="NEW", evses=[new], last_updated=now()))
         api.cpo.on("RESERVE_NOW")

@@ -8,8 +8,8 @@ from tests.kill.points import Point
 pytestmark = pytest.mark.timeout(300)  # the first test of a target waits for the whole kill
 
 
-# Each process by itself is killed by `make soak` too; what kills worker and everything finds most, and is always run.
-ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox", "temporal")]
+# Each process by itself is killed by `make soak`, and by chaos; what kills everything is always run.
+ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox", "temporal", "worker")]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ ALONE = [pytest.param(name, marks=pytest.mark.soak) for name in ("api", "sandbox
         pytest.param("captured", marks=pytest.mark.trust("1.10")),
     ],
 )
-@pytest.mark.parametrize("struck", ["worker", EVERYTHING, *ALONE], indirect=True)
+@pytest.mark.parametrize("struck", [EVERYTHING, *ALONE], indirect=True)
 async def test_a_session_survives_a_kill(struck: dict[str, Point], point: str) -> None:
     """One START, one bill, paid to the cent, nothing held; the same key is still the same session."""
     await struck[point].assert_all_is_well()

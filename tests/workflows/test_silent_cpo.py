@@ -1,17 +1,29 @@
 """A CPO that pushes nothing: its lists alone carry a session from the start to the paid receipt (ocpi.md §15.5)."""
 
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
+import pytest
+from temporalio.testing import WorkflowEnvironment
+
 from charging.ocpi import wire
-from tests.stack import Stack
+from tests.stack import Stack, running_stack
 from tests.waiting import eventually
+
+
+@pytest.fixture
+async def watchful(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+    """An engine that looks for silent sessions all the time."""
+    async with running_stack(temporal, store_url, settings={"sweep_s": 0.2}) as stack:
+        yield stack
 
 
 def ago(minutes: int) -> str:
     return wire.format_datetime(datetime.now(UTC) - timedelta(minutes=minutes))
 
 
-async def test_a_session_of_a_cpo_without_pushes_runs_to_its_paid_receipt(stack: Stack) -> None:
+async def test_a_session_of_a_cpo_without_pushes_runs_to_its_paid_receipt(watchful: Stack) -> None:
+    stack = watchful
     cpo, session_id = stack.cpo, await stack.started()
     session = cpo.session(start_date_time=ago(9), last_updated=ago(5), kwh=3)
     cpo.sessions = [session]

@@ -118,6 +118,6 @@ async def town(any_town: Town) -> AsyncIterator[Town]:
     yield town
     for name in type(chosen).model_fields:
         setattr(town.settings, name, getattr(chosen, name))
-    async with town.database.write() as store:
-        for table in reversed(metadata.sorted_tables):
+    for table in reversed(metadata.sorted_tables):
+        async with town.database.write() as store:  # each by itself: the town lives on, and one must not wait for two
             await store.execute(table.delete())

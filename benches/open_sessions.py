@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
 
 from sqlalchemy import func, select
 
@@ -15,7 +14,7 @@ from benches.programs import temporal_process
 from benches.rows import Budget, Row
 from benches.servers import Databases
 from benches.sizes import size
-from benches.stack import Stack, restarted_stack, running_stack
+from benches.stack import Stack, running_stack
 from charging import names
 from charging.store.tables import sessions
 from tests.waiting import eventually
@@ -26,13 +25,7 @@ _PATIENCE_S = 120
 
 
 async def measure(databases: Databases) -> list[Row]:
-    """``BENCH_OPEN`` sessions are opened; then the worker is killed, and each is told something and asks a new one.
-
-    Many take hours: ``BENCH_KEPT=FOLDER`` takes those that an earlier run has left in its files, ``charging.db`` and
-    ``temporal-kept.db``, and starts everything anew on them.
-    """
-    if kept := os.environ.get("BENCH_KEPT"):
-        return await _restarted(Path(kept))
+    """``BENCH_OPEN`` sessions are opened; then the worker is killed, and each is told something and asks a new one."""
     count = size("OPEN", 1_000)
     async with running_stack("sqlite", databases, evses=WARM_UP + count) as stack:
         await _open(stack, WARM_UP)
@@ -43,28 +36,6 @@ async def measure(databases: Databases) -> list[Row]:
         after = await _held(stack)
         rows = [_row(name, count, before[name], after[name]) for name in before]
         return [*rows, await _resumed(stack, ids, opening)]
-
-
-async def _restarted(folder: Path) -> list[Row]:
-    """Everything is started anew on the files of ``folder``; each session is told something and answers.
-
-    One worker must have them all within an hour: by then each of them checks its limits again.
-    """
-    began = time.perf_counter()
-    async with restarted_stack(folder) as stack:
-        before = await _held(stack)
-        ids = await _active_ids(stack)
-        cpu = stack.worker.cpu_s
-        await _all_answer(stack, ids)
-        resuming = time.perf_counter() - began
-        after, count = await _held(stack), len(ids)
-        notes = {
-            "sessions per second": round(count / resuming, 1),
-            "cpu ms of the worker per session": round((stack.worker.cpu_s - cpu) / count * 1000, 1),
-        }
-    rows = [_row(name, count, before[name], after[name], "at the restart") for name in before]
-    what, budget = f"{count:,} open sessions: resumed after a restart of everything", Budget("ratio", "≤", 1, 0.5)
-    return [*rows, Row(what, "an hour", "s", [resuming], [3600], budget, notes)]
 
 
 async def _open(stack: Stack, count: int) -> list[str]:
@@ -93,11 +64,6 @@ async def _active(stack: Stack) -> int:
         return int(await store.scalar(query) or 0)
 
 
-async def _active_ids(stack: Stack) -> list[str]:
-    async with stack.database.read() as store:
-        return list((await store.scalars(select(sessions.c.id).where(sessions.c.status == "active"))).all())
-
-
 async def _held(stack: Stack) -> dict[str, float]:
     """MB."""
     return {
@@ -109,9 +75,9 @@ async def _held(stack: Stack) -> dict[str, float]:
     }
 
 
-def _row(what: str, count: int, before: float, after: float, against: str = f"with {WARM_UP}") -> Row:
+def _row(what: str, count: int, before: float, after: float) -> Row:
     notes = {"kB more per session": round((after - before) / count * 1000, 1)}
-    limit = _LIMITS_MB[what] * max(count, 1_000) / 1_000
+    against, limit = f"with {WARM_UP}", _LIMITS_MB[what] * max(count, 1_000) / 1_000
     budget = Budget("ratio", "≤", 1.5) if what == "memory of the API" else Budget("ours", "≤", limit)
     return Row(f"{count:,} open sessions: {what}", against, "MB", [after], [before], budget, notes)
 
@@ -132,7 +98,13 @@ async def _resumed(stack: Stack, ids: list[str], opening: float) -> Row:
     began = time.perf_counter()
     async with stack.another_worker() as worker:
         ready = time.perf_counter() - began
-        await _all_answer(stack, ids)
+        waiting = list(ids)
+
+        async def work() -> None:
+            while waiting:
+                await _answers(stack, waiting.pop())
+
+        await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
         resuming = time.perf_counter() - began
         notes = {
             "until the new worker works, s": round(ready, 1),
@@ -142,16 +114,6 @@ async def _resumed(stack: Stack, ids: list[str], opening: float) -> Row:
         }
     what, budget = f"{len(ids):,} open sessions: resumed after a kill of the worker", Budget("ratio", "≤", 1, 0.5)
     return Row(what, "opening them", "s", [resuming], [opening], budget, notes)
-
-
-async def _all_answer(stack: Stack, ids: list[str]) -> None:
-    waiting = list(ids)
-
-    async def work() -> None:
-        while waiting:
-            await _answers(stack, waiting.pop())
-
-    await asyncio.gather(*(work() for _ in range(_AT_ONCE)))
 
 
 async def _answers(stack: Stack, session_id: str) -> None:

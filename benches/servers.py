@@ -20,15 +20,14 @@ KINDS = ("sqlite", "postgresql")
 
 
 @asynccontextmanager
-async def temporal_server(directory: Path, name: str | None = None) -> AsyncIterator[Client]:
-    """A dev server whose histories are in an SQLite file with WAL: a new one, or that of ``name``."""
-    file = directory / f"temporal-{name or uuid.uuid4().hex}.db"
+async def temporal_server(directory: Path) -> AsyncIterator[Client]:
+    """A dev server whose histories are in an SQLite file with WAL."""
     arguments = [word for name in names.SearchAttribute for word in ("--search-attribute", f"{name}=Keyword")]
     arguments += [word for pragma in SQLITE_PRAGMAS for word in ("--sqlite-pragma", pragma)]
     async with await WorkflowEnvironment.start_local(
         data_converter=pydantic_data_converter,
         dev_server_existing_path=program("temporal"),
-        dev_server_database_filename=str(file),
+        dev_server_database_filename=str(directory / f"temporal-{uuid.uuid4().hex}.db"),
         dev_server_extra_args=arguments,
     ) as environment:
         yield environment.client

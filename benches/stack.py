@@ -67,15 +67,6 @@ async def running_stack(kind: str, databases: Databases, evses: int = EVSES) -> 
 
 
 @asynccontextmanager
-async def restarted_stack(directory: Path) -> AsyncIterator[Stack]:
-    """Start everything but the CPO on the files of an earlier run: ``charging.db`` and ``temporal-kept.db``."""
-    url = f"sqlite+aiosqlite:///{directory / 'charging.db'}"
-    async with temporal_server(directory, "kept") as temporal:
-        async with _engine("sqlite", temporal, url, directory, evses=0) as stack:
-            yield stack
-
-
-@asynccontextmanager
 async def _engine(kind: str, temporal: Client, url: str, directory: Path, evses: int) -> AsyncIterator[Stack]:
     port = free_port()
     settings = Settings(database_url=url, public_url=f"http://127.0.0.1:{port}", allow_private_peers=True)
@@ -95,8 +86,7 @@ async def _engine(kind: str, temporal: Client, url: str, directory: Path, evses:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(database.close)
         cpo = await stack.enter_async_context(lean_cpo())
-        if evses:
-            await cpo.befriend(database, settings, evses)
+        await cpo.befriend(database, settings, evses)
         worker = await stack.enter_async_context(
             program("worker.py", log=directory / "worker.log", environment=environment)
         )

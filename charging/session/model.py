@@ -15,7 +15,8 @@ from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, Profil
 EDITION: Final = 1
 """Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
 
-1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
+1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all;
+limits that nothing can cross for long are looked at every six hours, not every hour.
 """
 
 LONGEST_WORD: Final = 100

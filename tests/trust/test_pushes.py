@@ -61,7 +61,7 @@ async def test_the_users_max_cost_stops_the_session_by_time_alone_while_the_cpo_
     await eventually(lambda: stack.cpo.stops)
     limit = await stack.until(session_id, "stopping", phase="limit_reached")
     assert limit["reason"]["code"] == "cost_limit_reached"
-    assert 3 < limit["cost"] < 60  # read by the second
+    assert 3 < limit["cost"] < 60  # EUR, and so seconds
 
 
 @pytest.mark.trust("1.34")

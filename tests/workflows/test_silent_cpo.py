@@ -12,7 +12,7 @@ from tests.waiting import eventually
 
 
 @pytest.fixture
-async def watchful(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
+async def stack(temporal: WorkflowEnvironment, store_url: str) -> AsyncIterator[Stack]:
     """An engine that looks for silent sessions all the time."""
     async with running_stack(temporal, store_url, settings={"sweep_s": 0.2}) as stack:
         yield stack
@@ -22,8 +22,7 @@ def ago(minutes: int) -> str:
     return wire.format_datetime(datetime.now(UTC) - timedelta(minutes=minutes))
 
 
-async def test_a_session_of_a_cpo_without_pushes_runs_to_its_paid_receipt(watchful: Stack) -> None:
-    stack = watchful
+async def test_a_session_of_a_cpo_without_pushes_runs_to_its_paid_receipt(stack: Stack) -> None:
     cpo, session_id = stack.cpo, await stack.started()
     session = cpo.session(start_date_time=ago(9), last_updated=ago(5), kwh=3)
     cpo.sessions = [session]

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import time
+from contextlib import AsyncExitStack
 
 from sqlalchemy import func, select
 
@@ -25,14 +26,20 @@ _PATIENCE_S = 120
 
 
 async def measure(databases: Databases) -> list[Row]:
-    """``BENCH_OPEN`` sessions are opened; then the worker is killed, and each is told something and asks a new one."""
+    """``BENCH_OPEN`` sessions are opened; then the worker is killed, and each is told something and asks a new one.
+
+    ``BENCH_HELPERS`` more workers, none unless told, help to open them and end before anything is read.
+    """
     count = size("OPEN", 1_000)
     async with running_stack("sqlite", databases, evses=WARM_UP + count) as stack:
         await _open(stack, WARM_UP)
         before = await _held(stack)
-        began = time.perf_counter()
-        ids = await _open(stack, count)
-        opening = time.perf_counter() - began
+        async with AsyncExitStack() as helpers:
+            for _ in range(size("HELPERS", 0)):
+                await helpers.enter_async_context(stack.another_worker())
+            began = time.perf_counter()
+            ids = await _open(stack, count)
+            opening = time.perf_counter() - began
         after = await _held(stack)
         rows = [_row(name, count, before[name], after[name]) for name in before]
         return [*rows, await _resumed(stack, ids, opening)]

@@ -56,8 +56,9 @@ class ChargingSessionWorkflow:
 
     @workflow.init
     def __init__(self, state: SessionState) -> None:
-        if workflow.patched("rules-1"):
-            rules.taken_up(state, workflow.info().workflow_start_time)
+        edition = 2 if workflow.patched("rules-2") else 1 if workflow.patched("rules-1") else 0
+        if edition:
+            rules.taken_up(state, workflow.info().workflow_start_time, edition)
         self._state = state
         self._busy: dict[Step, asyncio.Task[None]] = {}
         self._awake = True
@@ -311,7 +312,8 @@ class ChargingSessionWorkflow:
                 retry_policy=RetryPolicy(maximum_attempts=1),
             )
         except FailureError:
-            return  # the store is away; the next push or timer tries again
+            rules.meter_unread(self._state, workflow.now())
+            return
         rules.meter_read(self._state, meter, workflow.now())
 
     def _history_is_long(self) -> bool:

@@ -37,6 +37,9 @@ _PLUGS: Final = {
 }
 _PHASES: Final = {"AC_1_PHASE": 1, "AC_2_PHASE": 2, "AC_2_PHASE_SPLIT": 2, "AC_3_PHASE": 3}
 _MOST_W: Final = 10**9  # more than any connector has
+_LEAST_W: Final = 1000  # less is no car's charger, but an empty field, or kW where W are meant
+_UNKNOWN_W: Final = {"AC": 43_000, "DC": 400_000}  # the most that is common: too little would cut a session off
+_UNKNOWN_V: Final = {"AC": 230, "DC": 400}
 _LINE_TO_LINE_V: Final = 346  # 200 V between line and neutral; no grid has more, so more is between lines
 
 
@@ -93,18 +96,23 @@ class EvseConnector:
 
 
 def read_connector(connector: Connector) -> EvseConnector:
-    """``connector`` with its power: ``max_electric_power``, else V x A x phases. Never below 0, nor beyond 1 GW."""
+    """``connector`` with its power: ``max_electric_power``, else V x A x phases; from 1 kW to 1 GW.
+
+    A CPO that tells neither has 43 kW for AC, 400 kW for DC; one that tells no voltage 230 V, 400 V.
+    """
     phases = _PHASES.get(fold(connector.power_type), 1)
-    voltage = _line_to_neutral(connector.max_voltage, phases)
-    power = connector.max_electric_power or voltage * connector.max_amperage * phases
+    kind = "AC" if fold(connector.power_type).startswith("AC") else "DC"
+    voltage = _line_to_neutral(connector.max_voltage, phases) if connector.max_voltage > 0 else _UNKNOWN_V[kind]
+    told = (connector.max_electric_power or 0, voltage * connector.max_amperage * phases)
+    power = next((power for power in told if power >= _LEAST_W), _UNKNOWN_W[kind])
     return EvseConnector(
         id=connector.id,
         standard=connector.standard,
         power_type=connector.power_type,
-        max_power_w=Decimal(min(max(power, 0), _MOST_W)),
+        max_power_w=Decimal(min(power, _MOST_W)),
         voltage=voltage,
         phases=phases,
-        rate_unit="A" if fold(connector.power_type).startswith("AC") else "W",
+        rate_unit="A" if kind == "AC" else "W",
         tariff_ids=tuple(connector.tariff_ids),
         format=connector.format,
     )

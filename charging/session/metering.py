@@ -67,7 +67,7 @@ def advance(meter: Meter, reading: Reading, spec: SessionSpec, received_at: date
             # A word that nobody knows takes nothing back, and there is a Session of which it was said.
             "cpo_status": reading.status or meter.cpo_status or CpoStatus.PENDING,
             "kwh": kwh,
-            "cost": _cost(meter, reading, anomalies),
+            "cost": _cost(meter, reading, kwh, anomalies),
             "power_kw": _power(meter, reading, kwh, anomalies, spec),
             "state_of_charge": meter.state_of_charge if reading.state_of_charge is None else reading.state_of_charge,
             "started_at": _started_at(meter, reading),
@@ -121,9 +121,11 @@ def _ceiling(meter: Meter, reading: Reading, spec: SessionSpec, received_at: dat
     return meter.kwh + full + spec.max_power_kw * _hours(CLOCK_ERROR)
 
 
-def _cost(meter: Meter, reading: Reading, anomalies: set[Anomaly]) -> Decimal | None:
+def _cost(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]) -> Decimal | None:
     doubtful = {Anomaly.ENERGY_LEAPT, Anomaly.COST_FELL, Anomaly.OTHER_CURRENCY}
-    return meter.cost if reading.cost is None or anomalies & doubtful else reading.cost
+    cost = meter.cost if reading.cost is None or anomalies & doubtful else reading.cost
+    # 0.00 is free (OCPI 2.2.1 §9.3.1), but some CPOs say it until they have rated: beside energy only a tariff tells.
+    return None if cost == 0 and kwh > 0 and reading.status is not CpoStatus.COMPLETED else cost
 
 
 def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly], spec: SessionSpec) -> Decimal | None:

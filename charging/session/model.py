@@ -12,11 +12,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
 
-EDITION: Final = 1
+EDITION: Final = 2
 """Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
 
-1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all;
-limits that nothing can cross for long are looked at every six hours, not every hour.
+1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
+2: limits that nothing can cross for long are looked at every six hours, not every hour; a meter that could not be read
+is read again in a minute; what the charge point says to START_SESSION counts also when it comes late.
 """
 
 LONGEST_WORD: Final = 100
@@ -188,8 +189,8 @@ class Meter(_Frozen):
 class LiveMeter(Meter):
     """The stored meter with ``estimate`` as it is by now: prices of time grow while a CPO is silent.
 
-    ``look_at``: shortly before the cost limit could be reached, should the car take all that the connector gives;
-    None: not within an hour, or by more energy only, which the CPO tells of.
+    ``look_at``: shortly before the cost limit could be reached, should the car take all that the connector gives, and
+    within six hours; None: it is the CPO that tells what is reached, or nobody knows the price.
     """
 
     look_at: datetime | None = None

@@ -65,9 +65,9 @@ _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
 # --- what the engine did -------------------------------------------------------------------------------------
 
 
-def taken_up(state: SessionState, since: datetime) -> None:
-    """The order is with Temporal ``since`` then (by its clock: ours may differ), and lives by the present rules."""
-    state.edition = EDITION
+def taken_up(state: SessionState, since: datetime, edition: int = EDITION) -> None:
+    """The order is with Temporal ``since`` then (by its clock: ours may differ), and lives by that edition's rules."""
+    state.edition = edition
     state.start_by = state.start_by or since + timedelta(seconds=state.spec.policy.send_s)
 
 
@@ -118,6 +118,8 @@ def start_answered(state: SessionState, answer: StartAnswer, now: datetime) -> N
     note(state, f"start_{answer.outcome}", answer.detail, now)
     if answer.outcome is StartOutcome.REFUSED and not has_session(state) and state.status in LIVE:
         _fail(state, Reason(code=answer.code, detail=answer.detail, retryable=answer.retryable, party="cpo"), now)
+    elif answer.outcome is StartOutcome.REFUSED and state.edition >= 2 and state.status is Status.FAILED:
+        _expect_no_more(state, now)
     elif answer.outcome is StartOutcome.UNKNOWN:
         state.ask_cpo = True
 
@@ -202,6 +204,12 @@ def meter_read(state: SessionState, live: LiveMeter, now: datetime) -> None:
     _check_limits(state, now)
 
 
+def meter_unread(state: SessionState, now: datetime) -> None:
+    """The store did not answer, so nobody knows whether a limit is crossed: it is asked again in a minute."""
+    if state.edition >= 2:
+        state.cost_look_at = now
+
+
 def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> None:
     """A CDR is stored, or all CDRs are settled and the receipt exists. Either ends the CPO's transaction."""
     if state.cdr_at is None:
@@ -251,8 +259,7 @@ def time_passed(state: SessionState, now: datetime) -> None:
     if cdr_is_overdue(state, now) and state.status in LIVE:
         _fail(state, _unbilled(state), now)
     if _due(claim_deadline(state), now):
-        state.closed_at = now
-        note(state, "evse_free", "No Session is expected any more; others may use the EVSE", now)
+        _free_evse(state, now)
 
 
 # --- questions -----------------------------------------------------------------------------------------------
@@ -353,6 +360,8 @@ def _watched_until(state: SessionState, now: datetime) -> datetime:
 
 
 def _start_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
+    if _is_given_up(state):
+        _start_resulted_late(state, message.result, now)
     if has_session(state) or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
         return  # a Session says more than its command's result
     if message.result == "ACCEPTED":
@@ -366,6 +375,33 @@ def _start_resulted(state: SessionState, message: CommandResultMessage, now: dat
     else:
         # TIMEOUT and whatever nobody knows: Sessions do appear afterwards (ocpi#475).
         state.start, state.ask_cpo = StartOutcome.UNKNOWN, True
+
+
+def _is_given_up(state: SessionState) -> bool:
+    """Whether nobody waits for START_SESSION any more, though nobody knows what became of it."""
+    unknown = state.start in (StartOutcome.SENT, StartOutcome.UNDERSTOOD, StartOutcome.UNKNOWN)
+    return state.edition >= 2 and state.status is Status.FAILED and unknown and not has_session(state)
+
+
+def _start_resulted_late(state: SessionState, result: str, now: datetime) -> None:
+    if result == "ACCEPTED":
+        state.start = StartOutcome.ACKNOWLEDGED  # the EVSE is free when the time to plug in is over
+    elif result in _START_REFUSALS:
+        state.start = StartOutcome.REFUSED
+        _expect_no_more(state, now)
+
+
+def _expect_no_more(state: SessionState, now: datetime) -> None:
+    """The tombstone ends: the hold is released, and should a Session come all the same, it is a late one."""
+    if has_session(state) or state.closed_at:
+        return
+    state.watch_until = now
+    _free_evse(state, now)
+
+
+def _free_evse(state: SessionState, now: datetime) -> None:
+    state.closed_at = now
+    note(state, "evse_free", "No Session is expected any more; others may use the EVSE", now)
 
 
 def _stop_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:

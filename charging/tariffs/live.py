@@ -18,7 +18,9 @@ from charging.tariffs.estimate import cost_of, even_usage
 from charging.tariffs.rules import TariffRules
 from charging.tariffs.tariff import Component, Element, Tariff, read_tariff
 
-_AHEAD: Final = timedelta(hours=1)
+AHEAD: Final = timedelta(hours=6)
+"""How far ahead a limit is looked for: no less than the workflow's longest timer (``charging.session.steps``)."""
+
 _SECOND: Final = timedelta(seconds=1)
 
 
@@ -91,13 +93,15 @@ def live_cost(terms: Terms, reading: Reading, now: datetime) -> RunningCost | No
 
 
 def limit_look_at(terms: Terms, reading: Reading, limit: Limit, now: datetime) -> datetime | None:
-    """A moment shortly before ``limit`` could be reached, an eighth of the way at most; None: not within an hour.
+    """A moment shortly before ``limit`` could be reached, an eighth of the way at most, and within six hours.
 
-    Only where time costs something: energy alone reaches no limit without a word of the CPO.
+    None where time costs nothing: energy alone reaches no limit without a word of the CPO.
     """
-    if not terms.grow_with_time or not _may_reach(terms, reading, limit, now, _AHEAD):
+    if not terms.grow_with_time:
         return None
-    early, late = timedelta(0), _AHEAD
+    if not _may_reach(terms, reading, limit, now, AHEAD):
+        return now + AHEAD
+    early, late = timedelta(0), AHEAD
     while late - early > max(early / 8, _SECOND):
         middle = (early + late) / 2
         if _may_reach(terms, reading, limit, now, middle):
@@ -108,14 +112,15 @@ def limit_look_at(terms: Terms, reading: Reading, limit: Limit, now: datetime) -
 
 
 def _may_reach(terms: Terms, reading: Reading, limit: Limit, now: datetime, ahead: timedelta) -> bool:
-    """Whether it could cost so much by then: with all that the connector gives, or as it stands parked."""
+    """Whether it could cost so much by then: with all that the connector gives, or by time alone.
+
+    All that it could take is spread over the whole time, so some of it falls into cheaper hours than it was taken in.
+    """
     at = now + ahead
     kwh = reading.kwh + limit.kw * Decimal(str(ahead.total_seconds())) / 3600
     if limit.need_kwh is not None:
         kwh = max(min(kwh, limit.need_kwh), reading.kwh)
-    possible = [reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at)]
-    if _parked_since(terms, reading, now) is not None:
-        possible.append(reading)
+    possible = (reading, reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at))
     costs = (live_cost(terms, each, at) for each in possible)
     return any(cost is not None and cost.so_far >= limit.cost for cost in costs)
 

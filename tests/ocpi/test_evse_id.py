@@ -128,5 +128,21 @@ class TestPower:
         read = _connector("X", power_type=power_type, max_voltage=volts, max_amperage=amperes, max_electric_power=None)
         assert (read.max_power_w, read.phases, read.rate_unit) == (Decimal(watts), phases, unit)
 
+    @pytest.mark.parametrize(
+        ("power_type", "volts", "amperes", "told", "watts", "voltage"),
+        [
+            ("AC_3_PHASE", 0, 0, None, 43_000, 230),
+            ("DC", 0, 0, 0, 400_000, 400),
+            ("DC", -400, 125, -1, 50_000, 400),
+            ("DC", 920, 500, 350, 460_000, 920),  # kW, where W are meant
+            ("AC_3_PHASE", 0, 32, None, 22_080, 230),
+        ],
+    )
+    def test_is_a_guess_that_cuts_nothing_off_where_the_cpo_does_not_tell(
+        self, power_type: str, volts: int, amperes: int, told: int | None, watts: int, voltage: int
+    ) -> None:
+        read = _connector("X", power_type=power_type, max_voltage=volts, max_amperage=amperes, max_electric_power=told)
+        assert (read.max_power_w, read.voltage) == (watts, voltage)
+
     def test_is_what_the_cpo_says_where_it_says(self) -> None:
         assert _connector("X", max_electric_power=11000).max_power_w == 11000

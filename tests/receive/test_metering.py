@@ -98,6 +98,15 @@ def test_cost_never_falls() -> None:
     assert (meter.cost, anomalies) == (Decimal(2), {Anomaly.COST_FELL})
 
 
+def test_a_total_of_nothing_is_none_once_energy_flows() -> None:
+    """Some CPOs say 0 until they have rated: believed, it would switch the cost limit off."""
+    free = {"cost": Decimal(0), "currency": "EUR"}
+    assert after(says(0, "0", **free))[0].cost == 0
+    assert after(says(0, "0", **free), says(10, "3", **free))[0].cost is None
+    assert after(says(0, "0", **free), says(10, "3"))[0].cost is None
+    assert after(says(10, "3", **free), says(20, "6", status=CpoStatus.COMPLETED, **free))[0].cost == 0
+
+
 def test_cost_in_another_currency_says_nothing() -> None:
     meter, anomalies = after(says(10, "3", cost=Decimal(2), currency="SEK"))
     assert (meter.cost, anomalies) == (None, {Anomaly.OTHER_CURRENCY})

@@ -106,7 +106,7 @@ async def _until_paid(stack: Stack, session_id: str, status: str, version: int) 
 
 QUICK = {"confirm_s": 3, "plug_in_s": 5, "stop_confirm_s": 2}
 
-PATHS = {
+_PATHS = {
     "canonical": Path(_test(test_life.test_one_session_from_start_to_paid_receipt), QUICK),
     "junk": Path(_test(test_life.test_junk_in_any_signal_is_dropped_and_the_session_goes_on), QUICK),
     "profile_set_and_cleared": Path(
@@ -144,6 +144,9 @@ PATHS = {
             test_commands.test_without_any_answer_the_cpos_sessions_are_listed_before_the_session_fails,
         ),
         QUICK,
+    ),
+    "start_refused_late": Path(
+        _test(test_commands.test_a_no_that_comes_after_the_failure_frees_the_evse_and_the_hold), QUICK
     ),
     "start_unknown_and_tombstone": Path(
         _long(test_long_waits.test_a_start_of_unknown_outcome_is_watched_for_a_day_with_its_claim_and_hold),
@@ -193,3 +196,8 @@ PATHS = {
     "curve": Path(_curve),
     "webhook": Path(_test(test_webhooks.test_a_session_is_told_from_start_to_receipt_in_order_and_once)),
 }
+
+# Recorded once more by sessions that live by the rules of edition 2 (``charging.session.model.EDITION``).
+_UNDER_RULES_2 = ("canonical", "continue_as_new", "departure_plan_with_replans", "limit_reached", "store_away")
+
+PATHS = {**_PATHS, **{f"{name}_rules_2": _PATHS[name] for name in _UNDER_RULES_2}}

@@ -12,6 +12,7 @@ from charging.session.messages import CdrReceived, CommandResultMessage, StopReq
 from charging.session.model import CpoStatus, LiveMeter, Meter, Phase, SessionState, Status
 from charging.session.notes import note_status
 from charging.session.steps import Step, next_step, wake_at
+from charging.tariffs.live import AHEAD
 from tests.session.factory import T0, active, at, meter, started
 
 
@@ -211,11 +212,26 @@ def test_the_timer_is_the_earliest_moment_the_need_could_be_met_between_a_minute
     assert wake_at(state, T0) == (at(60), "limit check")
     state = active(need_kwh=None)
     assert wake_at(state, T0) == (at(6 * 3600), "limit check")
-    state.edition = 0
-    assert wake_at(state, T0) == (
-        at(3600),
-        "limit check",
-    )  # a session from before keeps its timer: it is in its history
+    state.edition = 1
+    assert wake_at(state, T0) == (at(3600), "limit check")  # as its history has it
+
+
+def test_no_limit_of_cost_is_looked_for_less_far_ahead_than_the_timer_sleeps() -> None:
+    state = active(need_kwh=None)
+    wake = wake_at(state, T0)
+    assert wake is not None
+    assert AHEAD >= wake[0] - T0
+
+
+def test_a_meter_that_could_not_be_read_is_read_again_in_a_minute() -> None:
+    state = active(need_kwh=Decimal(60))
+    rules.meter_unread(state, at(24 * 60))
+    assert wake_at(state, at(24 * 60)) == (at(25 * 60), "limit check")
+
+
+def test_a_connector_of_no_power_does_not_keep_a_session_from_being_watched() -> None:
+    state = active(max_power_kw=Decimal(0), need_kwh=Decimal(60))
+    assert wake_at(state, T0) == (at(6 * 3600), "limit check")
 
 
 def test_a_stop_that_is_never_confirmed_ends_after_the_time_that_a_cdr_may_take() -> None:

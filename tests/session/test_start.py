@@ -154,6 +154,36 @@ def test_a_session_keeps_the_rules_under_which_it_began() -> None:
     assert (code(state), next_step(state, at(180))) == ("start_timeout", Step.WAIT)
 
 
+def given_up() -> SessionState:
+    """Failed after 180 s in which nothing came."""
+    state = started()
+    rules.asked_cpo(state, at(180))
+    rules.time_passed(state, at(180))
+    assert (state.status, state.closed_at) == (Status.FAILED, None)
+    return state
+
+
+def test_a_no_that_comes_late_frees_the_evse_and_the_hold() -> None:
+    state = given_up()
+    rules.command_resulted(state, result("EVSE_OCCUPIED"), at(185))
+    assert (code(state), state.closed_at, next_step(state, at(185))) == ("start_timeout", at(185), Step.RELEASE)
+    state = given_up().model_copy(update={"start": StartOutcome.SENT})
+    rules.start_answered(state, StartAnswer(outcome=StartOutcome.REFUSED, code="cpo_rejected"), at(185))
+    assert (code(state), state.closed_at, next_step(state, at(185))) == ("start_timeout", at(185), Step.RELEASE)
+
+
+def test_a_yes_that_comes_late_keeps_the_evse_for_the_time_to_plug_in() -> None:
+    state = given_up()
+    rules.command_resulted(state, result("ACCEPTED"), at(185))
+    assert (state.closed_at, wake_at(state, at(185))) == (None, (at(600), "the EVSE is given back"))
+
+
+def test_a_word_that_comes_late_and_says_nothing_changes_nothing() -> None:
+    state = given_up()
+    rules.command_resulted(state, result("TIMEOUT"), at(185))
+    assert (state.closed_at, next_step(state, at(185))) == (None, Step.WAIT)
+
+
 def test_a_session_that_appears_in_the_tombstone_is_stopped_at_once_and_its_cdr_awaited() -> None:
     state = started()
     rules.asked_cpo(state, at(180))

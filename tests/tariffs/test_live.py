@@ -80,10 +80,10 @@ def test_a_price_that_nobody_can_compute_is_unknown() -> None:
     assert costs(terms(element(ENERGY, max_current=16)), reading(), 30) is None
 
 
-def test_what_lasts_longer_than_a_year_has_no_price_and_no_limit_to_look_at() -> None:
+def test_what_lasts_longer_than_a_year_has_no_price_and_is_looked_at_again_after_six_hours() -> None:
     by, old = terms(element(ENERGY, TIME)), reading(started_at=datetime(1970, 1, 1, tzinfo=UTC))
     assert costs(by, old, 31) is None
-    assert look(by, "10", meter=old) is None
+    assert look(by, "10", meter=old) == timedelta(hours=6)  # perhaps its Session's times are mended by then
 
 
 def look(
@@ -105,13 +105,24 @@ def test_the_limit_is_looked_at_shortly_before_time_alone_could_reach_it() -> No
     assert is_shortly_before(20, look(by, "10.00"))  # 8.00 by now
     assert is_shortly_before(0.05, look(by, "8.01"))  # half a cent is one
     assert is_shortly_before(0, look(by, "7.00"))
-    assert look(by, "15.00") is None  # not within an hour
+    assert is_shortly_before(310, look(by, "39.00"))
+    assert look(by, "50.00") == timedelta(hours=6)  # not before; then again
 
 
 def test_the_limit_is_looked_at_sooner_where_the_car_could_take_more() -> None:
     by = terms(element(ENERGY, TIME))
     assert is_shortly_before(10, look(by, "10.00", kw=12))  # 0.10 of energy and 0.10 of time a minute
     assert is_shortly_before(15, look(by, "10.00", kw=12, need=11))  # 0.50 of energy at most
+
+
+def test_the_limit_is_looked_at_although_energy_becomes_cheaper_in_the_meantime() -> None:
+    """Three hours and 30 kWh at the day's price: what the night would have cost for it must hide nothing."""
+    day, night = element(component("ENERGY", 0.8), end_time="14:40"), element(component("ENERGY", 0.1))
+    by = terms(day, night, element(component("TIME", 1.2)))
+    full = reading(kwh=30, updated_at=after(30))
+    reached = live_cost(by, full, after(30 + 45))
+    assert reached is not None
+    assert is_shortly_before(45, look(by, str(reached.so_far), kw=11, need=30, meter=full))
 
 
 def test_a_parked_car_is_looked_at_by_the_price_of_parking() -> None:

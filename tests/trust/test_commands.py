@@ -41,6 +41,16 @@ async def test_without_any_answer_the_cpos_sessions_are_listed_before_the_sessio
 
 
 @pytest.mark.trust("1.16")
+async def test_a_no_that_comes_after_the_failure_frees_the_evse_and_the_hold(hasty: Stack) -> None:
+    session_id = await hasty.started()
+    await hasty.until(session_id, "failed", safe_to_unplug=False)
+    await hasty.cpo.send_result(hasty.cpo.starts[0]["response_url"], "EVSE_OCCUPIED")
+    await hasty.until(session_id, "failed", safe_to_unplug=True, next_action="move_on")
+    assert await hasty.workflow(session_id).result() == "failed"
+    assert await hasty.held(session_id) == 0
+
+
+@pytest.mark.trust("1.16")
 async def test_a_session_that_only_the_list_shows_makes_it_active(hasty: Stack) -> None:
     session_id = await hasty.started()
     hasty.cpo.sessions.append(hasty.cpo.session(kwh=3))

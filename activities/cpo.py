@@ -41,7 +41,7 @@ from charging.store.evse_turns import EvseTurns, turn_of
 
 ASK_AHEAD_S = 60  # of the active profile only what holds now matters
 
-# How far behind a session's beginning its CPO is asked: clocks differ by minutes (ocpi.md §15.5).
+# How far behind a session's beginning its CPO is asked: clocks differ by minutes.
 CLOCK_SKEW = timedelta(minutes=30)
 
 
@@ -99,7 +99,7 @@ class CpoActivities:
 
     @activity.defn
     async def start_session(self, session_id: str) -> StartAnswer:
-        """Send the one START_SESSION (OCPI 2.2.1 §13.2.2). Raises ``PeerNotReached`` where nothing left: retry."""
+        """Send the one START_SESSION (OCPI 2.2.1 §13.2.1). Raises ``PeerNotReached`` where nothing left: retry."""
         async with heartbeats():
             return await self._start_once(session_id)
 
@@ -136,7 +136,7 @@ class CpoActivities:
 
     @activity.defn
     async def stop_session(self, command: CpoCommand) -> StopAnswer:
-        """Send STOP_SESSION (OCPI 2.2.1 §13.2.4): safe to repeat. No usable answer is an answer without a verdict."""
+        """Send STOP_SESSION (OCPI 2.2.1 §13.2.1): safe to repeat. No usable answer is an answer without a verdict."""
         async with heartbeats():
             return await self._stop(command)
 

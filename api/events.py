@@ -28,7 +28,10 @@ NONE: Final = "none"  # the Last-Event-ID of a reader that has no event yet
 
 _EXTRA: Final = doc.header("Last-Event-ID", "The `id` of the last event that you have: those after it come first.")
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"description": "Server-Sent Events, without an end.", "content": {"text/event-stream": {}}}
+    200: {
+        "description": "Server-Sent Events until the token expires; those of one session end when it does.",
+        "content": {"text/event-stream": {}},
+    }
 }
 _PROBLEMS: Final = doc.problems("validation_error", "too_many_streams", "rate_limited")
 

@@ -89,7 +89,7 @@ def _answer(match: EvseMatch, now: datetime) -> dict[str, Any]:
         "location": _location(match),
         "connectors": [_connector(connector, match.tariff_of(connector, now)) for connector in match.connectors],
         "capabilities": list(match.capabilities),
-        # A missing capability says little: lists are often incomplete (ocpi.md §12).
+        # A missing capability says little: lists are often incomplete.
         "remote_start": True if "REMOTE_START_STOP_CAPABLE" in match.capabilities else None,
         "profile_capable": match.takes_profiles,
     }

@@ -1,4 +1,4 @@
-"""Requests and answers of the REST API, field for field as docs/architecture.md promises them to robots.
+"""Requests and answers of the REST API, as the OpenAPI document shows them to robots (``/docs``).
 
 Requests are strict: a number is a JSON number (never ``true`` or ``"60"``), unknown fields are refused, text holds no
 NUL. Answers describe what is sent; numbers are JSON numbers. Units: kWh, kW, W, whole minutes, money in ``currency``.

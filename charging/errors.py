@@ -54,15 +54,18 @@ class PeerError(ChargingError):
 
 
 class PeerNotReached(PeerError):
-    """The CPO has taken nothing: no connection (DNS, TCP, TLS), an answer 429, or we did not call (ocpi.md §15.3)."""
+    """The CPO has taken nothing: no connection (DNS, TCP, TLS), an answer 429, or we did not call."""
 
 
 class PeerOutcomeUnknown(PeerError):
-    """Timeout, reset, 5xx, 4002, or an answer nobody can read: the CPO may have done what we asked."""
+    """Timeout, reset, HTTP 408 or 5xx (without an OCPI 2xxx), OCPI 4002, or an answer nobody can read: the CPO may have
+    done what we asked.
+    """
 
 
 class PeerRefused(PeerError):
-    """The CPO answered with an error: HTTP 4xx or an OCPI status code of 2000 or above.
+    """The CPO answered with an error: HTTP 3xx or 4xx (but 408 and 429), an OCPI 2xxx on any status but 429, or another
+    OCPI error but 4002 in an answer below 500.
 
     ``http_status`` is the HTTP status, ``status_code`` the OCPI one where there was an envelope.
     """

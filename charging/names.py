@@ -12,7 +12,9 @@ WEBHOOK_QUEUE: Final = "charging-webhooks"  # receivers that hang must not keep 
 
 
 class Signal(StrEnum):
-    """Signals: ``cdr_received`` is ``SettlementWorkflow``'s too, ``deliver`` is ``WebhookWorkflow``'s alone."""
+    """Signals: ``cdr_received`` is ``SettlementWorkflow``'s too, ``session_updated`` ``LateSessionWorkflow``'s,
+    ``deliver`` ``WebhookWorkflow``'s alone.
+    """
 
     STOP = "stop"
     CHANGE_PROFILE = "change_profile"

@@ -1,4 +1,4 @@
-"""A pull: one list of a CPO's objects, read page by page (OCPI 2.2.1 §4.1.4; ocpi.md §2.4, §15.5).
+"""A pull: one list of a CPO's objects, read page by page (OCPI 2.2.1 §4.1.4).
 
 Pure. ``Pull`` is all that is known between one page and the next, so that a pull goes on in another process where one
 has left it, and a pull of a million objects takes no more memory than one of a hundred.
@@ -143,7 +143,7 @@ def begin(
 def read_again(pull: Pull, facts: PageFacts) -> str | None:
     """The URL to read instead of this page, where objects have moved up into pages already read; else None.
 
-    An object that was deleted meanwhile makes ``X-Total-Count`` smaller, and one slips through (ocpi.md §2.4). A page
+    An object that was deleted meanwhile makes ``X-Total-Count`` smaller, and one slips through. A page
     without an ``offset`` is named by something that does not slip.
     """
     if pull.total is None or facts.total is None or facts.total >= pull.total:

@@ -55,12 +55,17 @@ class Settings(BaseSettings):
 
     # Rate limits, in requests per second on an average of 10 s; 0 is no limit (docs/operations.md).
     user_rate: float = Field(200, ge=0, description="Requests per second of one user.")
-    costly_rate: float = Field(50, ge=0, description="Starts, reservations, profiles, plans and quotes of one user.")
+    costly_rate: float = Field(
+        50,
+        ge=0,
+        description="Starts, reservations, profiles, previews and pictures of plans, quotes and PDF "
+        "receipts of one user.",
+    )
     peer_rate: float = Field(500, ge=0, description="Requests per second of one CPO or hub.")
     stranger_rate: float = Field(50, ge=0, description="Failed authentications per second at one address.")
 
-    # Encrypts outbound OCPI tokens at rest, payloads in Temporal, and keys the hash of user ids. Newest first, comma
-    # separated.
+    # Encrypts outbound OCPI tokens and webhook secrets at rest, and payloads in Temporal; keys the hash of user ids.
+    # Newest first, comma separated.
     secret_keys: SecretStr = SecretStr(DEVELOPMENT_SECRET)
     encrypt_payloads: bool | None = Field(
         None, description="Whether Temporal gets ciphertext only; where it is not set, in production."

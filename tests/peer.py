@@ -428,7 +428,7 @@ class ScriptedCpo:
             return await self._perform("credentials", lambda: None)
         if not self._script.get("credentials"):
             self._learn(recorded.body)
-            # Inside the handshake the CPO calls back with the token that it was just given (ocpi.md §4.3, step 5).
+            # Inside the handshake the CPO calls back with the token that it was just given.
             callback = await self.call("GET", recorded.body["url"])
             if callback.status_code != 200:
                 return _envelope(Step(status_code=wire.CANNOT_USE_CLIENT_API), None)

@@ -24,7 +24,9 @@ GIVE_UP = timedelta(days=7)
 
 @workflow.defn(name=names.Workflow.LATE_SESSION)
 class LateSessionWorkflow:
-    """Sends STOP_SESSION on the schedule of every stop, until the CPO's Session is COMPLETED or INVALID."""
+    """Sends STOP_SESSION on the schedule of every stop, until the CPO's Session is COMPLETED or INVALID, for seven
+    days at the longest.
+    """
 
     @workflow.init
     def __init__(self, late: LateSession) -> None:

@@ -44,12 +44,12 @@ _SWAPPED: Final = {
 }
 
 
-# Where a PATCH need not say when the object changed (ocpi.md §17): there the moment of its arrival stands for it.
+# Where a PATCH need not say when the object changed: there the moment of its arrival stands for it.
 _UNDATED_PATCHES: Final = frozenset({"2.1.1"})
 
 
 class OcpiRefusal(HTTPException):
-    """Ends a request with an OCPI envelope. ``http_status`` is 200 for what OCPI itself refuses (ocpi.md §2.3)."""
+    """Ends a request with an OCPI envelope. ``http_status`` is 200 for what OCPI itself refuses."""
 
     def __init__(
         self, status_code: int, message: str, *, http_status: int = 200, headers: dict[str, str] | None = None
@@ -147,7 +147,7 @@ def not_found(message: str, *, status_code: int = wire.INVALID_PARAMETERS) -> Oc
 
 
 def require_owner(connection: Connection, country_code: str, party_id: str) -> None:
-    """404 unless the peer speaks for this party: a peer touches only its own objects (trust.md §2 item 44)."""
+    """404 unless the peer speaks for this party: a peer touches only its own objects (docs/trust.md 2.44)."""
     if not connection.owns(country_code, party_id):
         raise not_found("this party is not one of your roles")
 
@@ -261,7 +261,7 @@ class OcpiRoute(APIRoute):
     """A route whose every answer, errors included, is an envelope (§4.1.7). A slash at the end changes nothing."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Whether this route serves the request; some peers end every URL with a slash (ocpi.md §21 Q36)."""
+        """Whether this route serves the request; some peers end every URL with a slash (docs/ocpi.md, Q36)."""
         path: str = scope["path"]
         if path.endswith("/") and path[:-1] != scope.get("root_path"):  # nothing but a slash is left below a mount
             return super().matches({**scope, "path": path.rstrip("/")})
@@ -295,7 +295,7 @@ class OcpiRoute(APIRoute):
             except RequestValidationError:
                 return reply(status_code=wire.INVALID_PARAMETERS, message="a parameter is wrong")
             except StoreUnavailable:
-                # Not acknowledged: nothing was kept (trust.md §1 item 65).
+                # Not acknowledged: nothing was kept (docs/trust.md 1.65).
                 return reply(status_code=wire.SERVER_ERROR, http_status=503, headers={"Retry-After": "2"})
             finally:
                 show_doctor(services(request).peers.doctor, request)

@@ -1,4 +1,4 @@
-"""From what stands on a charger to its key, and from a connector to what it can do (ocpi.md §16).
+"""From what stands on a charger to its key, and from a connector to what it can do.
 
 Pure. An EVSE id (``FI*VRT*E12345``, ISO 15118; ``+49*810*000*438``, DIN SPEC 91286) is only ever looked up: party,
 location and EVSE uid are never read out of its text.
@@ -75,7 +75,7 @@ def without_last_segment(evse_id: str) -> str | None:
 class EvseConnector:
     """What a session needs to know of a connector. Power in W of the whole connector, ``voltage`` line to neutral.
 
-    ``rate_unit`` is what its charging profiles use: W for DC, A per phase for AC (ocpi.md §15.6).
+    ``rate_unit`` is what its charging profiles use: W for DC, A per phase for AC.
     """
 
     id: str

@@ -121,7 +121,7 @@ _SECTIONS: Final = {
     "ActiveChargingProfile": "§14.4.1",
     "Credentials": "§7.3.1",
     "VersionDetail": "§6.2.1",
-    "ClientInfo": "§15.3.1",
+    "ClientInfo": "§15.4.1",
 }
 
 # What a list of a module holds, and what is pushed to it.

@@ -122,7 +122,7 @@ class Line:
             self._went_well()
             return
         else:
-            self.breaker = self.breaker.failed(now, is_probe=is_probe, jitter=random.random())  # noqa: S311
+            self.breaker = self.breaker.failed(now, is_probe=is_probe, jitter=random.random())  # noqa: S311 - so that many do not come back as one
         self.last_error = str(error)[:500]
 
 

@@ -14,7 +14,7 @@ ONE_TIME: Final = "AD_HOC_USER"
 APP_USER: Final = "APP_USER"
 RFID: Final = "RFID"
 
-# OCPP 1.6 gives an idTag 20 characters, and CPOs copy the token's uid into it (ocpi.md §15.2).
+# OCPP 1.6 gives an idTag 20 characters, and CPOs copy the token's uid into it.
 _UID_LENGTH: Final = 20
 _UID_ALPHABET: Final = string.ascii_uppercase + string.digits
 

@@ -1,4 +1,4 @@
-"""Which URLs we call: those of public hosts, over TLS, named plainly (trust.md §2 items 41 and 42).
+"""Which URLs we call: those of public hosts, over TLS, named plainly (docs/trust.md 2.41, 2.42).
 
 Checked when a URL is learnt, so that the admin hears of it; the connection checks its address once more
 (``charging.ocpi.transport``), for DNS may answer otherwise by then.

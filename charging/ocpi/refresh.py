@@ -1,4 +1,4 @@
-"""Asks CPOs for their newest Locations when somebody names an EVSE that nobody knows (ocpi.md §16).
+"""Asks CPOs for their newest Locations when somebody names an EVSE that nobody knows.
 
 Whoever asks waits a few seconds at most, and a stranger who makes ids up cannot make us hammer a CPO: each is asked
 by one pull at a time, and not again for a while, however many ids are unknown.

@@ -98,7 +98,7 @@ def references(body: Body) -> tuple[str | None, str | None]:
     """``authorization_reference`` (folded: a CiString) and ``cdr_token.uid`` of a Session or CDR."""
     token = body.get("cdr_token")
     uid = token.get("uid") if isinstance(token, dict) else None
-    # Gireve's 2.1.1 calls it authorization_id (ocpi.md §21 Q40); the specification's 2.1.1 has none.
+    # Gireve's 2.1.1 calls it authorization_id (docs/ocpi.md, Q40); the specification's 2.1.1 has none.
     reference = body.get("authorization_reference") or body.get("authorization_id")
     return (
         wire.fold(reference) if isinstance(reference, str) and reference else None,

@@ -1,7 +1,8 @@
 """One OCPI request over HTTP, and what became of it.
 
-The outcome decides whether a command may be sent again, so every failure is one of three (ocpi.md §15.3):
-``PeerNotReached`` before a byte left, ``PeerRefused`` when the peer's answer is no, ``PeerOutcomeUnknown`` otherwise.
+The outcome decides whether a command may be sent again, so every failure is one of three:
+``PeerNotReached`` before a byte left, or turned away by 429, ``PeerRefused`` when the peer's answer is no,
+``PeerOutcomeUnknown`` otherwise.
 """
 
 import asyncio
@@ -207,7 +208,7 @@ async def _read(response: httpx.Response) -> bytes:
 
 
 def _judge(http_status: int, envelope: Envelope | None) -> Envelope:
-    """The envelope of a success: HTTP 2xx and OCPI 1xxx. Envelopes count on any HTTP status (ocpi.md §21 Q32)."""
+    """The envelope of a success: HTTP 2xx and OCPI 1xxx. Envelopes count on any HTTP status (docs/ocpi.md, Q32)."""
     code = None if envelope is None else envelope.status_code
     if envelope is not None and envelope.is_success and 200 <= http_status < 300:
         return envelope

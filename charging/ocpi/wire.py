@@ -170,7 +170,7 @@ def format_datetime(moment: datetime) -> str:
 
 # ---- The credentials token (OCPI 2.2.1 §4.1.2) --------------------------------------------------------------------
 
-# How a token stands in the header: Base64 since 2.2, as it is in 2.1.1; many peers do the other (ocpi.md §21 Q8).
+# How a token stands in the header: Base64 since 2.2, as it is in 2.1.1; many peers do the other (docs/ocpi.md, Q8).
 TokenForm = Literal["base64", "raw"]
 
 

@@ -38,7 +38,7 @@ from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 
 _SAME: Final = Tolerance()
 NO_EVIDENCE: Final = Evidence()
-_NOT_SIGNIFICANT: Final = "[?]"  # Gireve's mark on a CDR that is priced elsewhere: its 0 is not free (ocpi.md §21 Q25)
+_NOT_SIGNIFICANT: Final = "[?]"  # Gireve's mark on a CDR that is priced elsewhere: its 0 is not free (docs/ocpi.md Q25)
 
 CdrKey = tuple[str, str, str, str]
 """(connection_id, country_code, party_id, id in upper case): what makes a CDR unique."""

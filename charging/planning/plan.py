@@ -33,10 +33,10 @@ class PlannedPeriod(_Said):
 class Plan(_Said):
     """When to draw how much, and what that costs.
 
-    ``cost`` is what the energy that ``periods`` deliver until the departure costs; None where no price is known.
-    ``cost_if_asap`` is the same for full power from now on. ``required_kw``: the constant power that would do.
-    ``latest_safe_start``: from then on full power still makes it. ``projected_finish``: when the energy is in, which is
-    after the departure where that cannot be met (``feasible`` False, ``shortfall_kwh`` missing by then).
+    ``cost`` is what ``periods`` cost until the departure, pauses and the tariff's flat fee included; None where no
+    price is known. ``cost_if_asap`` is the same for full power from now on. ``required_kw``: the constant power that
+    would do. ``latest_safe_start``: from then on full power still makes it. ``projected_finish``: when the energy is
+    in, which is after the departure where that cannot be met (``feasible`` False, ``shortfall_kwh`` missing by then).
     ``provisional``: rests on prices that are forecast beyond ``price_horizon``. ``carbon_g``: grams of CO2, if known.
     """
 

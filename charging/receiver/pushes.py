@@ -125,7 +125,7 @@ class _Batch:
         return session
 
     def _own(self, key: SessionKey, body: dict[str, Any]) -> OwnSession | None:
-        """Ours, by ``authorization_reference``, else by the token (ocpi.md §15.2)."""
+        """Ours, by ``authorization_reference``, else by the token."""
         reference, token = session_object.references(body)
         mine = [session for session in self.own.values() if session.connection_id == key.connection_id]
         by_reference = (session for session in mine if session.authorization_reference == reference)

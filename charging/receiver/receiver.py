@@ -99,7 +99,7 @@ class Receiver:
         return stored.body if stored else None
 
     async def command_result(self, connection: Connection, kind: str, command_id: str, body: dict[str, Any]) -> bool:
-        """The result of a command or charging profile (§13.2.1.1, §14.2.2.1). False: this peer has no such command.
+        """The result of a command or charging profile (§13.2.2.1, §14.2.2.1). False: this peer has no such command.
 
         May come before the command's own response, again, or years later; the first one counts.
         """

@@ -39,7 +39,7 @@ class StopAnswer(_Frozen):
 
 
 class ProfileSent(_Frozen):
-    """The ChargingProfileResponseType (OCPI 2.2.1 §11.4.3), the ChargingPreferencesResponse (§9.4.1), or
+    """The ``result`` of a ChargingProfileResponse (OCPI 2.2.1 §14.3.1), the ChargingPreferencesResponse (§9.4.1), or
     ``UNREACHABLE`` where none came. ``limit_w``: what was sent for the moment, W; ``send_again_at``: when the rest of
     the plan must follow.
     """

@@ -92,7 +92,7 @@ def charging_since(started_at: datetime, ordered_at: datetime) -> datetime:
 def has_missed_active(meter: Meter) -> bool:
     """Whether energy flows in a Session that is not ACTIVE yet: the push that said so was lost.
 
-    The updates that follow need not carry ``status``, and OCPI wants nothing repeated that was missed (ocpi.md §2.5).
+    The updates that follow need not carry ``status``, and OCPI wants nothing repeated that was missed.
     """
     return meter.kwh > 0 and meter.cpo_status in (CpoStatus.PENDING, CpoStatus.RESERVATION)
 

@@ -197,7 +197,7 @@ class LiveMeter(Meter):
 
 
 class StartOutcome(StrEnum):
-    """What is known of the one START_SESSION (ocpi.md §15.3)."""
+    """What is known of the one START_SESSION."""
 
     NOT_SENT = "not_sent"
     SENT = "sent"  # the activity has it; no answer yet

@@ -8,7 +8,7 @@ from typing import Final
 from charging.session.metering import FUTURE
 from charging.session.model import CpoStatus, Status
 
-OVERLAP: Final = timedelta(minutes=30)  # lists are read from so far back: clocks differ (ocpi.md §15.5)
+OVERLAP: Final = timedelta(minutes=30)  # lists are read from so far back: clocks differ
 TOMBSTONE_EVERY: Final = timedelta(hours=1)
 CDR_EVERY: Final = timedelta(days=1)
 _UNKNOWN_YEAR: Final = 1970

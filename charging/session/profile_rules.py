@@ -260,7 +260,7 @@ def _is_in_force(state: SessionState, message: CommandResultMessage, now: dateti
         return False
     spec, plan = state.spec, state.profile.plan
     watts = message.active_limit * (spec.phases * spec.voltage if message.active_unit == "A" else 1)
-    # A per phase with one decimal, rounded by either side: within a tenth of an ampere, or above when cleared.
+    # A per phase with one decimal, rounded by either side: within a fifth of an ampere, or above when cleared.
     tolerance = Decimal(spec.phases * spec.voltage) / 5
     if plan is None:
         return watts >= spec.max_power_kw * 1000 - tolerance

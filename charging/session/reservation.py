@@ -22,7 +22,7 @@ HOLDING: Final = frozenset({_S.PENDING, _S.RESERVED, _S.CANCELLING})
 
 
 def after_result(status: ReservationStatus, command: str, result: str) -> ReservationStatus:
-    """The status after a CommandResult. What is over stays over; TIMEOUT says nothing (ocpi.md §15.3).
+    """The status after a CommandResult. What is over stays over; TIMEOUT says nothing.
 
     A CPO may cancel later, on the same ``response_url`` as the first result.
     """

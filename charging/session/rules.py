@@ -1,9 +1,8 @@
 """The rules of one charging session: what an event does to its state. Pure: the state, the event, ``now``.
 
-``steps`` says what to do next. The decision tables are ocpi.md §15.3 (start) and §15.4 (stop) of the protocol
-digest, after OCPI 2.2.1 §13 (commands) and §9 (sessions). Three facts arrive in any order, late, twice or never:
-CommandResponse (the CPO understood), CommandResult (the charge point acknowledged), Session (a transaction exists).
-Only a Session makes a session active.
+``steps`` says what to do next. The rules follow OCPI 2.2.1 §13 (commands) and §9 (sessions). Three facts arrive
+in any order, late, twice or never: CommandResponse (the CPO understood), CommandResult (the charge point acknowledged),
+Session (a transaction exists). Only a Session makes a session active.
 """
 
 from collections.abc import Mapping
@@ -52,7 +51,7 @@ SEEN_KEPT: Final = 200
 # Seconds after the first STOP_SESSION at which it is sent again; then every 5 min up to 30 min, then hourly.
 _STOP_REPEATS: Final = (10, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800)
 
-# CommandResult (OCPI 2.2.1 §13.3.6) to START_SESSION that is a definite no: code, words, retryable.
+# CommandResult to START_SESSION that is a definite no: code, words, retryable.
 _START_REFUSALS: Final[Mapping[str, tuple[str, str, bool]]] = {
     "REJECTED": ("cpo_rejected", "The charge point refused to start.", True),
     "NOT_SUPPORTED": ("not_supported", "The charge point cannot be started remotely.", False),

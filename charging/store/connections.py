@@ -125,7 +125,7 @@ class Connection:
 
     @property
     def parties(self) -> list[Party]:
-        """Whose objects are the peer's own (ocpi.md §21 Q43).
+        """Whose objects are the peer's own (docs/ocpi.md, Q43).
 
         Those of its roles, bound at registration; of a hub also those of the CPOs that it has told us of.
         """

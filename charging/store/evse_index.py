@@ -1,4 +1,4 @@
-"""From what stands on a charger, in any spelling, to the EVSE, its CPO and its prices (ocpi.md §16)."""
+"""From what stands on a charger, in any spelling, to the EVSE, its CPO and its prices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

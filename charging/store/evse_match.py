@@ -60,7 +60,7 @@ class EvseMatch:
         return can_be_told and "CHARGING_PREFERENCES_CAPABLE" in self.capabilities
 
     def tariff_of(self, connector: EvseConnector, now: datetime) -> Body | None:
-        """The Tariff of a remote start at ``connector``: regular or untyped, valid at ``now`` (ocpi.md §13).
+        """The Tariff of a remote start at ``connector``: regular or untyped, valid at ``now``.
 
         None: the price is unknown, which is not free.
         """

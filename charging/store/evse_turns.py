@@ -1,4 +1,4 @@
-"""One command at a time to an EVSE: commands have no ids, and CPOs confuse two at once (ocpi.md §21 Q42)."""
+"""One command at a time to an EVSE: commands have no ids, and CPOs confuse two at once (docs/ocpi.md, Q42)."""
 
 import asyncio
 import hashlib

@@ -1,7 +1,8 @@
 """The inbox: what a session's workflow has yet to hear. Rows are written with the push that they are about.
 
-Per session one row is in flight at a time, the oldest first; who has it holds a lease, so several API processes can
-deliver. ``session`` rows carry no meter: the newest is read at delivery, so one waiting row stands for many pushes.
+Per session one delivery is in flight at a time, of all its rows, the oldest first; who has it holds a lease, so several
+API processes can deliver. ``session`` rows carry no meter: the newest is read at delivery, so one waiting row stands
+for many pushes.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -40,7 +40,7 @@ REMOVED = "REMOVED"
 
 
 class LocationStore:
-    """Reads and writes what CPOs tell about their chargers and prices.
+    """Reads and writes what CPOs tell about their chargers.
 
     Writers take bodies whose fields were checked (``charging.ocpi.models``) and answer whether the object is new.
     """
@@ -68,7 +68,7 @@ class LocationStore:
 
     async def mark_missing(self, connection_id: str, *, unseen_since: datetime) -> int:
         """A full list of the CPO that began at ``unseen_since`` is at its end: remove the EVSEs of Locations that it
-        did not name (ocpi.md §21 Q16); how many Locations that are. Their rows stay.
+        did not name (docs/ocpi.md, Q16); how many Locations that are. Their rows stay.
         """
         async with self._database.write(many=True) as store:
             now = datetime.now(UTC)

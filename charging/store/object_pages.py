@@ -1,6 +1,6 @@
 """Many objects of a CPO, written at once: what is new or differs, and nothing else.
 
-CPOs bump ``last_updated`` of objects that have not changed (ocpi.md §21 Q15), so what an object says is compared by a
+CPOs bump ``last_updated`` of objects that have not changed (docs/ocpi.md, Q15), so what an object says is compared by a
 hash. One that says what it said is at most touched: its dates move, its body is not written again.
 """
 

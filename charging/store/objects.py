@@ -65,7 +65,7 @@ async def object_row(store: AsyncConnection, table: Table, key: ObjectKey, *, lo
 
 
 def sorted_out(model: type[OcpiModel], bodies: Iterable[Body]) -> tuple[list[Body], list[tuple[Body, str]]]:
-    """The usable ones of ``bodies``, and the broken ones with what is wrong: a page may hold both (ocpi.md §2.4)."""
+    """The usable ones of ``bodies``, and the broken ones with what is wrong: a page may hold both."""
     good: list[Body] = []
     broken: list[tuple[Body, str]] = []
     for body in bodies:

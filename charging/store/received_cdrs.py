@@ -88,7 +88,7 @@ async def add_cdr(connection: AsyncConnection, cdr: IncomingCdr, session_id: str
 
 
 async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | None:
-    """The session of ours that ``cdr`` bills, strongest key first (ocpi.md §15.2); locked until the end.
+    """The session of ours that ``cdr`` bills, strongest key first; locked until the end.
 
     None for the bill of a parked Session, whatever its keys: it must not end a session whose own Session still charges.
     """
@@ -113,7 +113,7 @@ async def session_of(connection: AsyncConnection, cdr: IncomingCdr) -> str | Non
 async def _last_start(connection: AsyncConnection, cdr: IncomingCdr, token: str) -> ColumnElement[bool] | None:
     """The session that was started with this stable token, at this EVSE and at the time when the CDR begins.
 
-    The last resort, for a CPO that drops every other key, as 2.1.1 does (ocpi.md §15.2). Of several that fit, the
+    The last resort, for a CPO that drops every other key, as 2.1.1 does. Of several that fit, the
     newest; none where that one has its CDR already, or where the CDR does not say at which EVSE it was.
     """
     started, place = parse_datetime(cdr.body["start_date_time"]), _place(cdr)
@@ -173,7 +173,7 @@ async def _bills_parked(connection: AsyncConnection, cdr: IncomingCdr) -> bool:
 
 def _cpo_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
     """The CPO's Session that it bills."""
-    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id (ocpi.md §15.2).
+    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id.
     session_id = cdr.body.get("session_id") or cdr.body["id"]
     if not isinstance(session_id, str):
         return None

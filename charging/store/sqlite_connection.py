@@ -31,7 +31,7 @@ class SqliteConnection(aiosqlite.Connection):
         if self._is_quick(fn):
             return fn(*args, **kwargs)
         self._handed_over += 1
-        return await super()._execute(self._run, fn, *args, **kwargs)  # type: ignore[no-untyped-call]
+        return await super()._execute(self._run, fn, *args, **kwargs)  # type: ignore[no-untyped-call] # aiosqlite's own
 
     def _is_quick(self, fn: Callable[..., Any]) -> bool:
         """Whether ``fn`` waits for nothing, and not for the thread either.

@@ -1,7 +1,7 @@
 """All tables. Money is NUMERIC or integer minor units, times are aware UTC, energy kWh, power kW.
 
-Two writers share the row of a session, each with its own columns (ADR 0003): the receiver writes the meter, the
-workflow its decisions. ``revision`` is raised by both, so a reader sees that something changed.
+Two writers share the row of a session, each with its own columns but for three (ADR 0003): the receiver writes the
+meter, the workflow its decisions. ``revision`` is raised by both, so a reader sees that something changed.
 """
 
 from datetime import UTC, datetime
@@ -186,7 +186,7 @@ sync_state = Table(
     Column("connection_id", ForeignKey("connections.id"), primary_key=True),
     Column("module", String(20), primary_key=True),  # charging.pulling.Module
     Column("high_water", UtcDateTime),  # the newest last_updated seen, by the peer's clock
-    Column("tried_at", UtcDateTime, nullable=False),  # when the last pull began; the next three: the last good one
+    Column("tried_at", UtcDateTime, nullable=False),  # when the last pull began; the next two: the last good ones
     Column("last_ok_at", UtcDateTime),
     Column("last_full_at", UtcDateTime),
     Column("last_error", Text),  # of the last pull; null where it went well
@@ -216,7 +216,7 @@ sessions = Table(
     Column("spec", Json, nullable=False),  # SessionSpec: the workflow's input
     Column("created_at", UtcDateTime, nullable=False),
     Column("admission", String(10), nullable=False),  # accepted | running | abandoned
-    # The meter, written by the receiver alone (charging.session.model.Meter).
+    # The meter, written by the receiver alone but for poll_at (charging.session.model.Meter).
     Column("meter_seq", Integer, nullable=False, default=0),
     Column("ocpi_session_id", String(MAX_ID)),
     Column("cpo_status", String(20)),
@@ -230,8 +230,8 @@ sessions = Table(
     Column("meter_updated_at", UtcDateTime),
     Column("meter_received_at", UtcDateTime),
     Column("kwh_changed_at", UtcDateTime),
-    Column("poll_at", UtcDateTime),  # silent since then: ask its CPO with one list call
-    # Decisions, written by the workflow alone.
+    Column("poll_at", UtcDateTime),  # when to ask its CPO with one list call: set by receiver, workflow and sweeper
+    # Decisions, written by the workflow; after a restore charging.store.restored sets which of them counts.
     Column("status", String(10), nullable=False),
     Column("phase", String(20)),
     Column("reason", Json),
@@ -243,7 +243,7 @@ sessions = Table(
     Column("wake_kwh", Exact),  # a push that reaches these wakes the workflow
     Column("wake_cost", Exact),
     Column("profile", Json),  # ChargingPlan in force
-    Column("payment_status", String(20)),
+    Column("payment_status", String(20)),  # written by the settlement
     Column("ended_at", UtcDateTime),
     Column("decided_run", Integer, nullable=False, default=0),  # (run, history length, n): strictly greater wins
     Column("decided_length", Integer, nullable=False, default=0),
@@ -415,7 +415,7 @@ inbox = Table(
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
     Column("session_id", String(36), nullable=False),
-    Column("kind", String(20), nullable=False),  # command_result | session | cdr
+    Column("kind", String(20), nullable=False),  # charging.store.inbox.Kind
     Column("payload", Json, nullable=False),
     Column("received_at", UtcDateTime, nullable=False),
     Column("due_at", UtcDateTime, nullable=False),  # when to try next
@@ -457,7 +457,7 @@ cdrs = Table(
     Column("version", String(10), nullable=False, server_default="2.2.1"),  # of OCPI, in which raw is written
     Column("body", Json, nullable=False),  # as OCPI 2.2.1 has it
     Column("state", String(15), nullable=False),  # received | settled | quarantined | rejected
-    Column("problem", Text),  # why it is quarantined
+    Column("problem", Text),  # why it is quarantined, or waits
     Column("audit", Json),  # charging.tariffs.audit.CdrAudit; null: not yet, or a Credit CDR
     Column("dispute", String(10)),  # open | accepted | rejected; null: there is nothing to decide
     Column("decided_at", UtcDateTime),  # by a person
@@ -516,7 +516,8 @@ ledger = Table(
     "ledger",
     metadata,
     Column("id", BigId, primary_key=True, autoincrement=True),
-    Column("transfer_key", String(100), nullable=False),  # e.g. hold/{session}, capture/{cdr}: once each
+    # e.g. hold/{session}, capture/{session}/{digest of its CDRs}/{n}: once each
+    Column("transfer_key", String(100), nullable=False),
     Column("leg", Integer, nullable=False),
     Column("account", String(300), nullable=False, index=True),
     Column("amount_minor", BigInteger, nullable=False),  # the legs of a transfer add up to 0
@@ -612,7 +613,7 @@ quotas = Table(
 leases = Table(
     "leases",
     metadata,
-    Column("name", String(100), primary_key=True),  # e.g. list-sessions/{connection}: one process at a time
+    Column("name", String(100), primary_key=True),  # e.g. ask/{connection}: one process at a time
     Column("until", UtcDateTime, nullable=False),
 )
 

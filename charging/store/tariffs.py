@@ -46,7 +46,7 @@ class TariffStore:
 
     async def mark_missing(self, connection_id: str, *, unseen_since: datetime) -> int:
         """A full list of the CPO that began at ``unseen_since`` is at its end: what it did not name is not in force
-        any more (ocpi.md §21 Q16); how many Tariffs that are. Their rows stay.
+        any more (docs/ocpi.md, Q16); how many Tariffs that are. Their rows stay.
         """
         async with self._database.write(many=True) as store:
             return await mark_missing(store, tariffs, connection_id, unseen_since=unseen_since, now=datetime.now(UTC))

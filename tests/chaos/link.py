@@ -146,7 +146,7 @@ class Link:
         raise AssertionError(mishap.kind)
 
     def _next(self, request: Request) -> Mishap | None:
-        suits: Callable[[Mishap], bool] = lambda m: request.is_repeatable or m.kind not in ("duplicate", "reorder")  # noqa: E731
+        suits: Callable[[Mishap], bool] = lambda m: request.is_repeatable or m.kind not in ("duplicate", "reorder")  # noqa: E731 - used once, on the next line
         mishap = next(filter(suits, self._mishaps), None)
         if mishap is not None:
             mishap.messages -= 1

@@ -1,4 +1,4 @@
-"""What we call at a CPO, and what becomes of each way to answer (ocpi.md §15.3)."""
+"""What we call at a CPO, and what becomes of each way to answer."""
 
 import asyncio
 from collections.abc import AsyncIterator

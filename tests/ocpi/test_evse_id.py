@@ -1,4 +1,4 @@
-"""EVSE ids in all spellings, and connectors (ocpi.md §16)."""
+"""EVSE ids in all spellings, and connectors."""
 
 from decimal import Decimal
 

@@ -1,4 +1,4 @@
-"""Locations, EVSEs and Connectors that a CPO tells of, and how an EVSE id finds them (OCPI 2.2.1 §8; ocpi.md §16)."""
+"""Locations, EVSEs and Connectors that a CPO tells of, and how an EVSE id finds them (OCPI 2.2.1 §8)."""
 
 from datetime import UTC, datetime
 from typing import Any

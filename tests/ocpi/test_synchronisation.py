@@ -1,4 +1,4 @@
-"""What a full pull makes of the locations and tariffs that are stored (ocpi.md §21 Q15, Q16)."""
+"""What a full pull makes of the locations and tariffs that are stored (docs/ocpi.md, Q15, Q16)."""
 
 from typing import Any
 

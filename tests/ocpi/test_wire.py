@@ -98,7 +98,7 @@ class TestToken:
         "header",
         [
             "Token ZXhhbXBsZS10b2tlbg==",
-            "Token ZXhhbXBsZS10b2tlbgo=",  # the specification's own samples hold a line end (ocpi.md §19.1)
+            "Token ZXhhbXBsZS10b2tlbgo=",  # the specification's own samples hold a line end
             "Token example-token",
             "token  ZXhhbXBsZS10b2tlbg",
         ],

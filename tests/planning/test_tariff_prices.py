@@ -170,7 +170,7 @@ def test_the_session_fee_is_that_of_the_local_hour_of_the_start() -> None:
         ({"id": "T1"}, "lacks 'elements'"),
         (tariff({"restrictions": {}}), "lacks 'price_components'"),
         (tariff(element(component("ENERGY", float("nan")))), "no number"),
-        (tariff(element("ENERGY")), "cannot be read"),  # type: ignore[arg-type]
+        (tariff(element("ENERGY")), "cannot be read"),  # type: ignore[arg-type] # broken on purpose
         (tariff(element({"type": "ENERGY", "price": "cheap"})), "cannot be read"),
         (tariff(element(component("ENERGY", 1), start_time="noon")), "isoformat"),
         (tariff(*(element(component("ENERGY", 1), max_kwh=i, max_power=i) for i in range(1, 50))), "too many steps"),

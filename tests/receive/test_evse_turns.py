@@ -1,4 +1,4 @@
-"""One command at a time to an EVSE (ocpi.md §21 Q42)."""
+"""One command at a time to an EVSE (docs/ocpi.md, Q42)."""
 
 import asyncio
 

@@ -11,7 +11,7 @@ NOON = datetime(2026, 1, 15, 10, tzinfo=UTC)
 
 
 def utc(*moment: int) -> datetime:
-    return datetime(*moment, tzinfo=UTC)  # type: ignore[misc,arg-type]
+    return datetime(*moment, tzinfo=UTC)  # type: ignore[misc,arg-type] # no tzinfo among them
 
 
 def test_by_day_energy_costs_the_day_price() -> None:

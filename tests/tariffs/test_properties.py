@@ -51,7 +51,7 @@ def charged(spans: list[tuple[int, int]], parked_minutes: int = 0) -> Json:
 
 
 def due(usage: Json, by: Json, **options: object) -> Decimal:
-    return rated(usage, by, **options).total.due  # type: ignore[arg-type]
+    return rated(usage, by, **options).total.due  # type: ignore[arg-type] # any of rated's
 
 
 def close(left: Decimal, right: Decimal) -> bool:

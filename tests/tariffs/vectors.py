@@ -1,4 +1,4 @@
-"""Every price that the text of OCPI 2.2.1 prints for its sample tariffs (mod_tariffs; ocpi.md §20)."""
+"""Every price that the text of OCPI 2.2.1 prints for its sample tariffs (mod_tariffs)."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

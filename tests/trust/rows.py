@@ -136,7 +136,7 @@ AROUND_US: Mapping[str, Row] = {
         "No time is negative, no update is lost.",
     ),
     "1.68": Row("A callback that cannot be read, or is poison.", "4xx or 2xxx, kept for people; the session goes on."),
-    "1.69": Row("100 callbacks a second.", "At most five signals a second to a workflow."),
+    "1.69": Row("100 Session pushes a second.", "At most five signals a second to a workflow."),
     "1.70": Row(
         "The identity provider is away.",
         "The last known keys are good for an hour, unknown ones are 401; then 503.",

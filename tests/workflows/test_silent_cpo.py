@@ -1,4 +1,4 @@
-"""A CPO that pushes nothing: its lists alone carry a session from the start to the paid receipt (ocpi.md §15.5)."""
+"""A CPO that pushes nothing: its lists alone carry a session from the start to the paid receipt."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

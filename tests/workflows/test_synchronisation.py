@@ -1,4 +1,4 @@
-"""After an outage, theirs or ours, what we have is what the CPO has (ocpi.md §15.5)."""
+"""After an outage, theirs or ours, what we have is what the CPO has."""
 
 import asyncio
 from contextlib import AsyncExitStack

@@ -1,4 +1,4 @@
-"""Commands of OCPI 2.1.1 and their answers (mod_commands; ocpi.md §17). Pure."""
+"""Commands of OCPI 2.1.1 and their answers (mod_commands). Pure."""
 
 import hashlib
 from typing import Any, Final
@@ -17,7 +17,7 @@ _WRITE_RESULT: Final = dict.fromkeys(
 
 
 def read_command(body: Body, owner: Party | None) -> Body:
-    """``authorization_id`` is Gireve's name for the reference (ocpi.md §21 Q40)."""
+    """``authorization_id`` is Gireve's name for the reference (docs/ocpi.md, Q40)."""
     body = renamed(body, {"authorization_id": "authorization_reference"})
     body = changed(body, "reservation_id", str)
     return inside(body, "token", lambda token: read_token(token, owner))

@@ -1,4 +1,4 @@
-"""Credentials and version details of OCPI 2.1.1, which know neither roles nor interfaces (ocpi.md §17). Pure."""
+"""Credentials and version details of OCPI 2.1.1, which know neither roles nor interfaces. Pure."""
 
 from collections.abc import Callable
 from typing import Any, Final

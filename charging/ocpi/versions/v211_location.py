@@ -1,4 +1,4 @@
-"""Location, EVSE and Connector of OCPI 2.1.1 (mod_locations; ocpi.md §17). Pure."""
+"""Location, EVSE and Connector of OCPI 2.1.1 (mod_locations). Pure."""
 
 from typing import Any, Final
 

@@ -1,4 +1,4 @@
-"""Session and CDR of OCPI 2.1.1 (mod_sessions, mod_cdrs; ocpi.md §17). Pure."""
+"""Session and CDR of OCPI 2.1.1 (mod_sessions, mod_cdrs). Pure."""
 
 from typing import Any, Final
 
@@ -73,7 +73,7 @@ def write_cdr(body: Body) -> Body:
 
 
 def _read_token(body: Body) -> Body:
-    # `authorization_id` is Gireve's name (ocpi.md §21 Q40).
+    # `authorization_id` is Gireve's name (docs/ocpi.md, Q40).
     body = renamed(body, {"authorization_id": "authorization_reference"})
     auth_id = body.get("auth_id")
     if auth_id is None or "cdr_token" in body:

@@ -1,4 +1,4 @@
-"""Tariff of OCPI 2.1.1 (mod_tariffs; ocpi.md §17). Pure."""
+"""Tariff of OCPI 2.1.1 (mod_tariffs). Pure."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Token and AuthorizationInfo of OCPI 2.1.1 (mod_tokens; ocpi.md §17). Pure."""
+"""Token and AuthorizationInfo of OCPI 2.1.1 (mod_tokens). Pure."""
 
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ def write_token(body: Body) -> Body:
 def auth_id_of(token: Body) -> Any:
     """What Sessions and CDRs will name: the contract, but of a one-time Token its uid.
 
-    ``auth_id`` is the only word of a 2.1.1 Session about its Token, so it has to be unique to ours (ocpi.md §15.2).
+    ``auth_id`` is the only word of a 2.1.1 Session about its Token, so it has to be unique to ours.
     """
     if token.get("type") == "AD_HOC_USER" and token.get("uid") is not None:
         return token["uid"]

@@ -1,4 +1,4 @@
-"""OCPI 2.3.0: its own are the taxes in prices and tariffs (ocpi.md §18); the rest is as in 2.2.1."""
+"""OCPI 2.3.0: its own are the taxes in prices and tariffs; the rest is as in 2.2.1."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""ENERGY in Wh, where kWh is meant: some CPOs do as the samples of the specification do (ocpi.md §21 Q21). Pure."""
+"""ENERGY in Wh, where kWh is meant: some CPOs do as the samples of the specification do (docs/ocpi.md, Q21). Pure."""
 
 from decimal import Decimal
 from typing import Any, Final

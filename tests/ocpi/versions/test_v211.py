@@ -1,4 +1,4 @@
-"""OCPI 2.1.1 read as 2.2.1, and 2.2.1 written as 2.1.1 (ocpi.md §17)."""
+"""OCPI 2.1.1 read as 2.2.1, and 2.2.1 written as 2.1.1."""
 
 from decimal import Decimal
 from typing import Any

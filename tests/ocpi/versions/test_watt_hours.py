@@ -1,4 +1,4 @@
-"""ENERGY in Wh is found out by the total in kWh (ocpi.md §21 Q21)."""
+"""ENERGY in Wh is found out by the total in kWh (docs/ocpi.md, Q21)."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""OCPI 2.1.1: where it differs from 2.2.1 (ocpi.md §17)."""
+"""OCPI 2.1.1: where it differs from 2.2.1."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""OCPI 2.3.0: what it adds to 2.2.1 and what it changes (ocpi.md §18)."""
+"""OCPI 2.3.0: what it adds to 2.2.1 and what it changes."""
 
 from typing import Final
 

@@ -116,7 +116,7 @@ def test_the_limit_is_looked_at_sooner_where_the_car_could_take_more() -> None:
 
 
 def test_the_limit_is_looked_at_although_energy_becomes_cheaper_in_the_meantime() -> None:
-    """Three hours and 30 kWh at the day's price: what the night would have cost for it must hide nothing."""
+    """30 kWh were taken at the day's price: what the night would have cost for it must hide nothing."""
     day, night = element(component("ENERGY", 0.8), end_time="14:40"), element(component("ENERGY", 0.1))
     by = terms(day, night, element(component("TIME", 1.2)))
     full = reading(kwh=30, updated_at=after(30))

@@ -109,7 +109,8 @@ class Sweeper:
 
     async def look(self) -> None:
         """Start asking the CPOs of silent sessions, each in a task of its own: one that hangs holds up no other."""
-        silent = await self._watch.silent(datetime.now(UTC))
+        # One that has ever so many silent sessions must not hide the others while it is asked.
+        silent = await self._watch.silent(datetime.now(UTC), but=self._asking.keys())
         for connection_id in {session.connection_id for session in silent} - self._asking.keys():
             self._asking[connection_id] = asyncio.create_task(self._ask_alone(connection_id))
 
@@ -124,8 +125,7 @@ class Sweeper:
         async with self._turn(connection_id, now) as is_ours:
             if is_ours:
                 # Read under the lease: whoever had it before may just have asked about them.
-                silent = await self._watch.silent(now)
-                await self._ask_about(connection_id, [s for s in silent if s.connection_id == connection_id], now)
+                await self._ask_about(connection_id, await self._watch.silent(now, of=connection_id), now)
 
     @asynccontextmanager
     async def _turn(self, connection_id: str, now: datetime) -> AsyncIterator[bool]:

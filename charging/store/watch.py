@@ -1,6 +1,6 @@
 """What the sweeper looks at: silent CPOs, starts that never began, claims that outlived their session."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ from charging.store.engine import Database
 from charging.store.tables import cdrs, evse_claims, sessions
 
 CLAIMS_AT_ONCE = 50
-_BATCH = 500
+BATCH = 500
 _LIVE = (Status.PENDING, Status.ACTIVE, Status.STOPPING)
 _BILLED = exists().where(cdrs.c.session_id == sessions.c.id)
 
@@ -38,9 +38,11 @@ class WatchStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def silent(self, now: datetime) -> list[Watched]:
-        """The sessions whose CPO is to be asked by now."""
-        query = select(*_COLUMNS).where(sessions.c.poll_at <= now).order_by(sessions.c.poll_at).limit(_BATCH)
+    async def silent(self, now: datetime, *, of: str | None = None, but: Collection[str] = ()) -> list[Watched]:
+        """The sessions whose CPO is to be asked by now, of one connection or of all ``but`` some: the longest silent
+        first, 500 at most."""
+        of_whom = sessions.c.connection_id.not_in(but) if of is None else sessions.c.connection_id == of
+        query = select(*_COLUMNS).where(sessions.c.poll_at <= now, of_whom).order_by(sessions.c.poll_at).limit(BATCH)
         async with self._database.read() as connection:
             return [_watched(row) for row in await connection.execute(query)]
 
@@ -82,7 +84,7 @@ class WatchStore:
         """Sessions accepted before ``before`` that no workflow has taken up."""
         query = select(sessions.c.id).where(sessions.c.admission == "accepted", sessions.c.created_at < before)
         async with self._database.read() as connection:
-            return list((await connection.scalars(query.limit(_BATCH))).all())
+            return list((await connection.scalars(query.limit(BATCH))).all())
 
     async def quiet_claims(self, before: datetime, after: str = "") -> list[Watched]:
         """Sessions that hold an EVSE and have not changed since ``before``: the next ones by id ``after`` one."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
@@ -17,7 +17,7 @@ from charging.ocpi.peers import Peers
 from charging.session.model import SessionSpec, Status
 from charging.store import tables
 from charging.store.leases import LeaseStore
-from charging.store.watch import CLAIMS_AT_ONCE
+from charging.store.watch import BATCH, CLAIMS_AT_ONCE
 from charging.sweeper import Sweeper
 from charging.temporal import start_charging_session
 from tests.peer import ScriptedCpo, answer
@@ -170,6 +170,27 @@ async def test_a_cpo_that_hangs_holds_up_no_other(desk: Desk, cpo: ScriptedCpo) 
         hangs.set()
         await eventually(lambda: not sweeper.is_asking)
     assert len(cpo.received("sessions")) == 1
+
+
+async def test_a_cpo_that_hangs_with_ever_so_many_silent_sessions_hides_no_other(desk: Desk, cpo: ScriptedCpo) -> None:
+    hangs = asyncio.Event()
+    cpo.on("sessions", answer([], wait_for=hangs))
+    one = await desk.row(await desk.start(created_at=NOW, poll_at=NOW - timedelta(hours=1)))
+    more = [{"id": f"{n}", "authorization_reference": f"{n}", "token_uid": f"{n}"} for n in range(BATCH)]
+    async with desk.database.write() as store:
+        await store.execute(insert(tables.sessions), [dict(one._mapping) | others for others in more])
+    other = await desk.start(created_at=NOW, connection_id=desk.other.id, **SILENT)
+    async with sweeping(desk) as sweeper:
+        await sweeper.look()
+        await eventually(lambda: cpo.received("sessions"))
+        await sweeper.look()
+
+        async def is_asked_about() -> bool:
+            return bool((await desk.row(other)).poll_at > NOW)
+
+        await eventually(is_asked_about)
+        hangs.set()
+        await eventually(lambda: not sweeper.is_asking)
 
 
 async def test_the_bill_of_an_ended_session_is_fetched(desk: Desk, cpo: ScriptedCpo) -> None:

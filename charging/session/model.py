@@ -17,7 +17,8 @@ EDITION: Final = 2
 
 1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
 2: limits that nothing can cross for long are looked at every six hours, not every hour; a meter that could not be read
-is read again in a minute; what the charge point says to START_SESSION counts also when it comes late.
+is read again in a minute; what the charge point says to START_SESSION counts also when it comes late; who fails before
+START_SESSION has perhaps a hold.
 """
 
 LONGEST_WORD: Final = 100

@@ -502,12 +502,20 @@ def _want_stop(
 
 def _stop_before_start(state: SessionState, now: datetime) -> None:
     _fail(state, Reason(code="stopped_before_start", detail="Stopped before it began.", party="user"), now)
+    _perhaps_held(state)
+
+
+def _perhaps_held(state: SessionState) -> None:
+    """What a lost worker has held in a workflow task that never counted is given back, as far as there is any."""
+    if state.edition >= 2 and state.admitted:
+        state.held = True
 
 
 def _start_too_late(state: SessionState, now: datetime) -> None:
     detail = "START_SESSION could not leave in time." if state.held else "The funds were not held in time."
     party: Literal["engine", "payments"] = "engine" if state.held else "payments"
     _fail(state, Reason(code="start_timeout", detail=detail, retryable=True, party=party), now)
+    _perhaps_held(state)
 
 
 def _give_up_start(state: SessionState, now: datetime) -> None:

@@ -50,7 +50,7 @@ def next_step(state: SessionState, now: datetime, busy: Collection[Step] = ()) -
         (Step.PLAN, _plan_is_due(state, now)),
         (Step.SEND_PROFILE, _send_is_due(state, now) and state.profile.wish is not None),
         (Step.ASK_CPO, _asks_cpo(state, now)),
-        (Step.RELEASE, _release_is_due(state, now)),
+        (Step.RELEASE, Step.HOLD not in busy and _release_is_due(state, now)),
     ):
         if due and not _is_under_way(step, busy):
             return step

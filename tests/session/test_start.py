@@ -210,13 +210,24 @@ def test_an_order_that_could_not_be_carried_out_in_time_fails_and_frees_the_evse
     assert next_step(state, at(6 * 3600)) is Step.END
 
 
+def test_a_stop_before_the_start_gives_back_what_a_lost_worker_may_have_held() -> None:
+    """Its workflow task never counted, and what it did by the way is in no history."""
+    state = ordered()
+    rules.stop_requested(state, StopRequest(by="user"), at(10))
+    rules.admitted(state, True, at(10))
+    assert (code(state), next_step(state, at(10))) == ("stopped_before_start", Step.RELEASE)
+    assert next_step(state, at(10), {Step.HOLD}) is Step.WAIT  # a hold that is under way comes first
+    rules.funds_answered(state, False, "declined", at(11))
+    assert next_step(state, at(11)) is Step.END
+
+
 def test_an_order_that_is_taken_up_too_late_holds_no_funds() -> None:
     state = ordered()
     assert next_step(state, at(6 * 3600)) is Step.ADMIT
     rules.admitted(state, True, at(6 * 3600))
     assert next_step(state, at(6 * 3600)) is not Step.HOLD
     rules.time_passed(state, at(6 * 3600))
-    assert (code(state), next_step(state, at(6 * 3600))) == ("start_timeout", Step.END)
+    assert (code(state), next_step(state, at(6 * 3600))) == ("start_timeout", Step.RELEASE)
 
 
 def test_funds_that_were_held_too_late_start_nothing() -> None:

@@ -2,10 +2,10 @@
 
 import argparse
 import gc
+import importlib
 
 import uvicorn
 
-from api.app import create_app
 from api.protocol import GuardedProtocol
 from charging import logs, temporal
 from charging.settings import get_settings
@@ -22,9 +22,10 @@ def main() -> None:
     settings = get_settings()
     logs.configure(log_format=settings.log_format, our_level=settings.log_level)
     temporal.use_our_logs()
+    importlib.import_module("api.app")
     gc.freeze()  # what is imported stays; without this each full collection walks through it, a tenth of a second
     uvicorn.run(
-        create_app,
+        "api.app:create_app",
         factory=True,
         host=arguments.host,
         port=arguments.port,

@@ -7,6 +7,7 @@ import math
 import uuid
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from api.auth import User
@@ -190,7 +191,7 @@ def _spec(
         need_kwh=order.need_kwh,
         max_cost=order.max_cost,
         default_hold=settings.default_hold,
-        max_power_kw=max_power_kw,
+        max_power_kw=max_power_kw if connector.is_power_told else Decimal(0),  # a guess would hold too little
         now=now,
         time_zone=match.time_zone,
         rules=match.connection.tariff_rules,

@@ -87,6 +87,7 @@ class EvseConnector:
     rate_unit: Literal["W", "A"]
     tariff_ids: tuple[str, ...] = ()
     format: str | None = None
+    is_power_told: bool = True  # else it is a guess
 
     @property
     def plug(self) -> str:
@@ -98,23 +99,25 @@ class EvseConnector:
 def read_connector(connector: Connector) -> EvseConnector:
     """``connector`` with its power: ``max_electric_power``, else V x A x phases; from 1 kW to 1 GW.
 
-    A CPO that tells neither has 43 kW for AC, 400 kW for DC; one that tells no voltage 230 V, 400 V.
+    A connector of which neither is told, or less than 1 kW, has 43 kW for AC, 400 kW for DC; without a voltage it has
+    230 V, 400 V.
     """
     phases = _PHASES.get(fold(connector.power_type), 1)
     kind = "AC" if fold(connector.power_type).startswith("AC") else "DC"
     voltage = _line_to_neutral(connector.max_voltage, phases) if connector.max_voltage > 0 else _UNKNOWN_V[kind]
     told = (connector.max_electric_power or 0, voltage * connector.max_amperage * phases)
-    power = next((power for power in told if power >= _LEAST_W), _UNKNOWN_W[kind])
+    power = next((power for power in told if power >= _LEAST_W), None)
     return EvseConnector(
         id=connector.id,
         standard=connector.standard,
         power_type=connector.power_type,
-        max_power_w=Decimal(min(power, _MOST_W)),
+        max_power_w=Decimal(_UNKNOWN_W[kind] if power is None else min(power, _MOST_W)),
         voltage=voltage,
         phases=phases,
         rate_unit="A" if kind == "AC" else "W",
         tariff_ids=tuple(connector.tariff_ids),
         format=connector.format,
+        is_power_told=power is not None,
     )
 
 
@@ -143,7 +146,7 @@ def choose_connector(offered: Sequence[EvseConnector], wanted: str | None) -> Ev
         return offered[0] if len(offered) == 1 else None
     types = connector_types(wanted)
     fitting = [connector for connector in offered if fold(connector.standard) in types]
-    return max(fitting, key=lambda connector: connector.max_power_w, default=None)
+    return max(fitting, key=lambda connector: (connector.is_power_told, connector.max_power_w), default=None)
 
 
 def connector_types(wanted: str) -> frozenset[str]:

@@ -124,8 +124,11 @@ def _ceiling(meter: Meter, reading: Reading, spec: SessionSpec, received_at: dat
 def _cost(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly]) -> Decimal | None:
     doubtful = {Anomaly.ENERGY_LEAPT, Anomaly.COST_FELL, Anomaly.OTHER_CURRENCY}
     cost = meter.cost if reading.cost is None or anomalies & doubtful else reading.cost
-    # 0.00 is free (OCPI 2.2.1 §9.3.1), but some CPOs say it until they have rated: beside energy only a tariff tells.
-    return None if cost == 0 and kwh > 0 and reading.status is not CpoStatus.COMPLETED else cost
+    # 0.00 is free (OCPI 2.2.1 §9.3.1), but some CPOs say it until they have rated: of a car that charges or has charged
+    # only a tariff tells, and what was estimated by it is not taken back.
+    charges = kwh > 0 or reading.status is CpoStatus.ACTIVE
+    is_final = reading.status is CpoStatus.COMPLETED and not meter.estimate
+    return None if cost == 0 and charges and not is_final else cost
 
 
 def _power(meter: Meter, reading: Reading, kwh: Decimal, anomalies: set[Anomaly], spec: SessionSpec) -> Decimal | None:

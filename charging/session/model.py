@@ -15,10 +15,10 @@ from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, Profil
 EDITION: Final = 2
 """Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
 
-1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all.
-2: limits that nothing can cross for long are looked at every six hours, not every hour; a meter that could not be read
-is read again in a minute; what the charge point says to START_SESSION counts also when it comes late; who fails before
-START_SESSION has perhaps a hold.
+1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all;
+limits that nothing can cross for long are looked at every six hours, not every hour.
+2: a meter that could not be read is read again in five minutes; what the charge point says to START_SESSION counts also
+when it comes late; who fails before START_SESSION has perhaps a hold.
 """
 
 LONGEST_WORD: Final = 100

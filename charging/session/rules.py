@@ -48,6 +48,8 @@ LIVE: Final = frozenset({Status.PENDING, Status.ACTIVE, Status.STOPPING})
 
 SEEN_KEPT: Final = 200
 
+UNREAD_AGAIN: Final = timedelta(minutes=5)
+
 # Seconds after the first STOP_SESSION at which it is sent again; then every 5 min up to 30 min, then hourly.
 _STOP_REPEATS: Final = (10, 30, 60, 120, 300, 600, 900, 1200, 1500, 1800)
 
@@ -204,9 +206,9 @@ def meter_read(state: SessionState, live: LiveMeter, now: datetime) -> None:
 
 
 def meter_unread(state: SessionState, now: datetime) -> None:
-    """The store did not answer, so nobody knows whether a limit is crossed: it is asked again in a minute."""
+    """The store did not answer, so nobody knows whether a limit is crossed: it is asked again in five minutes."""
     if state.edition >= 2:
-        state.cost_look_at = now
+        state.cost_look_at = now + UNREAD_AGAIN
 
 
 def cdr_received(state: SessionState, message: CdrReceived, now: datetime) -> None:
@@ -383,7 +385,8 @@ def _is_given_up(state: SessionState) -> bool:
 
 
 def _start_resulted_late(state: SessionState, result: str, now: datetime) -> None:
-    if result == "ACCEPTED":
+    plug_in = timedelta(seconds=state.spec.policy.plug_in_s)
+    if result == "ACCEPTED" and state.start_sent_at and now < state.start_sent_at + plug_in:
         state.start = StartOutcome.ACKNOWLEDGED  # the EVSE is free when the time to plug in is over
     elif result in _START_REFUSALS:
         state.start = StartOutcome.REFUSED

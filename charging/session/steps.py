@@ -11,7 +11,7 @@ from charging.session.model import SessionState, StartOutcome, Status
 
 _TICK_MIN_S = 60
 _TICK_MAX_S = 6 * 3600
-_TICK_MAX_S_EDITION_1 = 3600
+_TICK_MAX_S_EDITION_0 = 3600
 
 
 class Step(StrEnum):
@@ -139,7 +139,7 @@ def _limit_check_at(state: SessionState, now: datetime) -> datetime | None:
     spec = state.spec
     if state.status is not Status.ACTIVE:
         return None
-    seconds: float = _TICK_MAX_S if state.edition >= 2 else _TICK_MAX_S_EDITION_1
+    seconds: float = _TICK_MAX_S if state.edition else _TICK_MAX_S_EDITION_0
     if spec.need_kwh is not None and spec.max_power_kw > 0:
         hours = max(spec.need_kwh - state.meter.kwh, Decimal(0)) / (spec.max_power_kw * spec.power_factor)
         seconds = min(seconds, float(hours) * 3600)

@@ -120,7 +120,9 @@ def _may_reach(terms: Terms, reading: Reading, limit: Limit, now: datetime, ahea
     kwh = reading.kwh + limit.kw * Decimal(str(ahead.total_seconds())) / 3600
     if limit.need_kwh is not None:
         kwh = max(min(kwh, limit.need_kwh), reading.kwh)
-    possible = (reading, reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at))
+    possible = [reading, reading._replace(kwh=kwh, power_kw=limit.kw, updated_at=at, kwh_changed_at=at)]
+    if _parked_since(terms, reading, now) is not None:
+        possible.append(reading._replace(profile=None))  # parked it stays, whatever its profile says by then
     costs = (live_cost(terms, each, at) for each in possible)
     return any(cost is not None and cost.so_far >= limit.cost for cost in costs)
 

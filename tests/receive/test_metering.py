@@ -98,13 +98,16 @@ def test_cost_never_falls() -> None:
     assert (meter.cost, anomalies) == (Decimal(2), {Anomaly.COST_FELL})
 
 
-def test_a_total_of_nothing_is_none_once_energy_flows() -> None:
+def test_a_total_of_nothing_is_none_once_the_car_charges() -> None:
     """Some CPOs say 0 until they have rated: believed, it would switch the cost limit off."""
     free = {"cost": Decimal(0), "currency": "EUR"}
-    assert after(says(0, "0", **free))[0].cost == 0
+    assert after(says(0, "0", status=CpoStatus.PENDING, **free))[0].cost == 0
+    assert after(says(0, "0", **free))[0].cost is None  # time may cost something
     assert after(says(0, "0", **free), says(10, "3", **free))[0].cost is None
     assert after(says(0, "0", **free), says(10, "3"))[0].cost is None
     assert after(says(10, "3", **free), says(20, "6", status=CpoStatus.COMPLETED, **free))[0].cost == 0
+    told = Meter(received_at=T0, kwh=Decimal(3), estimate=Decimal("1.20"))
+    assert after(says(20, "6", status=CpoStatus.COMPLETED, **free), meter=told)[0].cost is None
 
 
 def test_cost_in_another_currency_says_nothing() -> None:

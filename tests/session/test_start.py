@@ -178,6 +178,13 @@ def test_a_yes_that_comes_late_keeps_the_evse_for_the_time_to_plug_in() -> None:
     assert (state.closed_at, wake_at(state, at(185))) == (None, (at(600), "the EVSE is given back"))
 
 
+def test_a_yes_that_comes_after_the_time_to_plug_in_frees_nothing() -> None:
+    state = given_up()
+    rules.command_resulted(state, result("ACCEPTED"), at(700))
+    rules.time_passed(state, at(700))
+    assert (state.closed_at, next_step(state, at(700))) == (None, Step.WAIT)
+
+
 def test_a_word_that_comes_late_and_says_nothing_changes_nothing() -> None:
     state = given_up()
     rules.command_resulted(state, result("TIMEOUT"), at(185))

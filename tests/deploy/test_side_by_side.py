@@ -150,5 +150,6 @@ async def end(stack: Stack, session_id: str, session: dict[str, Any], cdr: str) 
 async def is_patched(handle: WorkflowHandle[Any, Any]) -> bool:
     """Whether the new code has taken its new step."""
     history = await handle.fetch_history()
-    markers = [event.marker_recorded_event_attributes.marker_name for event in history.events]
-    return "core_patch" in markers
+    markers = [event.marker_recorded_event_attributes for event in history.events]
+    told = [payload.data for marker in markers for part in marker.details.values() for payload in part.payloads]
+    return any(b'"pause"' in data for data in told)

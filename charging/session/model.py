@@ -157,8 +157,8 @@ def may_flow(ocpi_session_id: str | None, cpo_status: str | None) -> bool:
 class Meter(_Frozen):
     """What the CPO has told about its Session so far, as the receiver stored it. Energy and cost never fall.
 
-    ``cost``: the CPO's running total incl. VAT, where it gives one (0 while the car charges is none); ``estimate``: ours.
-    ``seq`` counts stored changes. ``updated_at`` is the CPO's ``last_updated``, ``received_at`` our clock.
+    ``cost``: the CPO's running total incl. VAT, where it gives one (0 while the car charges is none); ``estimate``:
+    ours. ``seq`` counts stored changes. ``updated_at`` is the CPO's ``last_updated``, ``received_at`` our clock.
     ``kwh_changed_at`` is the CPO's ``last_updated`` of the push in which the energy last rose.
     """
 

@@ -155,8 +155,8 @@ def is_unpriced(row: StatusRow) -> bool:
 def cost_so_far(row: StatusRow, live: RunningCost | None) -> Decimal | None:
     """The CDR's total, else the CPO's running total, else our estimate. None: energy flows at an unknown price.
 
-    Never falls while it runs, but where the CPO's first total is below our estimate: what was estimated at a push is the
-    least that is told after it.
+    Never falls while it runs, but where the CPO's first total is below our estimate: what was estimated at a push is
+    the least that is told after it.
     """
     if row.receipt:
         return Decimal(str(row.receipt["cost"]))

@@ -22,7 +22,7 @@ def main() -> None:
     settings = get_settings()
     logs.configure(log_format=settings.log_format, our_level=settings.log_level)
     temporal.use_our_logs()
-    importlib.import_module("api.app")
+    importlib.import_module("api.app")  # by name, as uvicorn wants it where WEB_CONCURRENCY asks for several processes
     gc.freeze()  # what is imported stays; without this each full collection walks through it, a tenth of a second
     uvicorn.run(
         "api.app:create_app",

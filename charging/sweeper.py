@@ -111,7 +111,7 @@ class Sweeper:
         """Start asking the CPOs of silent sessions, each in a task of its own: one that hangs holds up no other."""
         # One that has ever so many silent sessions must not hide the others while it is asked.
         silent = await self._watch.silent(datetime.now(UTC), but=self._asking.keys())
-        for connection_id in {session.connection_id for session in silent} - self._asking.keys():
+        for connection_id in {session.connection_id for session in silent}:
             self._asking[connection_id] = asyncio.create_task(self._ask_alone(connection_id))
 
     async def _ask_alone(self, connection_id: str) -> None:

@@ -13,7 +13,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
 
 EDITION: Final = 2
-"""Of the rules, for sessions that begin now; those under way keep theirs, as their histories hold what was decided.
+"""Of the rules, for sessions that begin now; those under way keep theirs until they continue as new, for their
+histories hold what was decided.
 
 1: a Session is known by its id, whatever its status; START_SESSION leaves in time, or not at all;
 limits that nothing can cross for long are looked at every six hours, not every hour.
@@ -299,7 +300,7 @@ class SessionState(BaseModel):
     phase: Phase | None = Phase.RESERVING_FUNDS
     reason: Reason | None = None
     admitted: bool = False
-    held: bool = False
+    held: bool = False  # perhaps, where it failed before START_SESSION
     hold_released: bool = False
     start: StartOutcome = StartOutcome.NOT_SENT
     start_by: datetime | None = None
@@ -308,7 +309,7 @@ class SessionState(BaseModel):
     stop: StopProgress = StopProgress()
     profile: ProfileProgress = ProfileProgress()
     following: Following = Following()
-    cost_look_at: datetime | None = None  # when the price of time could reach the cost limit
+    cost_look_at: datetime | None = None  # when to ask again whether the cost limit is reached
     plans_made: int = 0  # the revision of the newest plan
     asked_at_deadline: bool = False  # the CPO's sessions were listed before giving up
     closed_at: datetime | None = None

@@ -362,7 +362,7 @@ def _watched_until(state: SessionState, now: datetime) -> datetime:
 
 def _start_resulted(state: SessionState, message: CommandResultMessage, now: datetime) -> None:
     if _is_given_up(state):
-        _start_resulted_late(state, message.result, now)
+        return _start_resulted_late(state, message.result, now)
     if has_session(state) or state.status not in LIVE or state.start is StartOutcome.NOT_SENT:
         return  # a Session says more than its command's result
     if message.result == "ACCEPTED":

@@ -140,7 +140,7 @@ def _limit_check_at(state: SessionState, now: datetime) -> datetime | None:
     if state.status is not Status.ACTIVE:
         return None
     seconds: float = _TICK_MAX_S if state.edition else _TICK_MAX_S_EDITION_0
-    if spec.need_kwh is not None and spec.max_power_kw > 0:
+    if spec.need_kwh is not None and spec.max_power_kw > 0:  # 0: an unknown power, of sessions that began long ago
         hours = max(spec.need_kwh - state.meter.kwh, Decimal(0)) / (spec.max_power_kw * spec.power_factor)
         seconds = min(seconds, float(hours) * 3600)
     if state.cost_look_at is not None:

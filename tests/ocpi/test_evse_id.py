@@ -144,5 +144,11 @@ class TestPower:
         read = _connector("X", power_type=power_type, max_voltage=volts, max_amperage=amperes, max_electric_power=told)
         assert (read.max_power_w, read.voltage) == (watts, voltage)
 
+    def test_a_guess_is_known_as_one_and_chosen_last(self) -> None:
+        guess = _connector("CHADEMO", max_voltage=0, max_amperage=0, max_electric_power=None)
+        told = _connector("CHADEMO", id="2", max_electric_power=50_000)
+        assert (guess.is_power_told, told.is_power_told) == (False, True)
+        assert choose_connector([guess, told], "CHAdeMO") == told
+
     def test_is_what_the_cpo_says_where_it_says(self) -> None:
         assert _connector("X", max_electric_power=11000).max_power_w == 11000

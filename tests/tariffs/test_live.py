@@ -125,6 +125,14 @@ def test_the_limit_is_looked_at_although_energy_becomes_cheaper_in_the_meantime(
     assert is_shortly_before(45, look(by, str(reached.so_far), kw=11, need=30, meter=full))
 
 
+def test_a_parked_car_is_looked_at_although_its_profile_will_pause_it() -> None:
+    """A pause of ours is no parking here; but until then parking has cost what reaches the limit."""
+    periods = ProfilePeriod(start_period=0, limit=Decimal(11_000)), ProfilePeriod(start_period=18_000, limit=Decimal(0))
+    pausing = ChargingPlan(starts_at=START, periods=periods).model_dump(mode="json")
+    full = reading(power_kw=Decimal(0), profile=pausing)
+    assert is_shortly_before(180, look(terms(element(ENERGY, PARKING)), "41.00", meter=full))
+
+
 def test_a_parked_car_is_looked_at_by_the_price_of_parking() -> None:
     full = reading(power_kw=Decimal(0))
     assert is_shortly_before(25, look(terms(element(ENERGY, PARKING)), "10.00", meter=full))

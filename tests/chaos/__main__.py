@@ -5,6 +5,7 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from charging.bootstrap.neighbours import Payments
 from tests.chaos.plan import Setup
 from tests.chaos.run import Result, commit, run
 
@@ -16,8 +17,16 @@ def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=1, help="successive seeds")
     parser.add_argument("--sessions", type=int, default=200, help="in each run")
     parser.add_argument("--faults", type=int, default=100, help="in each run")
-    parser.add_argument("--payments", action="store_true", help="pay by the service Payments, not by the wallet")
+    parser.add_argument(
+        "--payments",
+        type=Payments,
+        nargs="?",
+        default=Payments.WALLET,
+        const=Payments.PAYMENTS,
+        help="who keeps the money: wallet, evpass or payments",
+    )
     parser.add_argument("--postgres", action="store_true", help="store on PostgreSQL, not on SQLite")
+    parser.add_argument("--encrypted", action="store_true", help="Temporal gets ciphertext only")
     parser.add_argument("--factor", type=float, default=1.0, help="of every patience, for a busy machine")
     return parser.parse_args(given)
 
@@ -30,7 +39,7 @@ def main() -> int:
         result = asyncio.run(
             run(
                 seed,
-                Setup(payments=options.payments, postgres=options.postgres),
+                Setup(options.payments, postgres=options.postgres, encrypted=options.encrypted),
                 sessions=options.sessions,
                 faults=options.faults,
                 factor=options.factor,

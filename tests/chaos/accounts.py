@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import select
 
-from charging.money import to_minor
 from charging.store import tables
 from charging.store.engine import Database
+from tests.chaos.money import read_money, unbalanced
 from tests.chaos.processes import Fleet
 from tests.chaos.robots import Ride
 
@@ -23,7 +23,8 @@ Json = dict[str, Any]
 class Accounts:
     """The three accounts side by side, and what users were told by robots' answers and webhooks (``heard``).
 
-    ``paid`` and ``held`` in minor units, by session; ``open_work``: the workflows that still run.
+    ``paid`` and ``held`` in minor units and ``captures`` (how often it was charged), by session; ``keys``: the
+    Idempotency-Keys that are kept; ``open_work``: the workflows that still run.
     """
 
     rides: Sequence[Ride]
@@ -33,8 +34,10 @@ class Accounts:
     cpo_cdrs: Sequence[Json]
     paid: Mapping[str, int]
     held: Mapping[str, int]
+    captures: Mapping[str, int]
     unbalanced: Sequence[str]
     sessions: Mapping[str, Json]
+    keys: Collection[str]
     cdrs: Sequence[Json]
     receipts: Mapping[str, Json]
     claims: Sequence[str]
@@ -59,22 +62,33 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Jso
     try:
         rows = {
             name: await _rows(database, name)
-            for name in ("sessions", "cdrs", "receipts", "evse_claims", "inbox", "events", "ledger")
+            for name in (
+                "sessions",
+                "idempotency_keys",
+                "cdrs",
+                "receipts",
+                "evse_claims",
+                "inbox",
+                "events",
+                "ledger",
+            )
         }
     finally:
         await database.close()
-    ledger = _Ledger(rows["ledger"])
+    money = await read_money(fleet, rows["ledger"])
     return Accounts(
         rides=rides,
         heard=[*heard],
         starts=records["starts"],
         cpo_sessions=records["sessions"],
         cpo_cdrs=records["cdrs"],
-        paid=await _payments(fleet) if fleet.setup.payments else ledger.of("paid"),
-        held={} if fleet.setup.payments else ledger.of("held"),
-        unbalanced=ledger.unbalanced(),
+        paid=money.paid,
+        held=money.held,
+        captures=money.captures,
+        unbalanced=unbalanced(rows["ledger"]),
         # A start that was answered 503 has no effect: its row is absent for everybody, and must be for the CPO.
         sessions={row["id"]: row for row in rows["sessions"] if row["admission"] != "abandoned"},
+        keys={row["key"] for row in rows["idempotency_keys"]},
         cdrs=rows["cdrs"],
         receipts={row["session_id"]: row["body"] for row in sorted(rows["receipts"], key=lambda each: each["version"])},
         claims=[row["session_id"] for row in rows["evse_claims"]],
@@ -84,47 +98,13 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Jso
     )
 
 
-def find_in_files(root: Path, secrets: Sequence[str]) -> list[str]:
-    """Each secret that stands in a log or in Temporal's histories: where, and its first characters."""
+def find_in_files(paths: Iterable[Path], secrets: Collection[str]) -> list[str]:
+    """Each secret that stands in one of these files: where, and its first characters."""
     found = []
-    for path in [*sorted((root / "logs").glob("*")), *sorted(root.glob("temporal.db*"))]:
+    for path in paths:
         content = path.read_bytes()
-        found += [f"{path.name}: {secret[:12]}…" for secret in secrets if secret.encode() in content]
+        found += [f"{path.name}: {secret[:12]}…" for secret in sorted(secrets) if secret.encode() in content]
     return found
-
-
-class _Ledger:
-    """The embedded wallet's books."""
-
-    def __init__(self, legs: Sequence[Json]) -> None:
-        self._legs = legs
-
-    def of(self, account: str) -> dict[str, int]:
-        """What each session has on its account ``held`` or ``paid``."""
-        balances: dict[str, int] = defaultdict(int)
-        for leg in self._legs:
-            if leg["account"] == f"session/{leg['session_id']}/{account}":
-                balances[leg["session_id"]] += leg["amount_minor"]
-        return balances
-
-    def unbalanced(self) -> list[str]:
-        """The transfers whose legs do not add up to 0."""
-        sums: dict[str, int] = defaultdict(int)
-        for leg in self._legs:
-            sums[leg["transfer_key"]] += leg["amount_minor"]
-        return [key for key, amount in sums.items() if amount]
-
-
-async def _payments(fleet: Fleet) -> dict[str, int]:
-    """What each booking has paid, by the books of Payments."""
-    books = json.loads(await _get(fleet, f"{fleet.recipe.neighbours_url}/admin/payments"), parse_float=Decimal)
-    paid: dict[str, int] = defaultdict(int)
-    for movement in books["movements"]:
-        if movement["status"] == "succeeded":
-            sign = 1 if movement["object"] == "payment_intent" else -1
-            amount = to_minor(Decimal(movement["amount"]), movement["currency"])
-            paid[movement["booking_id"]] += sign * amount
-    return paid
 
 
 async def _open_workflows(fleet: Fleet) -> list[str]:

@@ -95,27 +95,43 @@ def cdrs_settled_once(accounts: Accounts) -> Iterator[Violation]:
             yield Violation("I5", about, f"stored {stored[folded]} times")
         elif not states[folded].startswith(("settled", *_may_be(theirs, twins))):
             yield Violation("I5", about, states[folded])
+    asking = Counter((accounts.session_of(cdr) or {}).get("id") for cdr in _issued(accounts) if _asks_for_money(cdr))
+    for session_id, times in accounts.captures.items():
+        if times > asking[session_id]:
+            yield Violation("I5", session_id, f"charged {times} times for {asking[session_id]} CDRs")
 
 
 def receipts_are_cdrs(accounts: Accounts) -> Iterator[Violation]:
     """I6: a receipt says what the one CDR behind it says, digit for digit; where credits are, what is left."""
-    for session_id, receipt in accounts.receipts.items():
-        of_it = [cdr for cdr in _issued(accounts) if cdr["id"] in receipt["cdr_ids"]]
-        cost = sum((_total(cdr) for cdr in of_it), Decimal(0))
-        if Decimal(receipt["cost"]) != cost:
+    for session_id, session in accounts.sessions.items():
+        receipt, bills = accounts.receipts.get(session_id), _bills(accounts, session_id)
+        if receipt is None:
+            if session["status"] == Status.COMPLETED or any(bills):
+                yield Violation("I6", session_id, f"{session['status']} without a receipt, billed by {_ids(*bills)}")
+            continue
+        of_it = next((bill for bill in bills if _ids(bill) == sorted(receipt["cdr_ids"])), None)
+        if of_it is None:
+            yield Violation("I6", session_id, f"the receipt is for {receipt['cdr_ids']}, billed by {_ids(*bills)}")
+        elif Decimal(receipt["cost"]) != (cost := sum(map(_total, of_it), Decimal(0))):
             yield Violation("I6", session_id, f"the receipt says {receipt['cost']}, its CDRs {cost}")
-        if len(of_it) == 1 and _said(receipt) != _asked(of_it[0]):
+        elif len(of_it) == 1 and _said(receipt) != _asked(of_it[0]):
             yield Violation("I6", session_id, f"the receipt says {_said(receipt)}, its CDR {_asked(of_it[0])}")
-    for session in accounts.sessions.values():
-        if session["status"] == Status.COMPLETED and session["id"] not in accounts.receipts:
-            yield Violation("I6", session["id"], "completed without a receipt")
+
+
+def robots_get_that_receipt(accounts: Accounts) -> Iterator[Violation]:
+    """I6: what the API answers is the receipt that is stored."""
+    for ride in accounts.rides:
+        stored = accounts.receipts.get(ride.session_id)
+        given = ride.receipt and (_said(ride.receipt), ride.receipt["cdr_ids"])
+        if given != (stored and (_said(stored), stored["cdr_ids"])):
+            yield Violation("I6", ride.session_id, f"its robot was given {given}, stored is {stored and _said(stored)}")
 
 
 def statuses_follow_the_graph(accounts: Accounts) -> Iterator[Violation]:
     """I7: published statuses move along the graph; a robot never sees one that lies behind."""
     for session_id, events in accounts.events.items():
         published = [Status(event["data"]["status"]) for event in events if event["type"] == "session.status"]
-        for before, after in pairwise(published):
+        for before, after in pairwise([Status.PENDING, *published]):
             if after is not before and after not in ALLOWED[before]:
                 yield Violation("I7", session_id, f"published {before} → {after}")
     for ride in accounts.rides:
@@ -124,6 +140,8 @@ def statuses_follow_the_graph(accounts: Accounts) -> Iterator[Violation]:
                 yield Violation("I7", ride.session_id, f"a robot saw {earlier.status} → {later.status}")
             if later.revision < earlier.revision:
                 yield Violation("I7", ride.session_id, f"revision {earlier.revision} → {later.revision}")
+            if later.revision == earlier.revision and later.status != earlier.status:
+                yield Violation("I7", ride.session_id, f"two statuses of revision {later.revision}")
 
 
 def meters_never_fall(accounts: Accounts) -> Iterator[Violation]:
@@ -144,13 +162,19 @@ def one_session_per_key(accounts: Accounts) -> Iterator[Violation]:
     for session_id, times in shared.items():
         if times > 1 or session_id not in accounts.sessions:
             yield Violation("I9", session_id, f"answer to {times} keys, stored: {session_id in accounts.sessions}")
+    keys = {ride.key for ride in accounts.rides}
+    if strange := {*accounts.keys} - keys:
+        yield Violation("I9", "keys", f"of no robot: {sorted(strange)}")
+    if len(accounts.sessions) > len(keys):
+        yield Violation("I9", "sessions", f"{len(accounts.sessions)} of {len(keys)} keys")
 
 
 def nothing_held(accounts: Accounts) -> Iterator[Violation]:
     """I10: behind a session that has ended nothing is held: no money, no EVSE."""
-    for session_id, session in accounts.sessions.items():
-        if session["status"] in _TERMINAL and accounts.held.get(session_id, 0):
-            yield Violation("I10", session_id, f"{accounts.held[session_id]} minor units are held")
+    for session_id, held in accounts.held.items():
+        session = accounts.sessions.get(session_id)
+        if held and (session is None or session["status"] in _TERMINAL):
+            yield Violation("I10", session_id, f"{held} minor units are held")
     for session_id in accounts.claims:
         yield Violation("I10", session_id, "its EVSE is still claimed")
 
@@ -168,11 +192,14 @@ def ends_are_told(accounts: Accounts) -> Iterator[Violation]:
         told = [event["data"].get("status") for event in events if event["type"] == "session.status"]
         if session["status"] in _TERMINAL and told[-1:] != [session["status"]]:
             yield Violation("I11", session_id, f"ended as {session['status']}, told {told}")
-    heard = {event["id"] for event in accounts.heard}
+    heard = {event["id"]: event for event in accounts.heard}
     for session_id, events in accounts.events.items():
         missed = [event["seq"] for event in events if _is_subscribed(event) and event["id"] not in heard]
         if missed:
             yield Violation("I11", session_id, f"its user was never told events {missed}")
+        for event in events:
+            if event["id"] in heard and heard[event["id"]]["data"] != event["data"]:
+                yield Violation("I11", session_id, f"event {event['seq']} was told in other words")
 
 
 def told_in_order(accounts: Accounts) -> Iterator[Violation]:
@@ -202,6 +229,7 @@ ALWAYS: Final[Sequence[Judge]] = (
     one_session_per_key,
     told_in_order,
     nothing_odd,
+    robots_get_that_receipt,
 )
 IN_THE_END: Final[Sequence[Judge]] = (
     all_end,
@@ -223,14 +251,23 @@ def _issued(accounts: Accounts) -> list[Json]:
     return [cdr for cdr in accounts.cpo_cdrs if cdr["sandbox"]["issued"]]
 
 
+def _bills(accounts: Accounts, session_id: str) -> list[list[Json]]:
+    """The CDRs that a session may have to pay: those of one transaction, or of another where the CPO made twins."""
+    bills: dict[str, list[Json]] = {}
+    for cdr in _issued(accounts):
+        if (accounts.session_of(cdr) or {}).get("id") == session_id:
+            bills.setdefault(cdr["session_id"], []).extend([] if _is_wrong(cdr) else [cdr])
+    return [*bills.values()] or [[]]
+
+
+def _ids(*bills: Sequence[Json]) -> list[str]:
+    return sorted(cdr["id"] for bill in bills for cdr in bill)
+
+
 def _owed(accounts: Accounts, session_id: str) -> list[int]:
-    """What a session may have paid: one amount, but one of several where the CPO billed it twice (its twins)."""
-    theirs = [cdr for cdr in _issued(accounts) if (accounts.session_of(cdr) or {}).get("id") == session_id]
-    by_transaction: dict[str, Decimal] = {}
-    for cdr in theirs:
-        amount = Decimal(0) if _is_wrong(cdr) else _total(cdr)
-        by_transaction[cdr["session_id"]] = by_transaction.get(cdr["session_id"], Decimal(0)) + amount
-    return sorted({to_minor(amount, _CURRENCY) for amount in by_transaction.values()}) or [0]
+    """What a session may have paid: what one of its bills adds up to."""
+    bills = _bills(accounts, session_id)
+    return sorted({to_minor(sum(map(_total, bill), Decimal(0)), _CURRENCY) for bill in bills})
 
 
 def _twins(accounts: Accounts) -> set[str]:
@@ -239,6 +276,10 @@ def _twins(accounts: Accounts) -> set[str]:
 
 def _may_be(cdr: Json, twins: set[str]) -> tuple[str, ...]:
     return ("quarantined",) if _is_wrong(cdr) or cdr["session_id"] in twins else ()
+
+
+def _asks_for_money(cdr: Json) -> bool:
+    return not _is_wrong(cdr) and _total(cdr) > 0
 
 
 def _is_wrong(cdr: Json) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from decimal import Decimal
 from typing import Any, Final
 
 from tests.chaos.link import HOST, read_request
@@ -14,15 +15,16 @@ _DONE: Final = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n"
 
 
 class Listener:
-    """``heard``: every event that was delivered, repeats included."""
+    """``heard``: every event that was delivered, repeats included. ``secrets``: those that sign them."""
 
     def __init__(self) -> None:
         self.heard: list[dict[str, Any]] = []
+        self.secrets: set[str] = set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One delivery."""
         with suppress(OSError, asyncio.IncompleteReadError):
-            self.heard.append(json.loads((await read_request(reader)).body))
+            self.heard.append(json.loads((await read_request(reader)).body, parse_float=Decimal))
             writer.write(_DONE)
             await writer.drain()
         writer.close()
@@ -41,4 +43,5 @@ async def listening(fleet: Fleet, users: Iterable[str]) -> AsyncIterator[Listene
                 headers={"Authorization": f"Bearer {fleet.token(user)}"},
             )
             assert answer.status_code == 201, answer.text
+            listener.secrets.add(answer.json()["secret"])
         yield listener

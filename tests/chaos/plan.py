@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from charging.bootstrap.neighbours import Payments
 from tests.chaos.cpo_faults import CPO_FAULTS
 
 API: Final = ("api-1", "api-2")
@@ -28,12 +29,13 @@ _MESSAGES: Final = (1, 4)
 
 @dataclass(frozen=True)
 class Setup:
-    """What the installation has beyond the least: the service Payments in place of the wallet, PostgreSQL in place of
-    SQLite. Each is a process that may fail, too.
+    """What the installation has beyond the least: EV Pass or Payments in place of the wallet, PostgreSQL in place of
+    SQLite (each is a process that may fail, too), and ``encrypted`` histories, as in production.
     """
 
-    payments: bool = False
+    payments: Payments = Payments.WALLET
     postgres: bool = False
+    encrypted: bool = False
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,7 @@ def _fault(dice: random.Random, name: str, sessions: int, evses: Sequence[str], 
 def _targets(name: str, kind: _Kind, setup: Setup) -> tuple[str, ...]:
     if name == "full-disk":
         return kind.targets
-    payments = ("to-payments" if name in _LINK_KINDS else "payments",) if setup.payments else ()
+    is_neighbour = setup.payments is not Payments.WALLET
+    payments = ("to-payments" if name in _LINK_KINDS else "payments",) if is_neighbour else ()
     postgres = ("postgres",) if setup.postgres and name in _PROCESS_KINDS else ()
     return (*kind.targets, *payments, *postgres)

@@ -20,10 +20,10 @@ import httpx
 from charging.bootstrap.child import Child, ChildSpec
 from charging.bootstrap.directory import DataDirectory
 from charging.bootstrap.keys import DevelopmentSecrets
-from charging.bootstrap.neighbours import Payments, payments_of
+from charging.bootstrap.neighbours import Payments, payments_of, webhook_secret
 from charging.bootstrap.ports import Ports
 from charging.bootstrap.recipe import Recipe
-from charging.bootstrap.tokens import mint
+from charging.bootstrap.tokens import issued, mint
 from charging.store.migrate import upgrade
 from tests.chaos.link import Link
 from tests.chaos.plan import EVERYTHING, Setup
@@ -96,7 +96,7 @@ class Fleet:
             "api-1": self.recipe.api(),
             "api-2": self._second.api(),
             "cpo": self.recipe.sandbox(),
-            **({"payments": self.recipe.neighbours()} if self.setup.payments else {}),
+            **({"payments": self.recipe.neighbours()} if self.setup.payments is not Payments.WALLET else {}),
         }
         await self._run(first)
         await asyncio.to_thread(upgrade, self.database_url)
@@ -167,8 +167,13 @@ class Fleet:
     def token(self, user: str) -> str:
         """The user's JWT, the same whenever it is asked for."""
         if user not in self._tokens:
-            self._tokens[user] = mint(self.recipe.secrets.jwt_secret, sub=user, now=datetime.now(UTC), ttl=TOKEN_TTL)
+            self._tokens[user] = self._new_token(user)
         return self._tokens[user]
+
+    def _new_token(self, user: str) -> str:
+        if self.setup.payments is Payments.EVPASS:
+            return issued(self.recipe.neighbours_url, sub=user, ttl=TOKEN_TTL)
+        return mint(self.recipe.secrets.jwt_secret, sub=user, now=datetime.now(UTC), ttl=TOKEN_TTL)
 
     async def tell_cpo(self, what: str, body: object, method: str = "POST") -> None:
         """``/admin/{what}`` of the sandbox. Raises ``httpx.HTTPError`` where it is away or does not take it."""
@@ -179,7 +184,8 @@ class Fleet:
         """What must stand in no log and no history."""
         on_the_wire = {token for link in self.links.values() for token in link.secrets}
         plain = {b64decode(token).decode() for token in on_the_wire}
-        return {*vars(self.recipe.secrets).values(), *self._tokens.values(), *on_the_wire, *plain}
+        signing = webhook_secret(self.recipe.secrets)
+        return {*vars(self.recipe.secrets).values(), signing, *self._tokens.values(), *on_the_wire, *plain}
 
     async def _connect(self) -> None:
         register = {
@@ -208,8 +214,9 @@ class Fleet:
         patience = {name: str(value) for name, value in _PATIENCE.items()}
         ours = {**patience, "CHARGING_POLICY__CDR_S": str(cdr_s), "CHARGING_PUBLIC_URL": self.to_engine.url}
         ours["CHARGING_DATABASE_URL"] = self.database_url
-        if self.setup.payments:
-            ours["CHARGING_PAYMENTS_URL"] = self.to_payments.url
+        ours["CHARGING_ENCRYPT_PAYLOADS"] = str(self.setup.encrypted).lower()
+        if self.setup.payments is not Payments.WALLET:
+            ours[f"CHARGING_{self.setup.payments.upper()}_URL"] = self.to_payments.url
         return ours
 
 
@@ -221,7 +228,7 @@ async def fleet(root: Path, setup: Setup, dice: random.Random, *, cdr_s: float) 
         ports = Ports.of(directory.ports_file, auto=True)
         spare = Ports.of(root / "spare-ports.json", auto=True)
         secrets = DevelopmentSecrets.of(directory.secrets_file)
-        payments_of(directory, Payments.PAYMENTS if setup.payments else Payments.WALLET)
+        payments_of(directory, setup.payments)
         async with httpx.AsyncClient(timeout=20, trust_env=False) as http:
             recipe = Recipe(directory, ports, secrets, SPEED, http)
             running = Fleet(root, setup, recipe, spare, dice)

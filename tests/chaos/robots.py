@@ -45,6 +45,7 @@ class Ride:
     session_ids: set[str] = field(default_factory=set)
     seen: list[Seen] = field(default_factory=list)
     odd: list[str] = field(default_factory=list)  # answers that no robot should get
+    receipt: Json | None = None  # as it was answered when all was over
 
     @property
     def session_id(self) -> str:
@@ -78,6 +79,14 @@ class Load:
         """The same start once more; the ride knows the answer."""
         await _Robot(self._fleet, ride, random.Random(0), self._factor).start()
 
+    async def collect(self, ride: Ride) -> None:
+        """Its receipt, where there is one."""
+        await _Robot(self._fleet, ride, random.Random(0), self._factor).collect()
+
+    def private(self) -> set[str]:
+        """What the robots' orders say of their owners."""
+        return {text for ride in self.rides for text in (ride.order["robot_id"], *ride.order["metadata"].values())}
+
     async def _robot(self, evse_id: str) -> None:
         while self._next < self._sessions:
             number, self._next = self._next, self._next + 1
@@ -87,6 +96,7 @@ class Load:
 
 def _ride(number: int, seed: int, evse_id: str, dice: random.Random) -> Ride:
     order: Json = {"evse_id": evse_id, "connector_type": "Type2" if evse_id in _AC else "CCS"}
+    order |= {"robot_id": f"robot-of-{number}-{seed}", "metadata": {"door code": f"door-{number}-{seed}"}}
     if dice.random() < 0.3:
         order["battery_target_kwh"] = round(dice.uniform(1, 4), 1)
     if dice.random() < 0.1:
@@ -133,6 +143,12 @@ class _Robot:
             if any(answer.status_code == 201 for answer in answers):
                 return
             await asyncio.sleep(1)
+
+    async def collect(self) -> None:
+        """The receipt as it stands; none where the API says that there is none (yet)."""
+        answer = await self._once("GET", f"/v1/sessions/{self._ride.session_id}/receipt")
+        if answer is not None and answer.status_code == 200:
+            self._ride.receipt = json.loads(answer.content, parse_float=Decimal)
 
     async def _wish(self) -> None:
         """A charging profile, a departure, or neither any more."""

@@ -69,7 +69,7 @@ async def run(seed: int, setup: Setup, *, sessions: int, faults: int, factor: fl
         accounts = await _settled(running, load, listener, HEAL_S * factor)
         wrong = violations(accounts, IN_THE_END) + await _asked_again(running, load, accounts)
         done = time.monotonic()
-    wrong += violations(accounts, ALWAYS) + _secrets(running)
+    wrong += violations(accounts, ALWAYS) + _secrets(running, load, listener, accounts) + _idle(accounts)
     if not wrong:
         shutil.rmtree(root)
     return Result(
@@ -152,21 +152,37 @@ async def _settled(running: Fleet, load: Load, listener: Listener, within_s: flo
 
 
 async def _asked_again(running: Fleet, load: Load, before: Accounts) -> list[Violation]:
-    """I9, after everything: each key once more is still the same session, and starts nothing."""
+    """I9, after everything: each key once more is still the same session, and starts nothing. And each receipt."""
     for ride in load.rides:
         if ride.session_ids:
             await load.repeat(ride)
+            await load.collect(ride)
     after = await read_accounts(running, load.rides, before.heard)
     if len(after.starts) == len(before.starts) and len(after.sessions) == len(before.sessions):
         return []
     return [Violation("I9", "repeats", f"{len(before.starts)} → {len(after.starts)} STARTs at the CPO")]
 
 
-def _secrets(running: Fleet) -> list[Violation]:
-    """I12: who users are, and what opens doors, is in no log and in no history."""
-    secrets = sorted({*running.secrets(), *USERS})
-    found = find_in_files(running.root, secrets)
+def _secrets(running: Fleet, load: Load, listener: Listener, accounts: Accounts) -> list[Violation]:
+    """I12: who users are, what they order and what opens doors is in no log; nor in a history, but for an order in one
+    that is not encrypted.
+    """
+    logs, histories = [*sorted((running.root / "logs").glob("*"))], [*sorted(running.root.glob("temporal.db*"))]
+    if accounts.sessions and not find_in_files(histories, [*accounts.sessions]):
+        return [Violation("I12", "temporal.db", "no session stands in it: there was nothing to look through")]
+    secrets = {*running.secrets(), *listener.secrets, *USERS}
+    private = {*load.private(), *(session["token_uid"] for session in accounts.sessions.values())}
+    found = find_in_files(logs, secrets | private)
+    found += find_in_files(histories, secrets | private if running.setup.encrypted else secrets)
     return [Violation("I12", place, "a secret in the clear") for place in found]
+
+
+def _idle(accounts: Accounts) -> list[Violation]:
+    """Where hardly any car was charged, nothing was tried."""
+    completed = sum(session["status"] == "completed" for session in accounts.sessions.values())
+    if 2 * completed >= len(accounts.rides):
+        return []
+    return [Violation("LOAD", "robots", f"{completed} of {len(accounts.rides)} rides were completed")]
 
 
 def _ends(accounts: Accounts) -> dict[str, int]:

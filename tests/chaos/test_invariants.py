@@ -17,6 +17,16 @@ Change = Callable[[Accounts], Accounts]
 JUDGES = (*ALWAYS, *IN_THE_END)
 
 
+RECEIPT = {
+    "cost": Decimal("4.605"),
+    "energy_kwh": Decimal("11.5"),
+    "duration_minutes": 2,
+    "currency": "EUR",
+    "cdr_ids": ["C"],
+}
+TOLD = ("active", "stopping", "completed")
+
+
 def test_a_session_that_went_well_breaks_nothing() -> None:
     assert violations(_well(), JUDGES) == []
 
@@ -25,32 +35,34 @@ def _well() -> Accounts:
     """One session, started once, charged, billed and paid."""
     ride = Ride(1, "owner@people.example", "FI-VRT-E12345", "key", {}, {"S"})
     ride.seen += [_seen(1, "pending", 0, 0), _seen(2, "active", 1, 2), _seen(3, "active", 2, 4), _seen(4, "completed")]
-    told = [{"status": "active"}, {"status": "stopping"}, {"status": "completed"}]
+    ride.receipt = RECEIPT
     return Accounts(
         rides=[ride],
-        heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2, 1, 3)],
+        heard=_heard(1, 2, 1, 3),
         starts=[{"authorization_reference": "REF", "session_ids": ["T"]}],
         cpo_sessions=[{"id": "T", "status": "COMPLETED", "authorization_reference": "REF"}],
         cpo_cdrs=[_cdr("C", Decimal("4.605"))],
         paid={"S": 461},
         held={"S": 0},
+        captures={"S": 1},
         unbalanced=[],
         sessions={"S": _session()},
+        keys={"key"},
         cdrs=[{"folded_id": "C", "state": "settled", "problem": None}],
-        receipts={
-            "S": {
-                "cost": Decimal("4.605"),
-                "energy_kwh": Decimal("11.5"),
-                "duration_minutes": 2,
-                "currency": "EUR",
-                "cdr_ids": ["C"],
-            }
-        },
+        receipts={"S": RECEIPT},
         claims=[],
         inbox=[],
-        events={"S": [{"id": n, "seq": n, "type": "session.status", "data": each} for n, each in enumerate(told, 1)]},
+        events={"S": [_event(seq, status) for seq, status in enumerate(TOLD, 1)]},
         open_work=[],
     )
+
+
+def _event(seq: int, status: str) -> dict[str, Any]:
+    return {"id": seq, "seq": seq, "type": "session.status", "data": {"status": status}}
+
+
+def _heard(*seqs: int) -> list[dict[str, Any]]:
+    return [{**_event(seq, TOLD[seq - 1]), "session_id": "S"} for seq in seqs]
 
 
 def _session(**changes: Any) -> dict[str, Any]:
@@ -79,13 +91,18 @@ def _seen(revision: int, status: str, energy: int = 2, cost: int = 4) -> Seen:
 
 def _rides(*seen: Seen, ids: set[str] | None = None, odd: str = "") -> Change:
     ride = Ride(1, "owner@people.example", "FI-VRT-E12345", "key", {}, ids or {"S"}, [*seen], [odd] if odd else [])
+    ride.receipt = RECEIPT
     return lambda well: replace(well, rides=[ride])
 
 
 def _told(*statuses: str, seqs: tuple[int, ...] = ()) -> Change:
     numbered = zip(seqs or range(1, len(statuses) + 1), statuses, strict=True)
-    events = [{"id": n, "seq": n, "type": "session.status", "data": {"status": status}} for n, status in numbered]
-    return lambda well: replace(well, events={"S": events})
+    return lambda well: replace(well, events={"S": [_event(seq, status) for seq, status in numbered]})
+
+
+def _given(**changes: Any) -> Change:
+    """The robot is given another receipt than is stored."""
+    return lambda well: replace(well, rides=[replace(well.rides[0], receipt={**RECEIPT, **changes})])
 
 
 def _with(**changes: Any) -> Change:
@@ -115,6 +132,11 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("I4", "money from nowhere", _with(unbalanced=["capture/C"])),
     ("I5", "a CDR that was lost", _with(cdrs=[])),
     ("I5", "a good CDR in quarantine", _with(cdrs=[{"folded_id": "C", "state": "quarantined", "problem": "?"}])),
+    ("I5", "a CDR charged twice, and once given back", _with(captures={"S": 2})),
+    ("I6", "a receipt for no CDR", _with(receipts={"S": {**RECEIPT, "cost": Decimal(0), "cdr_ids": []}})),
+    ("I6", "a receipt that forgets the credit", _with(cpo_cdrs=[_cdr("C", Decimal("4.605")), _cdr("K", Decimal(-1))])),
+    ("I6", "billed and failed without a receipt", _with(receipts={}, sessions={"S": _session(status="failed")})),
+    ("I6", "another receipt for the robot", _given(cost=Decimal("4.61"))),
     ("I6", "a receipt with another cost", _with(cpo_cdrs=[_cdr("C", Decimal("4.606"))])),
     ("I6", "another energy", _with(cpo_cdrs=[_cdr("C", Decimal("4.605"), total_energy=Decimal("11.6"))])),
     ("I6", "the same cost in other digits", _with(cpo_cdrs=[_cdr("C", Decimal("4.6050"))])),
@@ -126,17 +148,23 @@ BROKEN: list[tuple[str, str, Change]] = [
     ("I6", "completed without a receipt", _with(receipts={})),
     ("I7", "published backwards", _told("stopping", "active", "completed")),
     ("I7", "seen backwards", _rides(_seen(1, "completed"), _seen(2, "active"))),
+    ("I7", "published from nowhere", _told("completed", "failed")),
+    ("I7", "a revision of two statuses", _rides(_seen(1, "pending"), _seen(1, "active"))),
     ("I7", "an older revision", _rides(_seen(2, "active"), _seen(1, "active"))),
     ("I8", "energy that falls", _rides(_seen(1, "active", 3), _seen(2, "active", 2))),
     ("I8", "cost that falls", _rides(_seen(1, "active", 3, 3), _seen(2, "active", 3, 2))),
     ("I9", "two sessions for a key", _rides(ids={"S", "R"})),
     ("I9", "a session that nobody has stored", _rides(ids={"R"})),
+    ("I9", "a key of no robot", _with(keys={"key", "other"})),
+    ("I9", "a session of no robot", _with(sessions={"S": _session(), "R": _session(id="R")})),
+    ("I10", "a hold of a start that was given up", _with(held={"GIVEN UP": 5000})),
     ("I10", "a hold left open", _with(held={"S": 5000})),
     ("I10", "an EVSE still claimed", _with(claims=["S"])),
     ("I11", "an end that nobody was told", _told("active", "stopping")),
     ("I11", "a gap", _told("active", "stopping", "completed", seqs=(1, 2, 4))),
-    ("I11", "an end that no webhook told", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 2)])),
-    ("I11", "told out of order", _with(heard=[{"id": n, "seq": n, "session_id": "S"} for n in (1, 3, 2)])),
+    ("I11", "an end that no webhook told", _with(heard=_heard(1, 2))),
+    ("I11", "told out of order", _with(heard=_heard(1, 3, 2))),
+    ("I11", "told in other words", _with(heard=[*_heard(1, 2), {**_heard(3)[0], "data": {"status": "failed"}}])),
     ("API", "an error of ours", _rides(odd="GET /v1/sessions: 500")),
 ]
 
@@ -163,16 +191,17 @@ def test_a_credited_session_has_paid_nothing() -> None:
         cpo_cdrs=[*_well().cpo_cdrs, credit],
         cdrs=[*_well().cdrs, {"folded_id": "K", "state": "settled", "problem": None}],
         paid={"S": 0},
-        receipts={"S": {**_well().receipts["S"], "cost": Decimal(0), "cdr_ids": ["C", "K"]}},
+        receipts={"S": {**RECEIPT, "cost": Decimal(0), "cdr_ids": ["C", "K"]}},
     )
+    credited = _given(cost=Decimal(0), cdr_ids=["C", "K"])(credited)
     assert violations(credited, JUDGES) == []
 
 
 def test_a_secret_in_a_log_or_in_a_history_is_found(tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
-    (tmp_path / "logs" / "api-1.log").write_text("INFO all is well")
-    (tmp_path / "temporal.db").write_bytes(b"\x00\x01")
-    assert find_in_files(tmp_path, ["owner@people.example"]) == []
-    (tmp_path / "logs" / "api-1.log").write_text("INFO started for owner@people.example")
-    (tmp_path / "temporal.db-wal").write_bytes(b"\x00owner@people.example\x00")
-    assert len(find_in_files(tmp_path, ["owner@people.example"])) == 2
+    log, history = tmp_path / "api-1.log", tmp_path / "temporal.db-wal"
+    log.write_text("INFO all is well")
+    history.write_bytes(b"\x00\x01")
+    assert find_in_files([log, history], {"owner@people.example"}) == []
+    log.write_text("INFO started for owner@people.example")
+    history.write_bytes(b"\x00owner@people.example\x00")
+    assert len(find_in_files([log, history], {"owner@people.example"})) == 2

@@ -1,5 +1,6 @@
 """A seed is a plan."""
 
+from charging.bootstrap.neighbours import Payments
 from charging.sandbox.faults import Fault as CpoFault
 from tests.chaos.__main__ import arguments, replay
 from tests.chaos.cpo_faults import CPO_FAULTS
@@ -35,17 +36,19 @@ def test_every_seed_is_a_swarm_of_its_own_and_together_they_know_all_kinds() -> 
 def test_payments_and_postgresql_fail_where_they_are_there() -> None:
     least, payments, postgres = (
         {fault.target for seed in range(20) for fault in _plan(seed, setup).faults}
-        for setup in (LEAST, Setup(payments=True), Setup(postgres=True))
+        for setup in (LEAST, Setup(Payments.PAYMENTS), Setup(postgres=True))
     )
     assert payments - least == {"payments", "to-payments"}
     assert postgres - least == {"postgres"}
 
 
 def test_what_is_printed_of_a_broken_run_runs_that_seed_alone_and_all_else_the_same() -> None:
-    broken = arguments(["--runs", "9", "--sessions", "12", "--faults", "10", "--factor", "2.5", "--postgres"])
+    broken = arguments(["--runs", "9", "--sessions", "12", "--faults", "10", "--factor", "2.5", "--encrypted"])
     again = arguments(replay(7, broken))
     assert vars(again) == {**vars(broken), "seed": 7, "runs": 1}
-    assert (again.factor, again.postgres, again.payments) == (2.5, True, False)
+    assert (again.factor, again.encrypted, again.postgres, again.payments) == (2.5, True, False, Payments.WALLET)
+    of_neighbour = arguments(replay(7, arguments(["--payments", "evpass"])))
+    assert of_neighbour.payments is Payments.EVPASS
 
 
 def test_the_cpo_understands_every_fault_that_it_can_be_told() -> None:

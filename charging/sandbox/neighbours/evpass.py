@@ -9,6 +9,7 @@
   "amount"}`` with Idempotency-Key; a release has no amount
 - ``POST /admin/evpass/deposits``, ``withdrawals`` ``{"user_id", "currency", "amount"}``  the user's own doing
 - ``POST /admin/evpass/expire`` ``{"session_id"}``  EV Pass lets the session's holds go
+- ``GET /admin/evpass``  its own account: every movement, and the money of each session
 """
 
 import uuid
@@ -87,6 +88,12 @@ async def rotate(request: Request) -> dict[str, Any]:
 async def expire(request: Request, expiry: Expiry) -> dict[str, int]:
     """A hold has stood for too long."""
     return {"expired": _wallets(request).expire(expiry.session_id)}
+
+
+@router.get("/admin/evpass")
+async def account(request: Request) -> Response:
+    """Our own account of what moved, oldest first, and what came of it."""
+    return _json(_wallets(request).account())
 
 
 @router.post("/admin/evpass/{what}")

@@ -38,4 +38,4 @@ class RecordActivities:
     @activity.defn
     async def ocpi_session_is_over(self, late: LateSession) -> bool:
         """Whether the stored Session of the CPO is COMPLETED or INVALID."""
-        return await self._decisions.ocpi_session_is_over(late.connection_id, late.ocpi_session_id)
+        return await self._decisions.ocpi_session_is_over(late.session_id, late.connection_id, late.ocpi_session_id)

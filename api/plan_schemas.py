@@ -57,8 +57,9 @@ class PlanAnswer(BaseModel):
 
     ``cost`` is of what the plan delivers by the departure, ``cost_if_asap`` the same at full power from its start;
     null where no price is known. ``price_source``: `tariff`, or the name of a curve. ``provisional``: rests on a
-    forecast beyond ``price_horizon``. ``required_kw``: the constant power that would do. ``cause`` and ``why``: what
-    it was made for. ``control``: by what the charger is held to it; with `stop`, by the energy and cost limits alone.
+    forecast beyond ``price_horizon`` (null: from the first on). ``required_kw``: the constant power that would do.
+    ``cause`` and ``why``: what it was made for. ``control``: by what the charger is held to it; with `stop`, by the
+    energy and cost limits alone.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN_EXAMPLE]})

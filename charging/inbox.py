@@ -14,7 +14,6 @@ from typing import Final
 
 from pydantic import BaseModel
 from temporalio.client import Client
-from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from charging import tracing
@@ -135,7 +134,9 @@ class Inbox:
                 news = PricesChanged(message_id=f"inbox/{message.id}")
                 await self._signal(mail.session_id, Signal.PRICES_CHANGED, news)
             case Kind.PARKED:
-                await self._stop(LateSession(session_id=mail.session_id, **message.payload), parked=True)
+                await stop_late_session(
+                    self._client, LateSession(session_id=mail.session_id, **message.payload), parked=True
+                )
 
     async def _tell_session(self, mail: Mail) -> None:
         meter = mail.meter
@@ -147,7 +148,7 @@ class Inbox:
             late = LateSession(
                 session_id=mail.session_id, connection_id=mail.connection_id, ocpi_session_id=meter.ocpi_session_id
             )
-            await self._stop(late, parked=False)
+            await stop_late_session(self._client, late, has_news=True)
 
     async def _signal(self, session_id: str, signal: Signal, message: BaseModel) -> bool:
         """Signal the session's workflow; False where it is gone, which is fine."""
@@ -158,12 +159,6 @@ class Inbox:
                 raise
             return False
         return True
-
-    async def _stop(self, late: LateSession, *, parked: bool) -> None:
-        try:
-            await stop_late_session(self._client, late, parked=parked)
-        except WorkflowAlreadyStartedError:
-            return
 
     async def _is_dead(self, message: Message, error: Exception) -> bool:
         if not _is_for_good(error) or message.attempts + 1 < ATTEMPTS:

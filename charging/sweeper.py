@@ -228,7 +228,7 @@ class Sweeper:
             late = LateSession(
                 session_id=session_id, connection_id=session.connection_id, ocpi_session_id=session.ocpi_session_id
             )
-            await stop_late_session(self._client, late, parked=False)
+            await stop_late_session(self._client, late)
             return
         await self._watch.free_claim(session_id)
         logger.warning("a claim outlived its workflow", extra={"session_id": session_id})

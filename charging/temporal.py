@@ -178,8 +178,8 @@ async def settle(client: Client, session_id: str, message: CdrReceived) -> None:
     )
 
 
-async def stop_late_session(client: Client, late: LateSession, *, parked: bool) -> None:
-    """Start the workflow that stops a Session nobody waits for; a no-op where it runs or has run."""
+async def stop_late_session(client: Client, late: LateSession, *, parked: bool = False, has_news: bool = False) -> None:
+    """Start the workflow that stops a Session nobody waits for. One that runs looks at once where this ``has_news``."""
     workflow_id = names.late_session_id(late.session_id, late.ocpi_session_id if parked else None)
     await client.start_workflow(
         names.Workflow.LATE_SESSION,
@@ -188,6 +188,7 @@ async def stop_late_session(client: Client, late: LateSession, *, parked: bool) 
         task_queue=names.TASK_QUEUE,
         id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
         id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        start_signal=names.Signal.SESSION_UPDATED if has_news else None,
         static_summary=f"Stop late CPO Session {late.ocpi_session_id}",
         rpc_timeout=RPC_TIMEOUT,
     )

@@ -56,7 +56,7 @@ class ChargingSessionWorkflow:
 
     @workflow.init
     def __init__(self, state: SessionState) -> None:
-        edition = 2 if workflow.patched("rules-2") else 1 if workflow.patched("rules-1") else 0
+        edition = next((number for number in (3, 2, 1) if workflow.patched(f"rules-{number}")), 0)
         if edition:
             rules.taken_up(state, workflow.info().workflow_start_time, edition)
         self._state = state
@@ -74,27 +74,35 @@ class ChargingSessionWorkflow:
     @workflow.run
     async def run(self, state: SessionState) -> str:
         """Live the session to its end; returns its final status. ``state`` was taken by ``__init__``."""
-        while (step := next_step(self._state, workflow.now(), self._busy)) is not Step.END:
+        while (step := self._next_step()) is not Step.END or not await self._is_left():
             try:
-                if step is not Step.WAIT:
+                if step not in (Step.WAIT, Step.END):
                     self._begin(step)
                     await asyncio.sleep(0)  # what it notes before it waits goes into the same publication
-                elif not await self._publish() and next_step(self._state, workflow.now(), self._busy) is Step.WAIT:
+                elif not await self._publish() and self._next_step() is Step.WAIT:
                     await self._sleep()
             except asyncio.CancelledError:
                 # An operator's cancellation is a wish like any other: the car is stopped, the bill is settled.
                 rules.stop_requested(self._state, StopRequest(by="operator"), workflow.now())
-        return await self._leave()
+        return self._state.status
 
-    async def _leave(self) -> str:
-        """Go once the store has it all; an operator's cancellation comes too late to change anything."""
+    def _next_step(self) -> Step:
+        return next_step(self._state, workflow.now(), self._busy)
+
+    async def _is_left(self) -> bool:
+        """The end, once the store has it all; not where something has come meanwhile that is to be seen through.
+
+        An operator's cancellation comes too late to change anything.
+        """
         while True:
             try:
                 await self._publish()
                 await self._all_published()
             except asyncio.CancelledError:
                 continue
-            return self._state.status
+            if self._state.edition < 3:
+                return True
+            return self._stored == self._state.changes and self._next_step() is Step.END
 
     # --- steps: each asks an activity and hands the answer to the rules --------------------------------------
 

@@ -37,13 +37,13 @@ class LateSessionWorkflow:
     @workflow.run
     async def run(self, late: LateSession) -> str:
         """Stop it; returns how often that was asked. ``late`` was taken by ``__init__``."""
-        first = workflow.now()
+        first = since = workflow.now()
         while not await self._is_over():
             if workflow.now() - first > GIVE_UP:
                 return f"gave up after {self._attempts} STOP_SESSION: call the CPO"
             await self._stop()
-            pause = next_stop(first, workflow.now()) - workflow.now()
-            await self._pause(pause)
+            if await self._is_woken(next_stop(since, workflow.now()) - workflow.now()):
+                since = workflow.now()  # perhaps it charges only now, and what was tried before was for nothing
         return f"over after {self._attempts} STOP_SESSION"
 
     @workflow.signal(name=names.Signal.SESSION_UPDATED, description="The CPO's Session has changed: look at once.")
@@ -52,6 +52,7 @@ class LateSessionWorkflow:
         self._awake = True
 
     async def _is_over(self) -> bool:
+        self._awake = False
         return await workflow.execute_local_activity_method(
             RecordActivities.ocpi_session_is_over, self._late, start_to_close_timeout=timedelta(seconds=10)
         )
@@ -80,9 +81,9 @@ class LateSessionWorkflow:
         except ActivityError:
             workflow.logger.warning("STOP_SESSION of a late Session was not answered")
 
-    async def _pause(self, pause: timedelta) -> None:
+    async def _is_woken(self, pause: timedelta) -> bool:
         try:
             await workflow.wait_condition(lambda: self._awake, timeout=pause, timeout_summary="repeat STOP_SESSION")
         except TimeoutError:
-            return
-        self._awake = False
+            return False
+        return True

@@ -37,7 +37,8 @@ class Plan(_Said):
     price is known. ``cost_if_asap`` is the same for full power from now on. ``required_kw``: the constant power that
     would do. ``latest_safe_start``: from then on full power still makes it. ``projected_finish``: when the energy is
     in, which is after the departure where that cannot be met (``feasible`` False, ``shortfall_kwh`` missing by then).
-    ``provisional``: rests on prices that are forecast beyond ``price_horizon``. ``carbon_g``: grams of CO2, if known.
+    ``provisional``: rests on prices that are forecast beyond ``price_horizon`` (None: from now on). ``carbon_g``: grams
+    of CO2, if known.
     """
 
     feasible: bool

@@ -127,7 +127,8 @@ def _said(request: PlanRequest, task: Task, prices: Prices, at_once: _Way, way: 
         strategy=request.strategy,
         currency=request.currency,
         provisional=prices.provisional_from is not None,
-        price_horizon=prices.provisional_from,
+        # Where nothing is known from now on, time brings no price: a horizon that is past would be looked at endlessly.
+        price_horizon=None if prices.provisional_from == request.now else prices.provisional_from,
         carbon_g=_tidy(cost(way.pieces, carbon, task.car), _PUBLISHED) if carbon else None,
     )
 

@@ -24,7 +24,7 @@ from charging.receiver.estimating import estimate_after
 from charging.session.events import EventType, is_telling, meter_data
 from charging.session.meter_points import is_point
 from charging.session.metering import Reading, advance, has_missed_active
-from charging.session.model import Meter
+from charging.session.model import CpoStatus, Meter
 from charging.session.wakes import WakeRow, wakes
 from charging.store.cpo_sessions import (
     MeterChange,
@@ -95,7 +95,7 @@ class _Batch:
             self.traces.setdefault(after.session_id, trace)
         if after.session_id is not None and not after.parked:
             previous = session_object.reading(before.body) if before else None
-            self._meter(self.own[after.session_id], after, previous, push.received_at)
+            self._meter(self.own[after.session_id], after, previous, push)
         if before is None:
             return Outcome.CREATED
         return Outcome.UNCHANGED if after == before else Outcome.UPDATED
@@ -143,10 +143,13 @@ class _Batch:
         if status is None or not status.is_final:
             self.parked.append(session)
 
-    def _meter(self, own: OwnSession, session: StoredSession, previous: Reading | None, now: datetime) -> None:
-        reading = session_object.reading(session.body)
+    def _meter(self, own: OwnSession, session: StoredSession, previous: Reading | None, push: Push) -> None:
+        reading, now = session_object.reading(session.body), push.received_at
         meter, anomalies = advance(own.meter, reading, own.spec, now)
         meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.spelled_id})
+        # A PATCH may say COMPLETED without a word on energy, and an older push may say it with an older one.
+        if reading.status is CpoStatus.COMPLETED and push.body.get("kwh") == session.body.get("kwh"):
+            meter = meter.model_copy(update={"final_kwh": reading.kwh})
         meter = meter.model_copy(update={"estimate": estimate_after(own, meter, now)})
         known = advance(own.meter, previous, own.spec, now)[1] if previous else set()
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from charging.session.profile import ChargingPlan, PlanCause, PlanRecord, ProfileWish
 
-EDITION: Final = 2
+EDITION: Final = 3
 """Of the rules, for sessions that begin now; those under way keep theirs until they continue as new, for their
 histories hold what was decided.
 
@@ -20,6 +20,8 @@ histories hold what was decided.
 limits that nothing can cross for long are looked at every six hours, not every hour.
 2: a meter that could not be read is read again in five minutes; what the charge point says to START_SESSION counts also
 when it comes late; who fails before START_SESSION has perhaps a hold.
+3: a car that begins to charge after a stop was wished is stopped at once, however often that was tried before; what
+comes while the last decisions are being stored counts.
 """
 
 LONGEST_WORD: Final = 100
@@ -160,7 +162,8 @@ class Meter(_Frozen):
 
     ``cost``: the CPO's running total incl. VAT, where it gives one (0 while the car charges is none); ``estimate``:
     ours. ``seq`` counts stored changes. ``updated_at`` is the CPO's ``last_updated``, ``received_at`` our clock.
-    ``kwh_changed_at`` is the CPO's ``last_updated`` of the push in which the energy last rose.
+    ``kwh_changed_at`` is the CPO's ``last_updated`` of the push in which the energy last rose. ``final_kwh`` is what
+    the message said that brought COMPLETED: it may be less than ``kwh``. None: that message gave no energy.
     """
 
     seq: int = 0
@@ -176,6 +179,7 @@ class Meter(_Frozen):
     updated_at: datetime | None = None
     received_at: datetime | None = None
     kwh_changed_at: datetime | None = None
+    final_kwh: Decimal | None = None
 
     @property
     def may_flow(self) -> bool:
@@ -210,12 +214,16 @@ class StartOutcome(StrEnum):
 
 
 class StopProgress(BaseModel):
-    """The wish to stop and what became of it. ``attempts`` counts STOP_SESSION commands sent."""
+    """The wish to stop and what became of it. ``attempts`` counts STOP_SESSION commands sent.
+
+    ``repeats_from``: since when repeats are counted, where that is not the first STOP_SESSION.
+    """
 
     requested_at: datetime | None = None
     by: Literal["user", "operator", "limit", "late", "deadline"] | None = None
     attempts: int = 0
     first_sent_at: datetime | None = None
+    repeats_from: datetime | None = None
     next_at: datetime | None = None
     accepted_at: datetime | None = None
     refusals: int = 0

@@ -130,7 +130,7 @@ def stop_sent(state: SessionState, now: datetime) -> None:
     stop = state.stop
     stop.first_sent_at = stop.first_sent_at or now
     stop.attempts += 1
-    stop.next_at = next_stop(stop.first_sent_at, now)
+    stop.next_at = next_stop(stop.repeats_from or stop.first_sent_at, now)
     if state.status is Status.STOPPING and not stop.overdue:
         state.phase = Phase.LIMIT_REACHED if stop.by == "limit" else Phase.STOP_SENT
     note(state, "stop_sent", f"STOP_SESSION, attempt {stop.attempts}", now)
@@ -430,7 +430,11 @@ def _cpo_status_changed(state: SessionState, status: CpoStatus, now: datetime) -
     if state.start is StartOutcome.NOT_SENT:  # an operator's word: there is a transaction, so none is to be started
         state.start, state.start_sent_at = StartOutcome.ACKNOWLEDGED, now
     if not status.is_final and state.stop.requested_at and state.cdr_at is None:
-        state.stop.next_at = state.stop.next_at or now
+        if state.edition >= 3 and status is CpoStatus.ACTIVE:
+            # What was tried while nothing flowed does not count: perhaps a stop a day ago, and the next in an hour.
+            state.stop.next_at = state.stop.repeats_from = now
+        else:
+            state.stop.next_at = state.stop.next_at or now
 
 
 def _transaction_runs(state: SessionState, now: datetime) -> None:

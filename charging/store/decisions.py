@@ -144,10 +144,13 @@ class DecisionStore:
             raise LookupError(f"no session {session_id}")
         return meter_of_values(values)
 
-    async def ocpi_session_is_over(self, connection_id: str, ocpi_session_id: str) -> bool:
+    async def ocpi_session_is_over(self, session_id: str, connection_id: str, ocpi_session_id: str) -> bool:
         """Whether the CPO's Session is COMPLETED or INVALID in the store."""
         query = select(ocpi_sessions.c.status).where(
-            ocpi_sessions.c.connection_id == connection_id, ocpi_sessions.c.id == fold(ocpi_session_id)
+            ocpi_sessions.c.connection_id == connection_id,
+            ocpi_sessions.c.id == fold(ocpi_session_id),
+            # Behind a hub another party may have a Session of the same id.
+            ocpi_sessions.c.session_id == session_id,
         )
         async with self._database.read() as connection:
             statuses = (await connection.scalars(query)).all()

@@ -22,6 +22,7 @@ METER_COLUMNS: Final = (
     sessions.c.meter_updated_at,
     sessions.c.meter_received_at,
     sessions.c.kwh_changed_at,
+    sessions.c.final_kwh,
 )
 
 

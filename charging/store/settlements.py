@@ -15,7 +15,6 @@ from charging.payments.answers import Settlement
 from charging.payments.bill import Bill, BilledSession, CdrState, Dispute, StoredCdr, judge
 from charging.payments.receipt import PaymentStatus, Receipt, make_receipt
 from charging.payments.settlement import Payment, PaymentState, moved, next_payments, payment_status
-from charging.session.model import CpoStatus
 from charging.store import cdrs, payments, receipts
 from charging.store.engine import Database
 from charging.store.events import add_event
@@ -197,7 +196,7 @@ async def billed_session(connection: AsyncConnection, session_id: str, *, lock: 
 
 _BILLED: Final = select(
     *(sessions.c[name] for name in ("id", "user_id", "network", "evse_id", "currency", "spec")),
-    *(sessions.c[name] for name in ("tariff", "time_zone", "cpo_status", "kwh")),
+    *(sessions.c[name] for name in ("tariff", "time_zone", "final_kwh")),
     connections.c.version,
     connections.c.tariff_rules,
 ).join(connections, connections.c.id == sessions.c.connection_id)
@@ -208,7 +207,7 @@ def _evidence(row: Any) -> Evidence:
     return Evidence(
         tariff=row.tariff,
         zone=_zone(row.time_zone),
-        pushed_kwh=row.kwh if row.cpo_status == CpoStatus.COMPLETED else None,
+        pushed_kwh=row.final_kwh,
         max_power_kw=None if rated is None else Decimal(str(rated)) * int(row.spec.get("power_factor", 1)),
     )
 

@@ -230,6 +230,7 @@ sessions = Table(
     Column("meter_updated_at", UtcDateTime),
     Column("meter_received_at", UtcDateTime),
     Column("kwh_changed_at", UtcDateTime),
+    Column("final_kwh", Exact),
     Column("poll_at", UtcDateTime),  # when to ask its CPO with one list call: set by receiver, workflow and sweeper
     # Decisions, written by the workflow; after a restore charging.store.restored sets which of them counts.
     Column("status", String(10), nullable=False),

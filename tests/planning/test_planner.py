@@ -82,6 +82,15 @@ def test_prices_that_end_early_are_forecast_and_the_plan_is_provisional() -> Non
     assert codes(made) == ["prices_provisional"]
 
 
+def test_where_all_prices_are_in_the_past_no_moment_is_named_at_which_more_would_be_known() -> None:
+    yesterday = [
+        {**slot, "start": slot["start"] - timedelta(days=1), "end": slot["end"] - timedelta(days=1)}
+        for slot in hourly(0.3, 0.1)
+    ]
+    made = planned(4, 10, prices=yesterday)
+    assert (made.provisional, made.price_horizon) == (True, None)
+
+
 def test_a_departure_that_cannot_be_met_gets_full_power_and_what_it_would_take() -> None:
     made = planned(2, 25, prices=hourly(0.3, 0.1))
     assert shape(made) == [(0, 10_000)]

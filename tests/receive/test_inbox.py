@@ -209,13 +209,18 @@ async def test_a_session_whose_oldest_message_is_in_flight_keeps_its_order(desk:
     assert mail.meter.kwh == 1
 
 
-async def test_delivered_rows_are_forgotten_after_a_while(desk: Desk) -> None:
-    spec = await desk.start(workflow=True)
-    await desk.put(session_body(authorization_reference=spec.authorization_reference))
+async def test_delivered_rows_are_forgotten_after_a_while_but_the_newest_whose_id_must_not_come_again(
+    desk: Desk,
+) -> None:
+    spec = await desk.start(workflow=True, wake_kwh=Decimal(1))
     async with running(desk.inbox()):
-        await delivered(desk, spec)
+        for kwh in (1, 2):
+            await desk.put(session_body(authorization_reference=spec.authorization_reference, kwh=kwh))
+            await delivered(desk, spec)
     store = InboxStore(desk.database)
     await store.forget(datetime.now(UTC) - timedelta(days=1))
-    assert await desk.mail(spec, "delivered") == ["session"]
+    assert await desk.mail(spec, "delivered") == ["session", "session"]
     await store.forget(datetime.now(UTC) + timedelta(seconds=1))
-    assert await desk.rows(tables.inbox) == []
+    assert await desk.mail(spec, "delivered") == ["session"]
+    await desk.put(session_body(authorization_reference=spec.authorization_reference, kwh=3))
+    assert [row.id for row in await desk.rows(tables.inbox)] == [2, 3]

@@ -1,6 +1,6 @@
 """The end of a session: stops, limits, CDRs and deadlines (trust items 23-28, 33, 36, 41, 47, 48)."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -240,3 +240,20 @@ def test_a_stop_that_is_never_confirmed_ends_after_the_time_that_a_cdr_may_take(
     rules.stop_sent(state, T0)
     rules.time_passed(state, at(35 * 86400))
     assert state.status is Status.FAILED
+
+
+def test_a_car_that_begins_to_charge_when_a_stop_was_tried_for_hours_is_stopped_at_once_and_again_soon() -> None:
+    state = active()
+    rules.session_updated(state, meter(state, CpoStatus.PENDING), T0)
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    now = T0
+    while now < at(2 * 3600):
+        rules.stop_sent(state, now)
+        assert state.stop.next_at is not None
+        now = state.stop.next_at
+    charges = at(2 * 3600 + 600)
+    assert next_step(state, charges) is not Step.STOP
+    rules.session_updated(state, meter(state, CpoStatus.ACTIVE), charges)
+    assert next_step(state, charges) is Step.STOP
+    rules.stop_sent(state, charges)
+    assert state.stop.next_at == charges + timedelta(seconds=10)

@@ -63,7 +63,7 @@ def _cost(plan: Plan) -> Text | None:
 
 
 def _source(plan: Plan) -> str:
-    known = f", known until {_clock(plan['price_horizon'])}" if plan["provisional"] else ""
+    known = f", known until {_clock(plan['price_horizon'])}" if plan["price_horizon"] else ""
     return f"{plan['price_source']}{known}" if plan["price_source"] else ""
 
 

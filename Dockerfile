@@ -21,6 +21,8 @@ RUN useradd --system --uid 10001 --home-dir /data --create-home charging
 WORKDIR /app
 COPY --from=build /app /app
 ENV PATH="/app/.venv/bin:$PATH" PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 CHARGING_DATA=/data/stack
+# Else an image that is started by hand would serve everybody who knows the secrets of development.
+ENV CHARGING_ENVIRONMENT=production
 USER 10001
 EXPOSE 8000
 CMD ["python", "-m", "api", "--host", "0.0.0.0", "--port", "8000"]

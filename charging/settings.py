@@ -154,11 +154,16 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def require_neighbours(self) -> "Settings":
-        """Whoever is chosen has an address, and in production no development secret."""
+        """Whoever is chosen has an address, in production one under https, and there no development secret."""
         for name, secrets in self._chosen_neighbours().items():
-            if getattr(self, f"{name}_url") is None:
-                raise ValueError(f"CHARGING_{name.upper()}_URL is missing")
-            if self.environment == "production" and any(map(_is_for_development, secrets)):
+            url, variable = getattr(self, f"{name}_url"), f"CHARGING_{name.upper()}_URL"
+            if url is None:
+                raise ValueError(f"{variable} is missing")
+            if self.environment != "production":
+                continue
+            if not url.startswith("https://"):
+                raise ValueError(f"production needs a {variable} that begins with https://")
+            if any(map(_is_for_development, secrets)):
                 raise ValueError(f"production needs secrets of its own for {name}: see docs/neighbours.md")
         return self
 
@@ -202,8 +207,12 @@ class Settings(BaseSettings):
                 self.allow_private_peers
             ),
             "CHARGING_JWT_ISSUER: a token of whoever else signs with keys of that JWKS is taken": not self.jwt_issuer,
+            "CHARGING_ENCRYPT_PAYLOADS: whoever reads Temporal reads what sessions say": not self.encrypts_payloads,
             "CHARGING_PAYMENTS=wallet: nobody pays with real money": self.payments == "wallet",
             "CHARGING_DATABASE_URL: SQLite serves one machine only": self.database_url.startswith("sqlite"),
+            "CHARGING_DATABASE_URL: its sslmode lets PostgreSQL be spoken to without TLS": (
+                make_url(self.database_url).query.get("sslmode") in ("disable", "allow", "prefer")
+            ),
         }
         return [words for words, is_so in found.items() if is_so]
 

@@ -52,6 +52,13 @@ def test_the_image_is_the_api_unless_it_is_told_otherwise() -> None:
     assert [json.loads(command) for command in in_the_image] == [OURS["api"]["command"]]
 
 
+def test_the_image_is_of_production_and_so_are_the_containers_unless_they_are_told_otherwise() -> None:
+    assert re.findall(r"\bCHARGING_ENVIRONMENT=(\S*)", DOCKERFILE) == ["production"]
+    told = {name: (service.get("environment") or {}).get("CHARGING_ENVIRONMENT") for name, service in OURS.items()}
+    told_nothing = {"sandbox", "connect-sandbox"}  # no process of theirs has such a setting
+    assert told == {name: None if name in told_nothing else "${CHARGING_ENVIRONMENT:-production}" for name in OURS}
+
+
 @pytest.mark.parametrize("service", OURS)
 def test_each_variable_given_to_our_processes_is_one_that_they_read(service: str) -> None:
     given = {name for name in OURS[service].get("environment", {}) if name.startswith("CHARGING_")}

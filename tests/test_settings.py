@@ -36,6 +36,9 @@ PRODUCTION: dict[str, Any] = {
         ({"jwt_audience": None}, "CHARGING_JWT_AUDIENCE"),
         ({"jwt_audience": ""}, "CHARGING_JWT_AUDIENCE"),
         ({"max_power_factor": 60}, "CHARGING_MAX_POWER_FACTOR"),
+        ({"payments": "payments", "payments_url": "http://payments.example"}, "CHARGING_PAYMENTS_URL .* https"),
+        ({"payments": "evpass", "evpass_url": "http://evpass.example"}, "CHARGING_EVPASS_URL .* https"),
+        ({"robot_jobs_url": "http://jobs.example"}, "CHARGING_ROBOT_JOBS_URL .* https"),
     ],
 )
 def test_production_refuses_what_is_fit_for_development_only(changes: dict[str, Any], words: str) -> None:
@@ -46,13 +49,29 @@ def test_production_refuses_what_is_fit_for_development_only(changes: dict[str, 
 
 
 def test_what_production_allows_and_should_be_looked_at_is_said_at_each_start() -> None:
-    assert [words.partition(":")[0] for words in Settings(**PRODUCTION, allow_private_peers=True).warnings()] == [
+    allowed = Settings(**PRODUCTION, allow_private_peers=True, encrypt_payloads=False)
+    assert [words.partition(":")[0] for words in allowed.warnings()] == [
         "CHARGING_ALLOW_PRIVATE_PEERS",
         "CHARGING_JWT_ISSUER",
+        "CHARGING_ENCRYPT_PAYLOADS",
         "CHARGING_PAYMENTS=wallet",
         "CHARGING_DATABASE_URL",
     ]
     assert Settings().warnings() == []
+
+
+@pytest.mark.parametrize(
+    ("query", "is_said"),
+    [("", False), ("?sslmode=verify-full", False), ("?sslmode=require", False), ("?sslmode=prefer", True)],
+)
+def test_a_database_that_may_be_reached_without_tls_is_said_where_the_url_tells_it(query: str, is_said: bool) -> None:
+    settings = Settings(**PRODUCTION, database_url=f"postgresql+psycopg://charging@store/charging{query}")
+    assert any("without TLS" in words for words in settings.warnings()) is is_said
+
+
+def test_a_neighbour_that_is_not_chosen_may_be_anywhere_and_in_development_each_may() -> None:
+    Settings(**PRODUCTION, evpass_url="http://evpass.example")
+    Settings(payments="evpass", evpass_url="http://127.0.0.1:8200", robot_jobs_url="http://127.0.0.1:8200")
 
 
 def test_a_secret_comes_from_a_file_and_the_environment_goes_first(

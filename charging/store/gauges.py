@@ -27,6 +27,7 @@ class Gauges:
 
     ``inbox``: messages of CPOs for workflows; ``settlement``: CDRs; ``events``: those without a place in the stream;
     ``webhooks``: deliveries, but to no webhook that wants no more; ``job_reports``: what Robot Jobs has not heard of.
+    The last two wait from when they were owed, not from their last attempt: that each failed attempt moves.
     """
 
     open_sessions: Mapping[tuple[str, str, str], int]
@@ -42,6 +43,8 @@ _OPEN: Final = (
     .group_by(sessions.c.network, sessions.c.status, sessions.c.phase)
 )
 _DISPUTES: Final = select(func.count()).where(cdrs.c.dispute == "open")
+_IS_UNTOLD: Final = job_reports.c.state == "waiting"
+_FIRST_UNTOLD: Final = select(func.min(job_reports.c.place)).where(_IS_UNTOLD).scalar_subquery()
 _QUEUES: Final[dict[str, tuple[Executable, Executable | None]]] = {
     "inbox": (
         select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.state == "waiting"),
@@ -50,14 +53,16 @@ _QUEUES: Final[dict[str, tuple[Executable, Executable | None]]] = {
     "settlement": (select(func.count(), func.min(cdrs.c.received_at)).where(text("cdrs.state = 'received'")), None),
     "events": (select(func.count(), func.min(events.c.at)).where(events.c.position.is_(None)), None),
     "webhooks": (
-        select(func.count(), func.min(webhook_deliveries.c.due_at)).where(
+        select(func.count(), func.min(webhook_deliveries.c.created_at)).where(
             webhook_deliveries.c.state == "waiting",
             webhook_deliveries.c.webhook_id.in_(select(webhooks.c.id).where(webhooks.c.disabled_at.is_(None))),
         ),
         select(func.count()).where(webhook_deliveries.c.state == "failed"),
     ),
     "job_reports": (
-        select(func.count(), func.min(job_reports.c.due_at)).where(job_reports.c.state == "waiting"),
+        select(func.count(), select(events.c.at).where(events.c.position == _FIRST_UNTOLD).scalar_subquery()).where(
+            _IS_UNTOLD
+        ),
         select(func.count()).where(job_reports.c.state == "refused"),
     ),
 }

@@ -52,7 +52,9 @@ async def provider() -> AsyncIterator[Provider]:
         yield Provider(key, settings)
 
 
+@pytest.mark.trust("2.13")
 async def test_an_id_token_is_401(provider: Provider) -> None:
+    """Its ``typ`` is that of an access token, or none: what tells it apart is for whom it is, the ``aud``."""
     app = create_app(provider.settings)
     transport = httpx.ASGITransport(app=app)
     async with httpx.AsyncClient(transport=transport, base_url=PRODUCTION["public_url"]) as http:

@@ -64,6 +64,7 @@ async def test_a_key_that_stands_for_something_else_is_shown_to_people(wallet: E
     assert await wallet.available("ada", "EUR") == 950
 
 
+@pytest.mark.trust("1.56")
 async def test_a_hold_that_expired_is_made_good_from_the_balance_or_declined(town: Town, wallet: EvPassWallet) -> None:
     await hold(wallet)
     assert await town.tell("evpass/expire", {"session_id": "S1"}) == {"expired": 1}

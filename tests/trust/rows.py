@@ -33,9 +33,11 @@ AROUND_US: Mapping[str, Row] = {
         "The same key starts it, once; a start that nobody repeats is given up within a minute.",
     ),
     "1.2": Row("The API dies when the workflow has begun.", "The same key is the same session; the CPO has one START."),
-    "1.3": Row("The worker dies before START leaves.", "Another one sends it; one START."),
+    "1.3": Row(
+        "The worker dies before START leaves (with all else; in soak alone too).", "Another one sends it; one START."
+    ),
     "1.4": Row(
-        "The worker dies when the CPO has START.",
+        "The worker dies when the CPO has START (with all else; in soak alone too).",
         "It is never sent again; the CPO's Session is found by its reference.",
     ),
     "1.5": Row("No worker for long while a car charges.", "Limits are kept late, and by how much is shown."),
@@ -43,10 +45,18 @@ AROUND_US: Mapping[str, Row] = {
         "Temporal is away when a session is to start.", "503 with Retry-After, nothing half done; reads are answered."
     ),
     "1.7": Row("Temporal is restarted.", "Timers ring, no session is lost."),
-    "1.8": Row("We die when a push is stored, before its answer.", "The CPO sends it again: it changes nothing."),
-    "1.9": Row("We die, or cannot write, before a push is stored.", "No answer that takes it; sent again, it is kept."),
+    "1.8": Row(
+        "We die when a push is stored, before its answer (a CDR; in soak a Session or a result too).",
+        "The CPO sends it again: it changes nothing.",
+    ),
+    "1.9": Row(
+        "We die (a CDR; in soak a Session or a result too), or cannot write, before a push is stored.",
+        "No answer that takes it; sent again, it is kept.",
+    ),
     "1.10": Row("We die between a payment and its record.", "Asked again under the same key; one charge."),
-    "1.11": Row("Whoever sends a webhook dies in the middle.", "It is sent again under the same `webhook-id`."),
+    "1.11": Row(
+        "Whoever sends a webhook is killed, or ends, in the middle.", "It is sent again under the same `webhook-id`."
+    ),
     "1.12": Row(
         "Processes are replaced one after the other (SIGTERM).",
         "Streams end and go on elsewhere from `Last-Event-ID`; what was accepted is answered.",

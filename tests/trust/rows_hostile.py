@@ -17,7 +17,7 @@ HOSTILE: Final[Mapping[int, tuple[str, str]]] = {
     10: ("A token that expired longer ago than the leeway", "401"),
     11: ("A token that is not valid yet, or was issued in the future", "401"),
     12: ("A token without expiry or subject", "401"),
-    13: ("An ID token, or any type but an access token", "401"),
+    13: ("An ID token, known by its audience, or any type but an access token", "401"),
     14: ("A token with a critical header that we do not know", "401"),
     15: ("A good token without the scope", "403"),
     16: ("A token of a megabyte, however good", "401; 431 as soon as the head of its request is beyond 64 kB"),

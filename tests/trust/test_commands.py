@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 from temporalio.testing import WorkflowEnvironment
 
+from charging import names
 from charging.store import tables
 from tests.api.conftest import RunningApi, new_key, running_api
 from tests.peer import ScriptedCpo, answer, evse, location
@@ -125,11 +126,12 @@ async def test_a_repeated_result_changes_nothing(stack: Stack) -> None:
     session_id = await stack.started()
     url = stack.cpo.starts[0]["response_url"]
     await stack.cpo.send_result(url, "ACCEPTED")
-    before = await stack.until(session_id, "pending", phase="awaiting_plug")
+    await stack.until(session_id, "pending", phase="awaiting_plug")
     assert (await stack.cpo.send_result(url, "FAILED")).status_code == 200
     assert (await stack.cpo.send_result(url, "ACCEPTED")).status_code == 200
     await stack.cpo.push_session(stack.cpo.session())
-    assert (await stack.until(session_id, "active"))["revision"] > before["revision"]
+    await stack.until(session_id, "active")
+    assert (await stack.events(session_id)).count("command_result") == 1
 
 
 @pytest.mark.trust("1.21")
@@ -193,11 +195,17 @@ async def test_a_stop_while_pending_is_remembered_and_a_late_active_is_stopped_a
 
 @pytest.mark.trust("1.26")
 async def test_a_double_stop_is_answered_the_same_and_sent_once(stack: Stack) -> None:
-    session_id, _ = await stack.charging()
+    session_id, session = await stack.charging()
     answers = [await stack.stop(session_id), await stack.stop(session_id)]
-    assert answers[0] == answers[1]
     await eventually(lambda: stack.cpo.stops)
+    answers.append(await stack.stop(session_id))
+    assert answers[0] == answers[1] == answers[2]
+    await stack.workflow(session_id).signal(names.Signal.STOP)  # an operator's; the API may have kept the others back
     await stack.until(session_id, "stopping", phase="stop_sent")
+    ended = {**session, "status": "COMPLETED", "kwh": 1}
+    await stack.cpo.push_session(ended)
+    await stack.cpo.post_cdr(stack.cpo.cdr(ended))
+    assert await stack.workflow(session_id).result() == "completed"  # no STOP can be on its way any more
     assert len(stack.cpo.stops) == 1
 
 

@@ -16,7 +16,7 @@ from api.limits import Limits
 from charging.settings import Settings
 from charging.store.engine import Database
 from charging.store.quotas import QuotaStore
-from tests.peer import ScriptedCpo
+from tests.peer import Body, ScriptedCpo
 from tests.serving import free_port, serve
 from tests.stack import EVSE, user_token
 
@@ -115,11 +115,19 @@ async def test_what_is_costly_has_a_smaller_quota_of_its_own(town: Town) -> None
     assert (await town.one.get(STATUS, headers=bearer("ada"))).status_code == 404, "and a status is not"
 
 
+async def push_in_turn(town: Town, number: int, session: Body) -> httpx.Response:
+    """A push of the peer: those of even numbers to the one, the others to the other."""
+    town.cpo.emsp_url = str((town.one, town.two)[number % 2].base_url).rstrip("/")
+    return await town.cpo.push_session(session)
+
+
 @pytest.mark.trust("2.38")
 async def test_a_peer_over_its_quota_gets_an_envelope_and_loses_nothing_when_it_sends_again(town: Town) -> None:
     sessions = [town.cpo.session(id=f"S{n}") for n in range(PEER + 5)]
-    answers = [await town.cpo.push_session(session) for session in sessions]
-    assert counted(answers) == {201: PEER, 429: 5}
+    answers = [await push_in_turn(town, n, session) for n, session in enumerate(sessions)]
+    admitted = counted(answers)[201]
+    assert PEER <= admitted <= PEER + 1
+    assert counted(answers) == {201: admitted, 429: PEER + 5 - admitted}
     refused = answers[-1]
     assert refused.json()["status_code"] == 2000
     assert refused.json()["timestamp"]
@@ -127,7 +135,7 @@ async def test_a_peer_over_its_quota_gets_an_envelope_and_loses_nothing_when_it_
     assert refused.headers["RateLimit"].startswith('"peer";r=0;')
     town.clock.later()
     again = [session for session, answer in zip(sessions, answers, strict=True) if answer.status_code == 429]
-    assert counted([await town.cpo.push_session(session) for session in again]) == {201: 5}
+    assert counted([await push_in_turn(town, n, session) for n, session in enumerate(again)]) == {201: len(again)}
     path = f"sessions/{again[-1]['country_code']}/{again[-1]['party_id']}/{again[-1]['id']}"
     assert (await town.cpo.call("GET", path)).json()["data"]["id"] == again[-1]["id"]
 

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from inspect import signature
 from pathlib import Path
 
 import psycopg
@@ -304,3 +305,9 @@ async def test_keys_that_were_good_last_while_their_issuer_is_away_up_to_a_cap(i
     await eventually(is_503)
     issuer.is_down = False
     assert (await check(authenticator, await token("rsa"))).sub
+
+
+@pytest.mark.trust("1.70")
+def test_what_ships_keeps_keys_for_an_hour_and_looks_them_up_again_after_five_minutes() -> None:
+    ships = signature(Authenticator).parameters
+    assert (ships["key_kept_s"].default, ships["key_fresh_s"].default) == (3600, 300)

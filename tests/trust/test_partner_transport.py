@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, update
 from temporalio.testing import WorkflowEnvironment
 
 from charging.ocpi import wire
 from charging.ocpi.transport import MAX_RESPONSE_BYTES
 from charging.store import tables
-from tests.peer import ROLE, Body, ScriptedCpo, Step, answer, drip, evse, html, location, now, refuse, reset, tariff
+from tests.peer import ROLE, ScriptedCpo, Step, answer, drip, evse, html, location, now, refuse, reset, tariff
 from tests.stack import EVSE, Stack, running_stack
 from tests.waiting import eventually
 
@@ -86,6 +85,22 @@ async def test_a_start_that_may_have_been_understood_is_never_sent_again_and_a_s
     await stack.until(session_id, "stopping", phase="awaiting_cdr")
 
 
+@pytest.mark.trust("1.58")
+async def test_a_start_that_may_have_been_understood_and_that_no_session_follows_fails_at_the_deadline_sent_once(
+    stack: Stack,
+) -> None:
+    before, silence = len(stack.cpo.starts), asyncio.Event()
+    stack.cpo.on("START_SESSION", html(502), answer(wait_for=silence))
+    broken = await stack.started()
+    silent = await stack.started(evse_id="FI-VRT-E12346", connector_type="Type2")
+    for session_id in (broken, silent):
+        failed = await stack.until(session_id, "failed", safe_to_unplug=False)
+        assert failed["reason"]["code"] == "start_timeout"
+        assert "start_unknown" in await stack.events(session_id)
+    assert len(stack.cpo.starts) == before + 2
+    silence.set()
+
+
 @pytest.mark.trust("1.61")
 @pytest.mark.parametrize("fault", [refuse(3000), refuse(2003), html(404)], ids=["3000", "2003", "404"])
 async def test_a_start_that_was_refused_fails_at_once_for_a_reason_that_programs_know(
@@ -120,15 +135,16 @@ async def test_a_redirect_is_not_followed(stack: Stack) -> None:
 
 
 @pytest.mark.trust("1.58", "1.63")
+@pytest.mark.parametrize(("party", "address"), [("TLS", "https://127.0.0.1"), ("DNS", "http://no-such-host.invalid")])
 async def test_a_cpo_that_cannot_be_reached_is_tried_until_the_deadline_and_costs_no_other_anything(
-    stack: Stack,
+    stack: Stack, party: str, address: str
 ) -> None:
     async with ScriptedCpo() as other:
-        await without_tls(stack, other)
-        sessions = [await stack.start(evse_id=f"DE*OTH*E{number}") for number in (1, 2)]
+        await registered_at(stack, other, party, address)
+        sessions = [await stack.start(evse_id=f"DE*{party}*E{number}") for number in (1, 2)]
 
         async def next_start() -> bool:
-            answered = await stack.api.post("/v1/sessions/start", json={"evse_id": "DE*OTH*E3"})
+            answered = await stack.api.post("/v1/sessions/start", json={"evse_id": f"DE*{party}*E3"})
             if answered.status_code == 201:
                 sessions.append(answered.json()["session_id"])
                 await free(stack, "O3")
@@ -146,18 +162,14 @@ async def test_a_cpo_that_cannot_be_reached_is_tried_until_the_deadline_and_cost
         assert other.requests == []
 
 
-async def without_tls(stack: Stack, other: ScriptedCpo) -> None:
-    """A second CPO, DE/OTH with three EVSEs, which is registered with addresses at which TLS fails."""
-    owner = {"country_code": "DE", "party_id": "OTH"}
+async def registered_at(stack: Stack, other: ScriptedCpo, party: str, address: str) -> None:
+    """A second CPO, DE/``party`` with three EVSEs, that is registered as if it were at ``address``."""
+    owner = {"country_code": "DE", "party_id": party}
     other.role = {**ROLE, **owner}
-    evses = [evse(uid=f"O{number}", evse_id=f"DE*OTH*E{number}") for number in (1, 2, 3)]
+    evses = [evse(uid=f"O{number}", evse_id=f"DE*{party}*E{number}") for number in (1, 2, 3)]
     other.locations, other.tariffs = [location(**owner, evses=evses)], [tariff(**owner)]
-    connection = await other.befriend(stack.database, stack.settings, name="other")
-    of_other = tables.connections.c.id == connection.id
-    async with stack.database.write() as store:
-        endpoints: list[Body] = await store.scalar(select(tables.connections.c.endpoints).where(of_other)) or []
-        encrypted = [{**each, "url": each["url"].replace("http:", "https:")} for each in endpoints]
-        await store.execute(update(tables.connections).where(of_other).values(endpoints=encrypted))
+    other.url = other.url.replace("http://127.0.0.1", address)
+    await other.befriend(stack.database, stack.settings, name=party)
 
 
 async def free(stack: Stack, evse_uid: str) -> None:

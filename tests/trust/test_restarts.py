@@ -1,9 +1,12 @@
 """Processes that end between two steps, and those that come after them."""
 
 import asyncio
+import json
+import os
 import shutil
 import signal
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -34,14 +37,15 @@ from tests.api.sse import Events, listen
 from tests.api.test_away import cut_off
 from tests.api.test_events import happen
 from tests.conftest import SQLITE_PRAGMAS
-from tests.peer import ScriptedCpo
+from tests.peer import Body, ScriptedCpo
 from tests.programs import program
 from tests.receive.conftest import Desk, at, session_body
 from tests.receive.test_sweeper import NOW, sweeping
 from tests.serving import free_port
 from tests.stack import EVSE, USER, Stack, running_stack
-from tests.trust.api_process import ApiProcess, api_process
+from tests.trust.api_process import ROOT, ApiProcess, api_process
 from tests.waiting import eventually
+from tests.workflows.test_webhooks import Receiver as WebhookReceiver
 from tests.workflows.test_webhooks import added, hurry, receiving
 from worker import build_webhook_worker
 
@@ -124,7 +128,7 @@ class Held(Response):
 
 
 @pytest.mark.trust("1.11")
-async def test_a_webhook_whose_sender_dies_in_the_middle_is_sent_again_under_its_id(stack: Stack) -> None:
+async def test_a_webhook_whose_sender_ends_in_the_middle_is_sent_again_under_its_id(stack: Stack) -> None:
     session_id, _ = await stack.charging()
     async with receiving() as receiver:
         webhook_id = await added(stack, receiver, "session.note")
@@ -134,13 +138,68 @@ async def test_a_webhook_whose_sender_dies_in_the_middle_is_sent_again_under_its
         await eventually(lambda: receiver.requests)
         await stack.webhook_worker.shutdown()
         release.set()
-        sender = WebhookSender(allow_private=True)
-        async with build_webhook_worker(stack.temporal, stack.database, sender, stack.settings):
+        async with new_sender(stack):
             await hurry(stack, webhook_id)
             await eventually(lambda: len(receiver.requests) > 1)
-        await sender.aclose()
-        (first, told), (second, told_again) = receiver.requests[:2]
-        assert (first, told["webhook-id"]) == (second, told_again["webhook-id"])
+        assert_same_twice(receiver)
+
+
+@pytest.mark.trust("1.11")
+async def test_a_webhook_whose_sender_is_killed_in_the_middle_is_sent_again_under_its_id(
+    temporal: WorkflowEnvironment, sqlite_template: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "charging.db"
+    shutil.copy(sqlite_template, path)
+    async with running_stack(temporal, f"sqlite+aiosqlite:///{path}") as stack, receiving() as receiver:
+        session_id, _ = await stack.charging()
+        await stack.webhook_worker.shutdown()
+        async with worker_process(stack) as process:
+            await added(stack, receiver, "session.note")
+            release = asyncio.Event()
+            receiver.answers = [Held(release)]
+            await happen(stack.database, session_id)
+            await eventually(lambda: receiver.requests)
+            process.kill()
+            await process.wait()
+        release.set()
+        async with new_sender(stack):
+            await eventually(lambda: receiver.events)
+        assert_same_twice(receiver)
+
+
+@asynccontextmanager
+async def worker_process(stack: Stack) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The worker as the container runs it, beside the one of ``stack``; killed in the end if it still runs."""
+    environment = {
+        **os.environ,
+        "CHARGING_DATABASE_URL": stack.settings.database_url,
+        "CHARGING_PUBLIC_URL": stack.settings.public_url,
+        "CHARGING_ALLOW_PRIVATE_PEERS": "true",
+    }
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "worker.py"), cwd=ROOT, env=environment, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+@asynccontextmanager
+async def new_sender(stack: Stack) -> AsyncIterator[None]:
+    """Another one delivers to webhooks within the block."""
+    sender = WebhookSender(allow_private=True)
+    async with build_webhook_worker(stack.temporal, stack.database, sender, stack.settings):
+        yield
+    await sender.aclose()
+
+
+def assert_same_twice(receiver: WebhookReceiver) -> None:
+    """What came first has come again, under the same id."""
+    (first, told), (second, told_again) = receiver.requests[:2]
+    assert (first, told["webhook-id"]) == (second, told_again["webhook-id"])
 
 
 @pytest.mark.trust("1.12")
@@ -148,6 +207,7 @@ async def test_a_rolling_restart_ends_streams_that_go_on_elsewhere_and_answers_w
     temporal: WorkflowEnvironment, sqlite_template: Path, tmp_path: Path
 ) -> None:
     path, ports = tmp_path / "charging.db", (free_port(), free_port())
+    key, order = new_key(), {"evse_id": "FI-VRT-E12346"}
     shutil.copy(sqlite_template, path)
     url = f"sqlite+aiosqlite:///{path}"
     database = Database(url)
@@ -171,12 +231,17 @@ async def test_a_rolling_restart_ends_streams_that_go_on_elsewhere_and_answers_w
             seen: list[int] = []
             asked = asyncio.create_task(ask_until_gone(old, session_id, seen))
             await eventually(lambda: len(seen) > len(polls))  # those that wait were sent before
-            old.process.send_signal(signal.SIGTERM)
+            async with half_sent(old, "/v1/sessions/start", key, order) as rest_of_start:
+                old.process.send_signal(signal.SIGTERM)
+                await asked
+                assert await rest_of_start() == 201
             await until_ended(events)
         assert {answer.status_code for answer in await asyncio.gather(*polls)} == {200}
-        await asked
         assert set(seen) == {200}
         await old.ended()
+        listed = [each["session_id"] for each in (await new.http.get("/v1/sessions")).json()["sessions"]]
+        again = await new.http.post("/v1/sessions/start", json=order, headers={"Idempotency-Key": key})
+        assert listed == [again.json()["session_id"], session_id]
         for _ in range(2):
             await happen(database, session_id)
         async with listen(new.http, stream, first.id) as events:
@@ -190,6 +255,24 @@ async def ask_until_gone(api: ApiProcess, session_id: str, seen: list[int]) -> N
     with suppress(httpx.TransportError):
         while True:
             seen.append((await api.http.get(f"/v1/sessions/{session_id}/status")).status_code)
+
+
+@asynccontextmanager
+async def half_sent(api: ApiProcess, path: str, key: str, order: Body) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """A POST for whose body the API waits: it has said so (100, RFC 9110 §10.1.1). Yields what sends it: the status."""
+    body, credentials = json.dumps(order).encode(), api.http.headers["Authorization"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.http.base_url.port)
+    head = [f"POST {path} HTTP/1.1", "Host: api", f"Authorization: {credentials}", f"Idempotency-Key: {key}"]
+    head += ["Content-Type: application/json", f"Content-Length: {len(body)}", "Expect: 100-continue"]
+    writer.write("\r\n".join([*head, "", ""]).encode())
+    assert (await reader.readuntil(b"\r\n\r\n")).split()[1] == b"100"
+
+    async def rest() -> int:
+        writer.write(body)
+        return int((await reader.readline()).split()[1])
+
+    yield rest
+    writer.close()
 
 
 async def until_ended(events: Events) -> None:
@@ -230,6 +313,7 @@ async def test_after_a_restart_of_temporal_timers_ring_and_no_session_is_lost(
             stack = await later.enter_async_context(running_stack(environment, url, confirm_s=8))
             session_id, session = await stack.charging(minutes=30)
             silent = await stack.started(evse_id="FI-VRT-E12346", connector_type="Type2")
+        assert (await stack.status(silent))["status"] == "pending"  # its deadline is yet to come
         ended = {**session, "status": "COMPLETED", "kwh": 10}
         assert (await stack.cpo.push_session(ended)).json()["status_code"] == 1000
         async with temporal_server(data, port):

@@ -53,6 +53,7 @@ async def test_pushes_that_change_nothing_cost_no_history_event(stack: Stack) ->
     assert await settled_history(stack, session_id) == before
 
 
+@pytest.mark.trust("1.68")
 async def test_junk_in_any_signal_is_dropped_and_the_session_goes_on(stack: Stack) -> None:
     session_id, session = await stack.charging()
     handle = stack.workflow(session_id)

@@ -58,6 +58,7 @@ CODES: Final = {
     "unsupported_media_type": 415,
     "validation_error": 422,
     "connector_not_available": 422,
+    "max_cost_required": 422,
     "idempotency_key_reused": 422,
     "url_not_allowed": 422,
     "module_not_offered": 422,

@@ -109,6 +109,7 @@ async def read_status(request: Request) -> Response:
         "idempotency_key_reused",
         "evse_not_found",
         "connector_not_available",
+        "max_cost_required",
         "evse_busy",
         "evse_reserved",
         "evse_out_of_service",

@@ -186,16 +186,19 @@ def _spec(
     now: datetime,
 ) -> SessionSpec:
     max_power_kw = connector.max_power_w / 1000
+    currency = tariff_currency(tariff) or settings.default_currency
     hold = hold_amount(
         tariff,
         need_kwh=order.need_kwh,
         max_cost=order.max_cost,
-        default_hold=settings.default_hold,
+        default_hold=settings.default_hold_in(currency),
         max_power_kw=max_power_kw if connector.is_power_told else Decimal(0),  # a guess would hold too little
         now=now,
         time_zone=match.time_zone,
         rules=match.connection.tariff_rules,
     )
+    if hold is None:
+        raise Problem(422, "max_cost_required", f"Nobody knows what this will cost in {currency}: give a max_cost.")
     return SessionSpec(
         session_id=str(uuid.uuid4()),
         evse_id=order.evse_id,
@@ -217,7 +220,7 @@ def _spec(
         profile_capable=match.takes_profiles,
         preferences_capable=match.takes_preferences,
         power_factor=match.connection.power_factor,
-        currency=tariff_currency(tariff) or settings.default_currency,
+        currency=currency,
         need_kwh=order.need_kwh,
         hold=hold,
         cost_limit=hold if order.max_cost is None else min(order.max_cost, hold),

@@ -20,6 +20,7 @@ from charging.store.engine import Database
 from charging.store.evse_match import EvseMatch
 from charging.store.tables import connections, sessions
 from charging.tariffs.estimate import tariff_currency
+from charging.tariffs.rules import TariffRules, rules_of
 
 
 class Scheduler:
@@ -47,7 +48,7 @@ class Scheduler:
             started_at=row.started_at,
             power_factor=spec.power_factor,
             taken_kw=order.taken_kw,
-            prices=_of_tariff(row.tariff, row.time_zone),
+            prices=_of_tariff(row.tariff, row.time_zone, rules_of(row.version, row.tariff_rules)),
             pause_kw=_pause_kw(_conversion_of(spec), order.wish) if row.hold_minimum else Decimal(0),
             pauses_are_parking=row.pauses_are_parking,
             bridge_s=spec.policy.bridge_s,
@@ -78,7 +79,7 @@ class Scheduler:
             max_power_kw=connector.max_power_w / 1000,
             need_kwh=need_kwh,
             power_factor=connection.power_factor,
-            prices=_of_tariff(match.tariff_of(connector, now), match.time_zone),
+            prices=_of_tariff(match.tariff_of(connector, now), match.time_zone, connection.tariff_rules),
             pause_kw=_pause_kw(conversion, wish) if connection.hold_minimum else Decimal(0),
             pauses_are_parking=connection.pauses_are_parking,
             bridge_s=self._policy.bridge_s,
@@ -108,6 +109,8 @@ _SESSION: Final = select(
     *(sessions.c[name] for name in ("spec", "tariff", "time_zone", "kwh", "started_at")),
     connections.c.hold_minimum,
     connections.c.pauses_are_parking,
+    connections.c.version,
+    connections.c.tariff_rules,
 ).join(connections, connections.c.id == sessions.c.connection_id)
 
 
@@ -116,10 +119,11 @@ def _conversion_of(spec: SessionSpec) -> Conversion:
     return Conversion(unit=spec.rate_unit, phases=spec.phases, voltage=spec.voltage)
 
 
-def _of_tariff(tariff: dict[str, Any] | None, time_zone: str | None) -> Prices:
+def _of_tariff(tariff: dict[str, Any] | None, time_zone: str | None, rules: TariffRules) -> Prices:
     if tariff is None:
         return Prices()
-    return Prices("tariff", tariff=tariff, time_zone=time_zone or "UTC", currency=tariff_currency(tariff))
+    currency = tariff_currency(tariff)
+    return Prices("tariff", tariff=tariff, rules=rules, time_zone=time_zone or "UTC", currency=currency)
 
 
 def _pause_kw(conversion: Conversion, wish: ProfileWish) -> Decimal:

@@ -76,7 +76,12 @@ class Settings(BaseSettings):
 
     # Money.
     default_currency: str = "EUR"
-    default_hold: Decimal = Decimal("50.00")
+    default_hold: Decimal = Field(
+        Decimal("50.00"), description="Held, and the limit of cost, where nobody knows what a session will cost."
+    )
+    default_holds: dict[str, Decimal] = Field(
+        {}, description="The same by other currencies; where one has none, a start needs a `max_cost`."
+    )
     wallet_opening_balance: Decimal = Field(
         Decimal("1000.00"), description="Embedded wallet: what every new user starts with, in each currency."
     )
@@ -121,6 +126,10 @@ class Settings(BaseSettings):
         pattern=r"^\S+:\d+$",
         description="host:port where the worker shows its metrics to Prometheus; nowhere where it is not set.",
     )
+
+    def default_hold_in(self, currency: str) -> Decimal | None:
+        """What is held where nobody knows the cost; None where that is not said for ``currency``."""
+        return {**self.default_holds, self.default_currency: self.default_hold}.get(currency)
 
     @property
     def encrypts_payloads(self) -> bool:

@@ -18,6 +18,7 @@ from charging.planning.profile import PLANNING_FAILED, make_plan
 from charging.planning.reasons import GUARANTEED
 from charging.planning.request import Acceptance, PlanRequest, PriceSlot
 from charging.session.profile import ChargingPlan, PlanFigures, PlanWarning, ProfilePeriod, ProfileWish
+from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 
 _TENTH: Final = Decimal("0.1")
 _NO_CAUTION: Final = Caution()
@@ -30,11 +31,14 @@ _PASSED: Final = PlanWarning(code="departure_passed", detail="The departure has 
 
 @dataclass(frozen=True)
 class Prices:
-    """What energy costs: a curve or an OCPI Tariff with its time zone, from ``source``; none of them: unknown."""
+    """What energy costs: a curve, or an OCPI Tariff with its time zone and its CPO's reading of OCPI (``rules``), from
+    ``source``; none of them: unknown.
+    """
 
     source: str | None = None
     curve: tuple[PriceSlot, ...] | None = None
     tariff: Mapping[str, Any] | None = None
+    rules: TariffRules = DEFAULT_RULES
     time_zone: str | None = None
     currency: str | None = None
 
@@ -115,6 +119,7 @@ def request_for(wish: ProfileWish, facts: Facts, now: datetime) -> PlanRequest:
         "pauses_are_parking": facts.pauses_are_parking,
         "prices": prices.curve,
         "tariff": prices.tariff,
+        "tariff_rules": prices.rules,
         "time_zone": prices.time_zone,
         "started_at": facts.started_at and min(facts.started_at, now),
         "kwh_so_far": facts.kwh,

@@ -21,8 +21,9 @@ def price_line(prices: Prices, start: datetime, end: datetime, power_kw: Decimal
         return tuple(_cut(slot, start, end) for slot in prices.curve if slot.start < end and slot.end > start)
     if prices.tariff is None:
         return ()
+    zone = prices.time_zone or "UTC"
     try:
-        slots = tariff_slots(dict(prices.tariff), start=start, end=end, time_zone=prices.time_zone or "UTC")
+        slots = tariff_slots(dict(prices.tariff), start=start, end=end, time_zone=zone, rules=prices.rules)
     except ValueError:
         return ()
     return tuple(_priced(slots, power_kw))

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from charging.tariffs.rules import DEFAULT_RULES, TariffRules
+
 Strategy = Literal["cheapest", "greenest", "asap", "latest"]
 LONGEST: Final = timedelta(days=400)
 """The latest departure, from now on."""
@@ -67,13 +69,14 @@ class Acceptance(_Told):
 class PlanRequest(_Told):
     """A need, a departure, limits and prices. Exactly one of ``prices``, ``tariff``, ``price_tiers``, or none of them.
 
-    The departure is at most ``LONGEST`` after ``now``. ``min_charge_rate_kw``: power is 0 or at least that.
-    ``guaranteed_kwh``: at once, at full power; never more than ``energy_kwh``, whatever is asked. ``pause_kw``: what
-    flows while paused, for charge points that resume badly from 0 W. ``started_at`` (None: ``now``) and ``kwh_so_far``:
-    of the session that goes on, because a tariff's prices may depend on its duration and energy; ``energy_kwh`` and
-    ``acceptance`` count from ``now`` on. ``pauses_are_parking``: the tariff's PARKING_TIME
-    is billed while no power flows; by OCPI 2.2.1 a pause made by the EVSE is no parking, some CPOs bill it.
-    ``min_saving``: a plan that saves less than that against charging at once is not worth its switches.
+    The departure is at most ``LONGEST`` after ``now``. ``tariff_rules``: how the tariff's CPO reads OCPI.
+    ``min_charge_rate_kw``: power is 0 or at least that. ``guaranteed_kwh``: at once, at full power; never more than
+    ``energy_kwh``, whatever is asked. ``pause_kw``: what flows while paused, for charge points that resume badly from
+    0 W. ``started_at`` (None: ``now``) and ``kwh_so_far``: of the session that goes on, because a tariff's prices may
+    depend on its duration and energy; ``energy_kwh`` and ``acceptance`` count from ``now`` on.
+    ``pauses_are_parking``: the tariff's PARKING_TIME is billed while no power flows; by OCPI 2.2.1 a pause made by the
+    EVSE is no parking, some CPOs bill it. ``min_saving``: a plan that saves less than that against charging at once is
+    not worth its switches.
     ``carbon``: g CO2 per kWh, for ``greenest``. The last ``acceptance`` holds beyond its ``upto_kwh``.
     """
 
@@ -84,6 +87,7 @@ class PlanRequest(_Told):
 
     prices: tuple[PriceSlot, ...] | None = None
     tariff: dict[str, Any] | None = None
+    tariff_rules: TariffRules = DEFAULT_RULES
     time_zone: str | None = None
     price_tiers: tuple[PriceTier, ...] | None = None
     time_price_per_hour: Price = Decimal(0)

@@ -116,12 +116,14 @@ def _of_tariff(request: PlanRequest, tariff: dict[str, Any], zone: str) -> Price
         time_zone=zone,
         kwh_so_far=request.kwh_so_far,
         started_at=request.started_at,
+        rules=request.tariff_rules,
     ):
         time_price = slot.time_price + request.time_price_per_hour
         bands = tuple(_band(point, time_price, request.kwh_so_far) for point in slot.points)
         idle_price = (slot.parking_price if request.pauses_are_parking else 0) + request.idle_price_per_hour
         slots.append(Slot(micros(slot.start - request.now), micros(slot.end - request.now), bands, idle_price))
-    return Prices(_merged(slots), flat=flat_price(tariff, at=request.started_at or request.now, time_zone=zone))
+    began = request.started_at or request.now
+    return Prices(_merged(slots), flat=flat_price(tariff, at=began, time_zone=zone, rules=request.tariff_rules))
 
 
 def _band(point: PricedBand, time_price: Decimal, kwh_so_far: Decimal) -> Band:

@@ -1,8 +1,9 @@
 """What power will cost at each instant, by an OCPI Tariff. Pure.
 
 Source: OCPI 2.2.1 §11.3 and §11.4.6. At each instant each dimension is priced by the first element whose restrictions
-hold and that has it; one that no element prices is free. Calendar restrictions hold in the Location's local time,
-``min_duration`` and ``max_duration`` count from the start of the session, lower bounds are inclusive, upper exclusive.
+hold and that has it, by OCPI 2.1.1 by the first whose restrictions hold; one that no element prices is free. Calendar
+restrictions hold in the Location's local time, ``min_duration`` and ``max_duration`` count from the start of the
+session, lower bounds are inclusive, upper exclusive.
 A component without ``vat`` adds none; nor does any where ``tax_included`` (2.3.0) is YES. Elements for reservations do
 not apply. Not seen here, because they belong to the session as a whole: ``step_size``, ``min_price``, ``max_price``.
 """
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from charging.planning.request import LONGEST
 from charging.tariffs.calendar import Calendar, Restrictions, calendar_switches, read_calendar
+from charging.tariffs.rules import DEFAULT_RULES, TariffRules
 
 _MICROSECOND = timedelta(microseconds=1)
 _MOST_BANDS = 500
@@ -60,29 +62,30 @@ def tariff_slots(
     time_zone: str,
     kwh_so_far: Decimal = Decimal(0),
     started_at: datetime | None = None,
+    rules: TariffRules = DEFAULT_RULES,
 ) -> tuple[TariffSlot, ...]:
     """The prices from ``start`` to ``end``: slots without gaps, of which no two neighbours cost the same.
 
-    ``time_zone`` is the Location's; the session began at ``started_at`` (None: at ``start``) and has taken
-    ``kwh_so_far`` by ``start``. Parking is priced at that energy. Raises ``ValueError`` where ``tariff`` or
-    ``time_zone`` cannot be read, where a price depends on current (A), which a plan in kW cannot tell, and where the
-    span is empty or longer than ``LONGEST``.
+    ``rules``: how its CPO reads OCPI. ``time_zone`` is the Location's; the session began at ``started_at`` (None: at
+    ``start``) and has taken ``kwh_so_far`` by ``start``. Parking is priced at that energy. Raises ``ValueError`` where
+    ``tariff`` or ``time_zone`` cannot be read, where a price depends on current (A), which a plan in kW cannot tell,
+    and where the span is empty or longer than ``LONGEST``.
     """
     if not timedelta(0) < end - start <= LONGEST:
         raise ValueError(f"prices are told for more than nothing and at most {LONGEST.days} days")
     try:
-        rules = _Rules(tariff, _zone(time_zone), (started_at or start).astimezone(UTC), kwh_so_far)
-        cuts = rules.cuts(start.astimezone(UTC), end.astimezone(UTC))
-        return tuple(_joined(rules.slot(begin, finish) for begin, finish in pairwise(cuts)))
+        prices = _Prices(tariff, rules, _zone(time_zone), (started_at or start).astimezone(UTC), kwh_so_far)
+        cuts = prices.cuts(start.astimezone(UTC), end.astimezone(UTC))
+        return tuple(_joined(prices.slot(begin, finish) for begin, finish in pairwise(cuts)))
     except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(_what_is_wrong(error)) from error
 
 
-def flat_price(tariff: dict[str, Any], *, at: datetime, time_zone: str) -> Decimal:
+def flat_price(tariff: dict[str, Any], *, at: datetime, time_zone: str, rules: TariffRules = DEFAULT_RULES) -> Decimal:
     """What a session that starts at ``at`` costs once (FLAT), incl. VAT. Raises like ``tariff_slots``."""
     try:
-        rules = _Rules(tariff, _zone(time_zone), at.astimezone(UTC), Decimal(0))
-        return rules.price("FLAT", _Circumstances(at.astimezone(UTC), Decimal(0), Decimal(0)))
+        prices = _Prices(tariff, rules, _zone(time_zone), at.astimezone(UTC), Decimal(0))
+        return prices.price("FLAT", _Circumstances(at.astimezone(UTC), Decimal(0), Decimal(0)))
     except (ArithmeticError, AttributeError, KeyError, TypeError) as error:
         raise ValueError(_what_is_wrong(error)) from error
 
@@ -107,10 +110,13 @@ class _Element(NamedTuple):
     prices: dict[str, Decimal]
 
 
-class _Rules:
+class _Prices:
     """A tariff that has been read, for one session."""
 
-    def __init__(self, tariff: dict[str, Any], zone: ZoneInfo, started_at: datetime, kwh_so_far: Decimal) -> None:
+    def __init__(
+        self, tariff: dict[str, Any], rules: TariffRules, zone: ZoneInfo, started_at: datetime, kwh_so_far: Decimal
+    ) -> None:
+        self.rules = rules
         self.zone, self.started_at, self.kwh_so_far = zone, started_at, kwh_so_far
         self.elements = list(_elements(tariff))
         all_restrictions = [element.restrictions for element in self.elements]
@@ -148,8 +154,8 @@ class _Rules:
     def price(self, dimension: str, here: _Circumstances) -> Decimal:
         """The price incl. VAT of ``dimension``: of the first element that holds and has it, else 0."""
         for element in self.elements:
-            if dimension in element.prices and self._holds(element, here):
-                return element.prices[dimension]
+            if (dimension in element.prices or self.rules.whole_elements) and self._holds(element, here):
+                return element.prices.get(dimension, Decimal(0))
         return Decimal(0)
 
     def _bands(self, at: datetime) -> Iterator[PricedBand]:
@@ -163,7 +169,7 @@ class _Rules:
         restrictions = element.restrictions
         elapsed = Decimal((here.at - self.started_at) // _MICROSECOND) / 1_000_000
         return (
-            element.calendar.holds(here.at.astimezone(self.zone))
+            self.rules.in_calendar(element.calendar, here.at.astimezone(self.zone))
             and _between(restrictions, "kwh", here.kwh)
             and _between(restrictions, "duration", elapsed)
             and _between(restrictions, "power", here.kw)

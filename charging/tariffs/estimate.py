@@ -88,13 +88,15 @@ def hold_amount(
     *,
     need_kwh: Decimal | None,
     max_cost: Decimal | None,
-    default_hold: Decimal,
+    default_hold: Decimal | None,
     max_power_kw: Decimal,
     now: datetime,
     time_zone: str | None,
     rules: TariffRules = DEFAULT_RULES,
-) -> Decimal:
+) -> Decimal | None:
     """What to set aside before the start: ``max_cost``, else the estimate for the need and a fifth, else the default.
+
+    None where that is wanted and there is none in the tariff's currency.
 
     A free tariff holds the default too: reaching the hold stops a session, and nobody knows the price of parking. So
     does a need that would take longer than ``_LONGEST_CHARGE``.

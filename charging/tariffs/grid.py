@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from charging.tariffs.calendar import Calendar, calendar_switches
+from charging.tariffs.calendar import calendar_switches
 from charging.tariffs.cells import KINDS, SESSION, Cell, Interval, bounds_of
 from charging.tariffs.numbers import instant, microseconds
 from charging.tariffs.rules import TariffRules
@@ -77,16 +77,8 @@ class Grid:
         seconds = Decimal(at - since) / 1_000_000
         for element in self._elements[kind]:
             duration, calendar = element.conditions.duration, element.conditions.calendar
-            if (duration is None or duration.holds(seconds)) and self._in_calendar(calendar, local):
+            if (duration is None or duration.holds(seconds)) and self.rules.in_calendar(calendar, local):
                 yield element
-
-    def _in_calendar(self, calendar: Calendar, local: datetime) -> bool:
-        begin = calendar.start_time
-        if begin is not None and begin == calendar.end_time and self.rules.equal_times == "never":
-            return False
-        if self.rules.night_belongs_to == "evening" and calendar.in_small_hours(local):
-            return calendar.has_day(local - _DAY) and calendar.holds_but_for_days(local)
-        return calendar.holds(local)
 
     def _switches(self, end: int) -> list[int]:
         """When calendar and duration switch, in µs since 1970."""

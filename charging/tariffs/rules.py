@@ -1,9 +1,14 @@
 """How one CPO reads the specification where it can be read in two ways (issue threads of github.com/ocpi/ocpi)."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from charging.tariffs.calendar import Calendar
+
+_DAY: Final = timedelta(days=1)
 
 
 class TariffRules(BaseModel):
@@ -39,6 +44,15 @@ class TariffRules(BaseModel):
     equal_times: Literal["all_day", "never"] = "all_day"
     expiry_fee: Literal["beside", "instead"] = "beside"
     absent_vat: Literal["unknown", "none"] = "unknown"
+
+    def in_calendar(self, calendar: Calendar, local: datetime) -> bool:
+        """Whether ``calendar`` holds at ``local``, the Location's time."""
+        begin = calendar.start_time
+        if begin is not None and begin == calendar.end_time and self.equal_times == "never":
+            return False
+        if self.night_belongs_to == "evening" and calendar.in_small_hours(local):
+            return calendar.has_day(local - _DAY) and calendar.holds_but_for_days(local)
+        return calendar.holds(local)
 
 
 DEFAULT_RULES: Final = TariffRules()

@@ -7,8 +7,10 @@ from xml.etree import ElementTree
 
 import httpx
 import pytest
+from sqlalchemy import select
 
 from charging.ocpi import wire
+from charging.store import tables
 from tests.api.conftest import RunningApi
 from tests.api.test_profiles import path, send
 from tests.market import hours
@@ -63,6 +65,27 @@ async def test_a_plan_is_previewed_with_the_prices_that_hold_there(api: RunningA
 async def test_without_a_curve_the_tariff_holds(lite: RunningApi) -> None:
     plan = (await preview(lite)).json()["plan"]
     assert (plan["price_source"], plan["cost"] > 0) == ("tariff", True)
+
+
+async def test_a_plan_reads_the_tariff_as_its_cpo_does(lite: RunningApi) -> None:
+    free = {"price_components": [{"type": "TIME", "price": 0, "step_size": 1}]}
+    async with lite.database.read() as store:
+        (tariff,) = (await store.scalars(select(tables.tariffs.c.body))).all()
+    try:
+        await _tell_terms(lite, tariff | {"elements": [free, *tariff["elements"]]}, {"whole_elements": True})
+        assert (await preview(lite)).json()["plan"]["cost"] == 0
+        await _tell_terms(lite, tariff | {"elements": [free, *tariff["elements"]]}, {})
+        assert (await preview(lite)).json()["plan"]["cost"] > 0
+    finally:
+        await _tell_terms(lite, tariff, {})
+
+
+async def _tell_terms(lite: RunningApi, tariff: dict[str, Any], rules: dict[str, Any]) -> None:
+    async with lite.database.write() as store:
+        await store.execute(tables.tariffs.update().values(body=tariff))
+    admin = {"X-API-Key": lite.settings.admin_key.get_secret_value()}
+    told = await lite.http.patch("/ocpi/connections/virta", json={"tariff_rules": rules}, headers=admin)
+    assert told.is_success, told.text
 
 
 async def test_what_cannot_be_reached_is_planned_all_the_same_with_a_warning(lite: RunningApi) -> None:

@@ -1,5 +1,9 @@
 """POST /v1/sessions/start: one session per order, whatever is repeated, raced, or away."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
 import pytest
 from sqlalchemy import select
 
@@ -108,6 +112,34 @@ async def test_max_cost_is_both_hold_and_cost_limit(lite: RunningApi) -> None:
 async def test_without_any_wish_the_default_is_held_and_limits_the_cost(lite: RunningApi) -> None:
     spec = await spec_of(lite, await lite.started())
     assert spec.hold == spec.cost_limit == lite.settings.default_hold
+
+
+@asynccontextmanager
+async def priced_in(lite: RunningApi, currency: str) -> AsyncIterator[None]:
+    """All tariffs are in this currency meanwhile."""
+    of = tables.tariffs
+    async with lite.database.write() as store:
+        (body,) = (await store.scalars(select(of.c.body))).all()
+        await store.execute(of.update().values(body=body | {"currency": currency}))
+    try:
+        yield
+    finally:
+        async with lite.database.write() as store:
+            await store.execute(of.update().values(body=body))
+
+
+async def test_the_default_hold_is_money_of_one_currency_and_no_number_for_all(
+    lite: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with priced_in(lite, "HUF"):
+        refused = await lite.start()
+        assert (refused.status_code, refused.json()["code"]) == (422, "max_cost_required")
+        assert "HUF" in refused.json()["detail"]
+        assert (await spec_of(lite, await lite.started(max_cost=9000))).hold == 9000
+    async with priced_in(lite, "SEK"):
+        monkeypatch.setattr(lite.settings, "default_holds", {"SEK": Decimal(500)})
+        spec = await spec_of(lite, await lite.started(evse_id="FI-VRT-E12346"))
+        assert (spec.currency, spec.hold, spec.cost_limit) == ("SEK", 500, 500)
 
 
 async def test_a_second_session_on_a_claimed_evse_is_409_for_anybody(api: RunningApi) -> None:

@@ -23,7 +23,7 @@ Json = dict[str, Any]
 class Accounts:
     """The three accounts side by side, and what users were told by robots' answers and webhooks (``heard``).
 
-    ``paid`` and ``held`` in minor units and ``captures`` (how often it was charged), by session; ``keys``: the
+    ``paid``, ``held`` and ``captured`` (all that was ever charged) in minor units, by session; ``keys``: the
     Idempotency-Keys that are kept; ``open_work``: the workflows that still run.
     """
 
@@ -34,7 +34,7 @@ class Accounts:
     cpo_cdrs: Sequence[Json]
     paid: Mapping[str, int]
     held: Mapping[str, int]
-    captures: Mapping[str, int]
+    captured: Mapping[str, int]
     unbalanced: Sequence[str]
     sessions: Mapping[str, Json]
     keys: Collection[str]
@@ -84,7 +84,7 @@ async def read_accounts(fleet: Fleet, rides: Sequence[Ride], heard: Sequence[Jso
         cpo_cdrs=records["cdrs"],
         paid=money.paid,
         held=money.held,
-        captures=money.captures,
+        captured=money.captured,
         unbalanced=unbalanced(rows["ledger"]),
         # A start that was answered 503 has no effect: its row is absent for everybody, and must be for the CPO.
         sessions={row["id"]: row for row in rows["sessions"] if row["admission"] != "abandoned"},

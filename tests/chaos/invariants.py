@@ -95,10 +95,9 @@ def cdrs_settled_once(accounts: Accounts) -> Iterator[Violation]:
             yield Violation("I5", about, f"stored {stored[folded]} times")
         elif not states[folded].startswith(("settled", *_may_be(theirs, twins))):
             yield Violation("I5", about, states[folded])
-    asking = Counter((accounts.session_of(cdr) or {}).get("id") for cdr in _issued(accounts) if _asks_for_money(cdr))
-    for session_id, times in accounts.captures.items():
-        if times > asking[session_id]:
-            yield Violation("I5", session_id, f"charged {times} times for {asking[session_id]} CDRs")
+    for session_id, charged in accounts.captured.items():
+        if charged > (asked := max(map(_asked_for, _bills(accounts, session_id)))):
+            yield Violation("I5", session_id, f"charged {charged}, its CDRs ask for {asked} minor units")
 
 
 def receipts_are_cdrs(accounts: Accounts) -> Iterator[Violation]:
@@ -278,8 +277,9 @@ def _may_be(cdr: Json, twins: set[str]) -> tuple[str, ...]:
     return ("quarantined",) if _is_wrong(cdr) or cdr["session_id"] in twins else ()
 
 
-def _asks_for_money(cdr: Json) -> bool:
-    return not _is_wrong(cdr) and _total(cdr) > 0
+def _asked_for(bill: Sequence[Json]) -> int:
+    """Of all its CDRs, credits apart."""
+    return sum(to_minor(max(_total(cdr), Decimal(0)), _CURRENCY) for cdr in bill)
 
 
 def _is_wrong(cdr: Json) -> bool:

@@ -1,7 +1,7 @@
 """What whoever keeps the money says of a run: the engine's own wallet, or the neighbours EV Pass and Payments."""
 
 import json
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -14,11 +14,11 @@ Json = dict[str, Any]
 
 
 class Money(NamedTuple):
-    """By session: what it has paid and what is held for it, in minor units, and how often it was charged."""
+    """By session, in minor units: what it has paid, what is held for it, and all that was ever charged."""
 
     paid: Mapping[str, int]
     held: Mapping[str, int]
-    captures: Mapping[str, int]
+    captured: Mapping[str, int]
 
 
 async def read_money(fleet: Fleet, ledger: Sequence[Json]) -> Money:
@@ -48,36 +48,37 @@ async def _books(fleet: Fleet, keeper: str) -> Json:
 
 def _of_wallet(ledger: Sequence[Json]) -> Money:
     balances: dict[str, Counter[str]] = {"paid": Counter(), "held": Counter()}
-    captures: dict[str, set[str]] = defaultdict(set)
+    captured: Counter[str] = Counter()
     for leg in ledger:
         session_id, _, account = leg["account"].removeprefix("session/").rpartition("/")
         if account in balances and session_id:
             balances[account][session_id] += leg["amount_minor"]
-        if leg["transfer_key"].startswith("capture/"):
-            captures[leg["session_id"]].add(leg["transfer_key"])
-    return Money(balances["paid"], balances["held"], {each: len(keys) for each, keys in captures.items()})
+        if account == "paid":
+            captured[session_id] += max(leg["amount_minor"], 0)
+    return Money(balances["paid"], balances["held"], captured)
 
 
 def _of_payments(books: Json) -> Money:
     """Payments keeps no holds."""
     paid: Counter[str] = Counter()
-    captures: Counter[str] = Counter()
+    captured: Counter[str] = Counter()
     for movement in books["movements"]:
         if movement["status"] == "succeeded":
             is_charge = movement["object"] == "payment_intent"
             amount = to_minor(Decimal(movement["amount"]), movement["currency"])
             paid[movement["booking_id"]] += amount if is_charge else -amount
-            captures[movement["booking_id"]] += is_charge
-    return Money(paid, {}, captures)
+            captured[movement["booking_id"]] += amount if is_charge else 0
+    return Money(paid, {}, captured)
 
 
 def _of_evpass(books: Json) -> Money:
     paid: Counter[str] = Counter()
     held: Counter[str] = Counter()
+    captured: Counter[str] = Counter()
     for pocket in books["sessions"]:
-        paid[pocket["session_id"]] += to_minor(
-            Decimal(pocket["captured"]) - Decimal(pocket["refunded"]), pocket["currency"]
-        )
-        held[pocket["session_id"]] += to_minor(Decimal(pocket["held"]), pocket["currency"])
-    charged = [each for each in books["movements"] if (each["what"], each["status"]) == ("captures", "done")]
-    return Money(paid, held, Counter(each["transfer"]["session_id"] for each in charged))
+        session_id = pocket["session_id"]
+        own = {name: to_minor(Decimal(pocket[name]), pocket["currency"]) for name in ("held", "captured", "refunded")}
+        held[session_id] += own["held"]
+        captured[session_id] += own["captured"]
+        paid[session_id] += own["captured"] - own["refunded"]
+    return Money(paid, held, captured)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from charging.planning.tariff_prices import PricedBand, TariffSlot, flat_price, tariff_slots
+from charging.tariffs.rules import TariffRules
 
 NOON = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)  # a Monday, 12:00 in Helsinki
 
@@ -191,3 +192,33 @@ def test_prices_are_not_told_for_nothing_nor_for_ever() -> None:
     for hours in (0, -1, 24 * 401):
         with pytest.raises(ValueError, match="at most 400 days"):
             slots(DAY_AND_NIGHT, hours=hours)
+
+
+def test_by_ocpi_2_1_1_the_first_element_that_holds_prices_all_dimensions() -> None:
+    time_by_night = element(component("TIME", 2), start_time="23:00", end_time="07:00")
+    of = tariff(time_by_night, element(component("ENERGY", 0.3), component("FLAT", 1)))
+    by_211 = TariffRules(whole_elements=True)
+    assert [(slot.time_price, slot.points[0].price) for slot in slots(of, 13, rules=by_211)] == [
+        (0, Decimal("0.3")),
+        (2, 0),
+    ]
+    assert energy_prices(of, 13) == [("10:00", "0.3"), ("21:00", "0.3")]
+    midnight = NOON + timedelta(hours=12)
+    assert flat_price(of, at=midnight, time_zone="Europe/Helsinki", rules=by_211) == 0
+    assert flat_price(of, at=midnight, time_zone="Europe/Helsinki") == 1
+
+
+def test_a_night_belongs_to_the_day_that_its_cpo_says() -> None:
+    monday_night = element(component("ENERGY", 0.1), start_time="23:00", end_time="07:00", day_of_week=["MONDAY"])
+    of = tariff(monday_night, element(component("ENERGY", 0.3)))
+    evening = TariffRules(night_belongs_to="evening")
+    assert energy_prices(of, 24) == [("10:00", "0.3"), ("21:00", "0.1"), ("22:00", "0.3")]
+    assert energy_prices(of, 24, rules=evening) == [("10:00", "0.3"), ("21:00", "0.1"), ("05:00", "0.3")]
+
+
+def test_equal_times_hold_never_where_its_cpo_says_so() -> None:
+    of = tariff(
+        element(component("ENERGY", 0.1), start_time="07:00", end_time="07:00"), element(component("ENERGY", 0.3))
+    )
+    assert energy_prices(of, 24) == [("10:00", "0.1")]
+    assert energy_prices(of, 24, rules=TariffRules(equal_times="never")) == [("10:00", "0.3")]

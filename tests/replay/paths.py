@@ -18,6 +18,7 @@ from tests.trust import test_commands, test_long_waits, test_pushes
 from tests.waiting import eventually
 from tests.workflows import (
     test_late_orders,
+    test_late_sessions,
     test_life,
     test_operators,
     test_planned_nights,
@@ -160,6 +161,9 @@ _PATHS = {
         _test(test_commands.test_a_session_that_appears_after_a_definite_no_is_stopped_by_a_workflow_of_its_own),
         QUICK,
     ),
+    "late_session_that_begins_to_charge": Path(
+        _test(test_late_sessions.test_a_late_session_in_which_a_car_begins_to_charge_is_stopped_again_at_once), QUICK
+    ),
     "parked_session": Path(_test(test_pushes.test_a_second_session_of_one_start_is_parked_and_stopped), QUICK),
     "plug_in_timeout": Path(_test(test_commands.test_accepted_but_nothing_plugged_waits_and_then_fails), QUICK),
     "stop_while_pending": Path(
@@ -197,7 +201,12 @@ _PATHS = {
     "webhook": Path(_test(test_webhooks.test_a_session_is_told_from_start_to_receipt_in_order_and_once)),
 }
 
-# Recorded once more by sessions that live by the rules of edition 2 (``charging.session.model.EDITION``).
+# Recorded once more by sessions that live by the rules of a later edition (``charging.session.model.EDITION``).
 _UNDER_RULES_2 = ("canonical", "continue_as_new", "departure_plan_with_replans", "limit_reached", "store_away")
+_UNDER_RULES_3 = ("canonical", "continue_as_new", "limit_reached", "stop_while_pending", "store_away")
 
-PATHS = {**_PATHS, **{f"{name}_rules_2": _PATHS[name] for name in _UNDER_RULES_2}}
+PATHS = {
+    **_PATHS,
+    **{f"{name}_rules_2": _PATHS[name] for name in _UNDER_RULES_2},
+    **{f"{name}_rules_3": _PATHS[name] for name in _UNDER_RULES_3},
+}

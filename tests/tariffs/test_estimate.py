@@ -170,7 +170,9 @@ def test_a_step_that_has_begun_is_owed_only_if_the_session_stops_now() -> None:
     assert running_cost(None, kwh=Decimal(1), started_at=NOON, now=now, time_zone=None) is None
 
 
-def hold(of: dict[str, Any] | None, need: str | None = "20", max_cost: str | None = None, kw: str = "22") -> Decimal:
+def hold(
+    of: dict[str, Any] | None, need: str | None = "20", max_cost: str | None = None, kw: str = "22"
+) -> Decimal | None:
     return hold_amount(
         of,
         need_kwh=None if need is None else Decimal(need),

@@ -9,7 +9,7 @@
   "amount"}`` with Idempotency-Key; a release has no amount
 - ``POST /admin/evpass/deposits``, ``withdrawals`` ``{"user_id", "currency", "amount"}``  the user's own doing
 - ``POST /admin/evpass/expire`` ``{"session_id"}``  EV Pass lets the session's holds go
-- ``GET /admin/evpass``  its own account: every movement, and the money of each session
+- ``GET /admin/evpass``  its own account of the money of each session
 """
 
 import uuid
@@ -92,8 +92,8 @@ async def expire(request: Request, expiry: Expiry) -> dict[str, int]:
 
 @router.get("/admin/evpass")
 async def account(request: Request) -> Response:
-    """Our own account of what moved, oldest first, and what came of it."""
-    return _json(_wallets(request).account())
+    """Our own account of the money of each session."""
+    return _json({"sessions": _wallets(request).account()})
 
 
 @router.post("/admin/evpass/{what}")

@@ -122,7 +122,6 @@ class Wallets:
         """What a session holds, has paid and has got back."""
         return {**vars(self.pockets[session_id, currency]), "currency": currency}
 
-    def account(self) -> dict[str, Any]:
-        """All movements, oldest first, and what each session holds, has paid and has got back."""
-        sessions = [{"session_id": each, **self.funds(each, currency)} for each, currency in [*self.pockets]]
-        return {"movements": [movement.model_dump() for movement in self._movements.values()], "sessions": sessions}
+    def account(self) -> list[dict[str, Any]]:
+        """What each session holds, has paid and has got back."""
+        return [{"session_id": each, **self.funds(each, currency)} for each, currency in [*self.pockets]]

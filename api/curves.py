@@ -115,9 +115,10 @@ def _put_words() -> dict[str, Any]:
         {"name": name, "in": "query", "required": False, "schema": schema}
         for name, schema in terms["properties"].items()
     ]
-    points = {"type": "object", "description": "Points; what they are is said in the query."}
+    points = {"type": "array", "items": {"type": "object"}, "description": "What they are is said in the query."}
+    upload = {"type": "object", "required": ["points"], "properties": {"points": points}}
     content = {
-        "application/json": {"schema": {"anyOf": [source, points]}},
+        "application/json": {"schema": {"anyOf": [source, upload, points]}},
         "text/csv": {"schema": {"type": "string"}},
     }
     return {"parameters": query, "requestBody": {"required": True, "content": content}}

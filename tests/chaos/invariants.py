@@ -120,10 +120,9 @@ def receipts_are_cdrs(accounts: Accounts) -> Iterator[Violation]:
 def robots_get_that_receipt(accounts: Accounts) -> Iterator[Violation]:
     """I6: what the API answers is the receipt that is stored."""
     for ride in accounts.rides:
-        stored = accounts.receipts.get(ride.session_id)
-        given = ride.receipt and (_said(ride.receipt), ride.receipt["cdr_ids"])
-        if given != (stored and (_said(stored), stored["cdr_ids"])):
-            yield Violation("I6", ride.session_id, f"its robot was given {given}, stored is {stored and _said(stored)}")
+        given, stored = _told(ride.receipt), _told(accounts.receipts.get(ride.session_id))
+        if given != stored:
+            yield Violation("I6", ride.session_id, f"its robot was given {given}, stored is {stored}")
 
 
 def statuses_follow_the_graph(accounts: Accounts) -> Iterator[Violation]:
@@ -293,6 +292,14 @@ def _total(cdr: Json) -> Decimal:
 def _said(receipt: Json) -> tuple[str, int, str, str]:
     # As texts: 4.6 is not what a bill of 4.60 says.
     return str(receipt["energy_kwh"]), receipt["duration_minutes"], str(receipt["cost"]), receipt["currency"]
+
+
+def _told(receipt: Json | None) -> tuple[object, ...] | None:
+    # As numbers: JSON has 0 for what is kept as 0.00.
+    if receipt is None:
+        return None
+    numbers = (Decimal(str(receipt[name])) for name in ("energy_kwh", "duration_minutes", "cost"))
+    return (*numbers, receipt["currency"], receipt["cdr_ids"], receipt["payment_status"])
 
 
 def _asked(cdr: Json) -> tuple[str, int, str, str]:

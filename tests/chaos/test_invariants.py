@@ -23,6 +23,7 @@ RECEIPT = {
     "duration_minutes": 2,
     "currency": "EUR",
     "cdr_ids": ["C"],
+    "payment_status": "paid",
 }
 TOLD = ("active", "stopping", "completed")
 

@@ -8,8 +8,10 @@ from tests.fuzz.spoiling import text_of
 from tests.peer import evse, location
 from tests.stack import Stack
 
-# Enough for every session and reservation that a fuzzer begins; schemathesis.toml knows their EVSE ids.
-_EVSES: Final = [evse(uid=f"E{n}", evse_id=f"FI*VRT*E{n}") for n in range(20, 44)]
+# Enough for every session and reservation that a fuzzer begins. Shorter than what is looked for in logs.
+EVSE_IDS: Final = [f"FI*VRT*E{n}" for n in range(20, 140)]
+_EVSES: Final = [evse(uid=evse_id.rpartition("*")[2], evse_id=evse_id) for evse_id in EVSE_IDS]
+HOOK: Final = "http://127.0.0.1:9/hook"
 
 
 async def furnish(stack: Stack) -> None:
@@ -17,7 +19,7 @@ async def furnish(stack: Stack) -> None:
     answers = [
         await stack.cpo.call("PUT", "locations/FI/VRT/LOC2", location(id="LOC2", evses=_EVSES)),
         await stack.cpo.post_cdr(stack.cpo.cdr(stack.cpo.session(id="NOBODYS"), id="CDR2")),
-        await stack.api.post("/v1/webhooks", json={"url": "http://127.0.0.1:9/hook"}),
+        await stack.api.post("/v1/webhooks", json={"url": HOOK}),
     ]
     admin = {"X-API-Key": stack.settings.admin_key.get_secret_value(), "Content-Type": "application/json"}
     soon = wire.format_datetime(datetime.now(UTC).replace(minute=0, second=0, microsecond=0) + timedelta(hours=1))
@@ -26,6 +28,7 @@ async def furnish(stack: Stack) -> None:
     put = {"kind": "price", "currency": "EUR"}
     answers += [
         await stack.api.put("/v1/admin/curves/spot", params=put, content=curve, headers=admin),
+        await stack.api.put("/v1/admin/curves/published", json={"kind": "price", "url": HOOK}, headers=admin),
         await stack.api.post("/ocpi/tokens", json={"user_id": "robot"}, headers=admin),
     ]
     for answer in answers:

@@ -178,6 +178,10 @@ def with_key(model: type[BaseModel]) -> dict[str, Any]:
     return {**body(model), "parameters": [key]}
 
 
+MOST_REVISIONS: Final = 2**53 - 1
+"""What every reader of JSON can count to."""
+
+
 def status_extra(max_wait_s: int) -> dict[str, Any]:
     """The parameters of a status read, which are read by hand there."""
     whole = {"type": "integer", "minimum": 0}
@@ -185,7 +189,12 @@ def status_extra(max_wait_s: int) -> dict[str, Any]:
         "parameters": [
             {**_parameter("session_id", "path", {"type": "string"}, "As the start answered it."), "required": True},
             _parameter("wait", "query", {**whole, "maximum": max_wait_s}, "Long poll: answer within so many seconds."),
-            _parameter("after", "query", whole, "Answer at once when `revision` is above this one."),
+            _parameter(
+                "after",
+                "query",
+                {**whole, "maximum": MOST_REVISIONS},
+                "Answer at once when `revision` is above this one.",
+            ),
             _parameter("Cache-Control", "header", {"type": "string"}, "`no-cache` asks the workflow itself."),
         ]
     }

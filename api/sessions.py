@@ -214,7 +214,7 @@ async def _status(desk: Desk, row: StatusRow, now: datetime) -> dict[str, Any]:
 async def _awaited(desk: Desk, row: StatusRow, user: User, request: Request) -> StatusRow:
     """The row once its revision is above ``after`` (default: what it is now), or when ``wait`` s are over."""
     wait = _whole_number(request, "wait", MAX_WAIT_S) or 0
-    after = _whole_number(request, "after", 2**62)
+    after = _whole_number(request, "after", doc.MOST_REVISIONS)
     seen = row.revision if after is None else after
     deadline = time.monotonic() + wait
     with desk.waits.one_of(user.sub):

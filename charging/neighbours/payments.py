@@ -92,9 +92,8 @@ class PaymentsService:
         if asked.outcome is not None:
             return asked.outcome
         try:
-            # An Idempotency-Key is forgotten some day: what may have been asked for is looked for first.
-            intent = await self._find(wanted, asked.partner_id) if asked.asked_before else None
-            intent = intent or await self._create(wanted)
+            # An Idempotency-Key is forgotten some day, and a restored store has forgotten what was asked for.
+            intent = await self._find(wanted, asked.partner_id) or await self._create(wanted)
         except NeighbourUnavailable as error:
             raise PaymentsUnavailable(str(error)) from error
         except NeighbourRefused as error:

@@ -196,7 +196,8 @@ def token_candidates(authorization: str | None) -> list[str]:
         return []
     decoded = _base64(credentials)
     candidates = [decoded, decoded.rstrip("\r\n")] if decoded is not None else []
-    return list(dict.fromkeys([*candidates, credentials]))
+    # What holds a NUL no database can look for, and nobody was given.
+    return [each for each in dict.fromkeys([*candidates, credentials]) if "\x00" not in each]
 
 
 def _base64(text: str) -> str | None:

@@ -112,6 +112,8 @@ def read_cdr(body: dict[str, Any]) -> Cdr:
 
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)  # some CPOs number what they send
     if not isinstance(value, str) or not value:
         raise Unreadable(f"{name} is missing")
     return value
@@ -121,9 +123,12 @@ def _number(body: dict[str, Any], name: str) -> Decimal | None:
     value = body.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise Unreadable(f"{name} is not a number")
-    number = Decimal(str(value))
+    try:
+        number = Decimal(str(value))  # of a text, too: some CPOs quote their numbers
+    except ArithmeticError:
+        raise Unreadable(f"{name} is not a number") from None
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int) or exponent < _FINEST or abs(number) > _LARGEST:
         raise Unreadable(f"{name} is out of range")

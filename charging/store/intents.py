@@ -60,9 +60,8 @@ class Intent:
 
 @dataclass(frozen=True)
 class Asked:
-    """What we know of a movement: whether it was ``asked_before``, Payments' id for it, its outcome."""
+    """What we know of a movement: Payments' id for it, its outcome."""
 
-    asked_before: bool
     partner_id: str | None = None
     outcome: PaymentOutcome | None = None
 
@@ -81,7 +80,7 @@ class IntentStore:
         async with self._database.write() as store:
             row = await _row(store, wanted.key)
             if row is not None:
-                return Asked(True, row.partner_id, PaymentOutcome(row.outcome) if row.outcome else None)
+                return Asked(row.partner_id, PaymentOutcome(row.outcome) if row.outcome else None)
             await store.execute(
                 insert(intents).values(
                     key=wanted.key,
@@ -92,7 +91,7 @@ class IntentStore:
                     asked_at=datetime.now(UTC),
                 )
             )
-        return Asked(False)
+        return Asked()
 
     async def learn(self, told: Intent) -> PaymentOutcome | None:
         """Write what Payments tells of one of ours; its outcome, None while it has none.
@@ -109,8 +108,8 @@ class IntentStore:
                 await _update(store, told.key, partner_id=told.id)
                 return PaymentOutcome(row.outcome) if row.outcome else None
             await _update(store, told.key, partner_id=told.id, outcome=outcome, answered_at=now)
-            if row.outcome == PaymentOutcome.DECLINED:
-                await _paid_after_all(store, told, now)
+            if outcome is PaymentOutcome.DONE:
+                await _paid_after_all(store, told, now, was_declined=row.outcome == PaymentOutcome.DECLINED)
         return outcome
 
 
@@ -127,8 +126,13 @@ async def _update(store: AsyncConnection, key: str, **values: Any) -> None:
     await store.execute(update(intents).where(intents.c.key == key).values(**values))
 
 
-async def _paid_after_all(store: AsyncConnection, told: Intent, now: datetime) -> None:
-    """It was called declined, and has moved money: settle again, so that nothing is paid twice."""
-    declined = payments.c.key == told.key, payments.c.state == PaymentState.DECLINED
-    await store.execute(update(payments).where(*declined).values(state=PaymentState.DONE, answered_at=now))
-    await add_message(store, told.booking_id, Kind.CDR, {}, now)
+async def _paid_after_all(store: AsyncConnection, told: Intent, now: datetime, *, was_declined: bool) -> None:
+    """Where it was called declined, and has moved money: settle again, so that nothing is paid twice.
+
+    ``was_declined``: Payments has said so, which the payment need not know yet; by an answer 402 only that knows it.
+    """
+    states = [PaymentState.DECLINED, *([PaymentState.ASKED] if was_declined else [])]
+    wrong = payments.c.key == told.key, payments.c.state.in_(states)
+    mended = await store.execute(update(payments).where(*wrong).values(state=PaymentState.DONE, answered_at=now))
+    if mended.rowcount:
+        await add_message(store, told.booking_id, Kind.CDR, {}, now)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, and_, false, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from charging.ocpi.own_tokens import ONE_TIME
@@ -173,16 +173,23 @@ async def _bills_parked(connection: AsyncConnection, cdr: IncomingCdr) -> bool:
 
 def _cpo_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
     """The CPO's Session that it bills."""
-    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id.
-    session_id = cdr.body.get("session_id") or cdr.body["id"]
+    named, token = cdr.body.get("session_id"), references(cdr.body)[1]
+    session_id = named or cdr.body["id"]
     if not isinstance(session_id, str):
         return None
-    return and_(
+    of_its_owner = and_(
         ocpi_sessions.c.connection_id == cdr.connection_id,
         ocpi_sessions.c.country_code == cdr.country_code,
         ocpi_sessions.c.party_id == cdr.party_id,
         ocpi_sessions.c.id == fold(session_id),
     )
+    # A CDR of 2.1.1 names no Session; some CPOs give it the Session's own id. Others number both, each from 1 on.
+    return of_its_owner if named else and_(of_its_owner, ocpi_sessions.c.session_id.in_(_with_token(token)))
+
+
+def _with_token(token: str | None) -> Select[Any]:
+    of = sessions.c
+    return select(of.id).where(or_(of.token_uid == token, of.token_contract == token) if token else false())
 
 
 def _credited_session(cdr: IncomingCdr) -> ColumnElement[bool] | None:
@@ -225,9 +232,11 @@ async def unmatched_cdrs(connection: AsyncConnection, billed: Iterable[SessionKe
 
 
 async def match_cdr(connection: AsyncConnection, public_id: str, session_id: str) -> None:
-    """A CDR that was quarantined for want of a session bills this one of ours."""
-    matched = update(cdrs).where(cdrs.c.public_id == public_id)
-    await connection.execute(matched.values(session_id=session_id, state="received", problem=None, dispute=None))
+    """A CDR that was quarantined for want of a session bills this one of ours. What was rejected stays rejected."""
+    matched = update(cdrs).where(cdrs.c.public_id == public_id).values(session_id=session_id)
+    await connection.execute(matched)
+    is_open = or_(cdrs.c.dispute.is_(None), cdrs.c.dispute != "rejected")
+    await connection.execute(matched.where(is_open).values(state="received", problem=None, dispute=None))
 
 
 def _billed_id(body: dict[str, Any]) -> str | None:

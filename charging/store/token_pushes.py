@@ -54,9 +54,10 @@ def _constants(uid: str, token_type: str, now: datetime) -> tuple[Any, ...]:
     return literal(uid, String), literal(token_type, String), literal(now, UtcDateTime), literal(0)
 
 
-def _all_valid(connection_id: str, now: datetime) -> Insert:
+def _all(connection_id: str, now: datetime) -> Insert:
+    """Invalid ones, too: a CPO that was connected before may have kept a card that was lost meanwhile."""
     of_each = literal(connection_id, String), tokens.c.uid, tokens.c.type, literal(now, UtcDateTime), literal(0)
-    stable = select(*of_each).where(tokens.c.user_id.is_not(None), tokens.c.valid.is_(True))
+    stable = select(*of_each).where(tokens.c.user_id.is_not(None))
     return insert(token_pushes).from_select(_COLUMNS, stable)
 
 
@@ -67,7 +68,7 @@ class TokenPushStore:
         self._database = database
 
     async def offer_to_new_peers(self) -> None:
-        """Owe all valid stable tokens to every CPO that has been connected since the last look."""
+        """Owe all stable tokens to every CPO that has been connected since the last look."""
         new = select(connections.c.id).where(
             connections.c.status == "active", connections.c.tokens_offered_at.is_(None)
         )
@@ -85,7 +86,7 @@ class TokenPushStore:
             )
             if taken.rowcount == 1:  # else another process was first
                 await store.execute(delete(token_pushes).where(_C.connection_id == connection_id))
-                await store.execute(_all_valid(connection_id, now))
+                await store.execute(_all(connection_id, now))
 
     async def owing(self, now: datetime) -> Sequence[str]:
         """The active connections that something is due to."""

@@ -8,6 +8,7 @@ from sqlalchemy import Row, func, or_, select
 
 from charging.ocpi.own_tokens import APP_USER, ONE_TIME
 from charging.ocpi.wire import fold
+from charging.session.model import Status
 from charging.store.engine import Database
 from charging.store.tables import sessions, tokens
 
@@ -36,7 +37,11 @@ class TokenStore:
     async def find(self, uid: str, token_type: str) -> KnownToken | None:
         """The token of this uid and type, in any case (CiString). OTHER is what 2.1.1 calls all but RFID."""
         query = (
-            select(tokens, sessions.c.connection_id, sessions.c.spec, sessions.c.authorization_reference)
+            select(
+                tokens,
+                *(sessions.c[name] for name in ("connection_id", "spec", "authorization_reference", "closed_at")),
+                sessions.c.status,
+            )
             .outerjoin(sessions, sessions.c.id == tokens.c.session_id)
             # Our uids are upper case; a CPO may fold them either way.
             .where(tokens.c.uid.in_({uid, fold(uid)}), tokens.c.type.in_(_MEANT_BY.get(token_type, (token_type,))))
@@ -65,11 +70,16 @@ class TokenStore:
             return list((await store.execute(ordered)).scalars()), total
 
 
+def _may_charge(row: Row[Any]) -> bool:
+    """Whether somebody still waits for the session of a one-time token."""
+    return row.status in (Status.PENDING, Status.ACTIVE) and row.closed_at is None
+
+
 def _known(row: Row[Any]) -> KnownToken:
     spec = row.spec or {}
     return KnownToken(
         body=row.body,
-        is_valid=row.valid,
+        is_valid=row.valid and (row.session_id is None or _may_charge(row)),
         is_stable=row.user_id is not None,
         connection_id=row.connection_id,
         location_id=spec.get("location_id"),

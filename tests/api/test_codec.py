@@ -59,6 +59,7 @@ TOKEN = f"Bearer {user_token(scope='payloads:read')}"
         ({"X-API-Key": "wrong"}, None, 401),
         ({}, ("operator", "wrong"), 401),
         ({"Authorization": "Basic ?"}, None, 401),
+        ({"Authorization": "Basic é".encode()}, None, 401),
         ({"Authorization": "Bearer junk"}, None, 401),
         ({"Authorization": f"Bearer {user_token()}"}, None, 403),
         ({"Authorization": f"Bearer {user_token(scope='sessions:read sessions:write')}"}, None, 403),

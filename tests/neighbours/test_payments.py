@@ -130,6 +130,20 @@ async def test_what_was_called_declined_and_is_paid_after_all_is_settled_as_paid
     assert (await activities.assess(session_id)).payment_status == "paid"
 
 
+async def test_an_answer_of_402_is_not_the_last_word_where_the_intent_succeeds_after_all(town: Town) -> None:
+    await town.mishaps("declined_after", on="/v1/payment-intents")
+    session_id = await add_session(town.database)
+    await add_cdr(town.database, session_id, cdr())
+    activities = PaymentActivities(town.port, town.database)
+    await activities.assess(session_id)
+    await activities.pay(session_id)
+    assert await payment_rows(town.database, session_id) == [("capture", 1250, "declined")]
+    (intent,) = await town.movements()
+    assert (await send(town.ours, event(intent, "succeeded"))).status_code == 200
+    assert await payment_rows(town.database, session_id) == [("capture", 1250, "done")]
+    assert (await activities.assess(session_id)).payment_status == "paid"
+
+
 async def test_where_payments_is_not_our_neighbour_there_is_no_webhook(town: Town) -> None:
     town.settings.payments = "wallet"
     assert (await town.ours.post(WEBHOOK, json={})).status_code == 404

@@ -1,5 +1,6 @@
 """Peers are strangers: what one may know, what it may touch, and how much of our disk it may fill."""
 
+import base64
 from datetime import UTC, datetime
 from typing import Any
 
@@ -30,6 +31,12 @@ async def test_a_token_encrypted_with_another_key_is_no_token(emsp: Emsp, cpo: S
     await emsp.register(cpo)
     (connection,) = await ConnectionStore(emsp.services.database, SecretStr("another key")).list()
     assert connection.client_token is None
+
+
+async def test_a_token_that_no_database_can_look_for_is_a_wrong_token(emsp: Emsp, friend: Connection) -> None:
+    nul = {"Authorization": f"Token {base64.b64encode(bytes(8)).decode()}"}
+    answer = await emsp.http.get(f"{emsp.url}/ocpi/emsp/2.2.1/cdrs/1", headers=nul)
+    assert (answer.status_code, answer.json()["status_code"]) == (401, 2000)
 
 
 @on_sqlite

@@ -9,7 +9,7 @@ from sqlalchemy import update
 from charging.ocpi.models import Token, to_wire
 from charging.store.connections import Connection
 from charging.store.starts import NewSession, StartStore
-from charging.store.tables import tokens
+from charging.store.tables import sessions, tokens
 from tests.ocpi.conftest import Emsp, on_sqlite
 from tests.peer import ScriptedCpo
 from tests.session import factory
@@ -80,6 +80,18 @@ class TestAuthorize:
         uid = await start_session(emsp, friend)
         async with emsp.services.database.write() as store:
             await store.execute(update(tokens).values(valid=False))
+        response = await cpo.call("POST", f"tokens/{uid}/authorize?type=AD_HOC_USER")
+        assert (response.status_code, response.json()["data"]["allowed"]) == (200, "EXPIRED")
+
+    @pytest.mark.parametrize(
+        "over", [{"status": "failed"}, {"status": "completed"}, {"closed_at": datetime(2026, 3, 2, tzinfo=UTC)}]
+    )
+    async def test_a_one_time_token_is_good_while_somebody_waits_for_its_session(
+        self, emsp: Emsp, friend: Connection, cpo: ScriptedCpo, over: dict[str, Any]
+    ) -> None:
+        uid = await start_session(emsp, friend)
+        async with emsp.services.database.write() as store:
+            await store.execute(update(sessions).values(over))
         response = await cpo.call("POST", f"tokens/{uid}/authorize?type=AD_HOC_USER")
         assert (response.status_code, response.json()["data"]["allowed"]) == (200, "EXPIRED")
 

@@ -227,7 +227,7 @@ class TestPush:
         assert cpo.requests == []
         assert (await pushes(emsp))[0]["state"] == "refused"
 
-    async def test_a_cpo_that_comes_later_is_told_of_all_valid_tokens(
+    async def test_a_cpo_that_comes_later_is_told_of_all_tokens_so_that_it_keeps_none_that_is_lost(
         self, emsp: Emsp, cpo: ScriptedCpo, pusher: TokenPusher
     ) -> None:
         for uid in "ABC":
@@ -235,11 +235,14 @@ class TestPush:
         await emsp.admin("DELETE", "tokens/B?type=APP_USER")
         await emsp.register(cpo)
         await push(pusher)
-        assert [r.body["uid"] for r in cpo.received("PUT_TOKEN")] == ["A", "C"]
+        told = [("A", True), ("B", False), ("C", True)]
+        assert [(r.body["uid"], r.body["valid"]) for r in cpo.received("PUT_TOKEN")] == told
         await emsp.admin("DELETE", "connections/virta")
         await emsp.register(cpo)
         await push(pusher)
-        assert [r.body["uid"] for r in cpo.received("PUT_TOKEN")] == ["A", "C", "A", "C"], "it may have forgotten"
+        assert [(r.body["uid"], r.body["valid"]) for r in cpo.received("PUT_TOKEN")] == told * 2, (
+            "it may have forgotten"
+        )
 
     @on_sqlite
     async def test_of_two_processes_one_pushes(

@@ -47,7 +47,7 @@ async def test_a_cdr_is_kept_byte_for_byte_and_can_be_fetched(desk: Desk) -> Non
     assert (await desk.call("GET", location.removeprefix("http://emsp.example"), by="other")).status_code == 404
 
 
-@pytest.mark.parametrize("key", ["reference", "token", "session", "id"])
+@pytest.mark.parametrize("key", ["reference", "token", "session"])
 async def test_a_cdr_finds_its_session(desk: Desk, key: str) -> None:
     spec = await desk.start(poll_at=START)
     body = cdr_body()
@@ -57,13 +57,21 @@ async def test_a_cdr_finds_its_session(desk: Desk, key: str) -> None:
         body["cdr_token"] = {"uid": await desk.token_uid(spec)}
     else:
         await desk.put(session_body(authorization_reference=spec.authorization_reference))
-    if key == "id":  # as in 2.1.1, where a CDR names no Session
-        body |= {"id": "s1", "session_id": None}
     await desk.call("POST", "cdrs", body)
     (stored,) = await desk.rows(tables.cdrs)
     assert (stored.session_id, stored.state) == (spec.session_id, "received")
     assert (await desk.mail(spec))[-1] == "cdr"
     assert (await desk.row(spec)).poll_at is None
+
+
+async def test_a_rejected_cdr_stays_rejected_when_its_session_turns_up(desk: Desk) -> None:
+    spec = await desk.start()
+    await desk.call("POST", "cdrs", cdr_body())
+    async with desk.database.write() as store:
+        await store.execute(update(tables.cdrs).values(state="rejected", dispute="rejected"))
+    await desk.put(session_body(authorization_reference=spec.authorization_reference))
+    (stored,) = await desk.rows(tables.cdrs)
+    assert (stored.session_id, stored.state, stored.dispute) == (spec.session_id, "rejected", "rejected")
 
 
 @pytest.mark.parametrize("first", ["session", "cdr"])

@@ -76,6 +76,19 @@ async def test_a_cdr_without_any_key_bills_the_last_start_with_its_token_at_its_
     assert row.session_id == last.session_id
 
 
+@pytest.mark.parametrize("whose", ["its own", "another's"])
+async def test_a_cdr_with_the_id_of_a_session_bills_it_only_with_its_token(desk: Desk, whose: str) -> None:
+    """Some CPOs of 2.1.1 give a CDR its Session's id, others number both from 1 on."""
+    other = await start(desk, token_uid="CARD2", evse_uid="3257")
+    await desk.put(session_body(authorization_reference=other.authorization_reference))
+    mine = await start(desk)
+    token = {**CARD, "uid": "CARD2"} if whose == "its own" else CARD
+    cdr = {**desk.cpo.cdr(session_body(id="S9", cdr_token=token, start_date_time=at(1))), "id": "S1"}
+    await desk.call("POST", "cdrs", {name: value for name, value in cdr.items() if name != "session_id"})
+    (row,) = await desk.rows(tables.cdrs)
+    assert row.session_id == (other if whose == "its own" else mine).session_id
+
+
 @pytest.mark.parametrize("begins", [1, 30, None])
 async def test_a_211_cdr_bills_the_session_that_began_then_with_its_contract_at_its_evse(
     desk: Desk, begins: int | None

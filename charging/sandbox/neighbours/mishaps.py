@@ -1,7 +1,8 @@
 """What goes wrong between two services: each mishap is for one path and happens so many times.
 
 ``error_before`` and ``error_after`` answer 503 without having done anything, and having done it; ``hang_before`` and
-``hang_after`` do the same with no answer within ``HANG_S``; ``refused`` is 422.
+``hang_after`` do the same with no answer within ``HANG_S``; ``refused`` is 422, and ``declined_after`` 402 of what goes
+on all the same.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ class Mishap(BaseModel):
 
     on: str
     method: str = "POST"
-    kind: Literal["error_before", "error_after", "hang_before", "hang_after", "refused"]
+    kind: Literal["error_before", "error_after", "hang_before", "hang_after", "refused", "declined_after"]
     times: int = 1
 
 
@@ -44,7 +45,7 @@ class Mishaps:
             await call_next(request)
         if mishap.kind.startswith("hang"):
             await asyncio.sleep(HANG_S)
-        return Response(status_code=422 if mishap.kind == "refused" else 503)
+        return Response(status_code={"refused": 422, "declined_after": 402}.get(mishap.kind, 503))
 
     def _next(self, request: Request) -> Mishap | None:
         for mishap in self._coming:

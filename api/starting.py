@@ -198,7 +198,7 @@ def _spec(
         rules=match.connection.tariff_rules,
     )
     if hold is None:
-        raise Problem(422, "max_cost_required", f"Nobody knows what this will cost in {currency}: give a max_cost.")
+        raise Problem(422, "max_cost_required", f"How much {currency} to hold is not known: give a max_cost.")
     return SessionSpec(
         session_id=str(uuid.uuid4()),
         evse_id=order.evse_id,

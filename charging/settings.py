@@ -9,9 +9,9 @@ from base64 import b64encode
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, StringConstraints, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 
@@ -21,6 +21,10 @@ SHORTEST_KEY: Final = 32  # characters
 DEVELOPMENT_SECRET = "development-only-secret-of-charging-sessions"  # noqa: S105 - refused in production
 # A Standard Webhooks secret is base64.
 DEVELOPMENT_WEBHOOK_SECRET = "whsec_" + b64encode(DEVELOPMENT_SECRET.encode()).decode()
+
+
+Currency = Annotated[str, StringConstraints(to_upper=True, pattern="^[A-Za-z]{3}$")]
+"""ISO 4217, kept in upper case."""
 
 
 class Settings(BaseSettings):
@@ -75,11 +79,11 @@ class Settings(BaseSettings):
     )
 
     # Money.
-    default_currency: str = "EUR"
+    default_currency: Currency = "EUR"
     default_hold: Decimal = Field(
-        Decimal("50.00"), description="Held, and the limit of cost, where nobody knows what a session will cost."
+        Decimal("50.00"), gt=0, description="Held, and the limit of cost, where nobody knows what a session will cost."
     )
-    default_holds: dict[str, Decimal] = Field(
+    default_holds: dict[Currency, Annotated[Decimal, Field(gt=0)]] = Field(
         {}, description="The same by other currencies; where one has none, a start needs a `max_cost`."
     )
     wallet_opening_balance: Decimal = Field(

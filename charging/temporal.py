@@ -179,7 +179,7 @@ async def settle(client: Client, session_id: str, message: CdrReceived) -> None:
 
 
 async def stop_late_session(client: Client, late: LateSession, *, parked: bool = False, has_news: bool = False) -> None:
-    """Start the workflow that stops a Session nobody waits for. One that runs looks at once where this ``has_news``."""
+    """Start the workflow that stops a Session nobody waits for. One that runs looks again where this ``has_news``."""
     workflow_id = names.late_session_id(late.session_id, late.ocpi_session_id if parked else None)
     await client.start_workflow(
         names.Workflow.LATE_SESSION,

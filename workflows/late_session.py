@@ -20,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
 
 # Then it is for people: the workflow ends with words that say so, the Session still open at the CPO.
 GIVE_UP = timedelta(days=7)
+# So long after a STOP_SESSION the next one is sent as soon as there is news; a CPO may have some every second.
+NEWS_AFTER = timedelta(minutes=5)
 
 
 @workflow.defn(name=names.Workflow.LATE_SESSION)
@@ -37,22 +39,26 @@ class LateSessionWorkflow:
     @workflow.run
     async def run(self, late: LateSession) -> str:
         """Stop it; returns how often that was asked. ``late`` was taken by ``__init__``."""
-        first = since = workflow.now()
-        while not await self._is_over():
+        first, hears = workflow.now(), workflow.patched("late-news")
+        while not await self._is_over(hears):
             if workflow.now() - first > GIVE_UP:
                 return f"gave up after {self._attempts} STOP_SESSION: call the CPO"
             await self._stop()
-            if await self._is_woken(next_stop(since, workflow.now()) - workflow.now()):
-                since = workflow.now()  # perhaps it charges only now, and what was tried before was for nothing
+            pause = next_stop(first, workflow.now()) - workflow.now()
+            if hears:
+                await workflow.sleep(min(pause, NEWS_AFTER), summary="repeat STOP_SESSION")
+                pause -= min(pause, NEWS_AFTER)
+            await self._pause(pause)
         return f"over after {self._attempts} STOP_SESSION"
 
-    @workflow.signal(name=names.Signal.SESSION_UPDATED, description="The CPO's Session has changed: look at once.")
+    @workflow.signal(name=names.Signal.SESSION_UPDATED, description="The CPO's Session has changed: look at it.")
     def session_updated(self, message: Any = None, *_junk: Any) -> None:
-        """Look at the stored Session at once."""
+        """Look at the stored Session, five minutes after the last STOP_SESSION at the latest."""
         self._awake = True
 
-    async def _is_over(self) -> bool:
-        self._awake = False
+    async def _is_over(self, hears: bool) -> bool:
+        if hears:
+            self._awake = False
         return await workflow.execute_local_activity_method(
             RecordActivities.ocpi_session_is_over, self._late, start_to_close_timeout=timedelta(seconds=10)
         )
@@ -81,9 +87,9 @@ class LateSessionWorkflow:
         except ActivityError:
             workflow.logger.warning("STOP_SESSION of a late Session was not answered")
 
-    async def _is_woken(self, pause: timedelta) -> bool:
+    async def _pause(self, pause: timedelta) -> None:
         try:
             await workflow.wait_condition(lambda: self._awake, timeout=pause, timeout_summary="repeat STOP_SESSION")
         except TimeoutError:
-            return False
-        return True
+            return
+        self._awake = False

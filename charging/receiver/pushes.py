@@ -23,7 +23,7 @@ from charging.receiver.cdr_matching import match_again
 from charging.receiver.estimating import estimate_after
 from charging.session.events import EventType, is_telling, meter_data
 from charging.session.meter_points import is_point
-from charging.session.metering import Reading, advance, has_missed_active
+from charging.session.metering import Anomaly, Reading, advance, has_missed_active
 from charging.session.model import CpoStatus, Meter
 from charging.session.wakes import WakeRow, wakes
 from charging.store.cpo_sessions import (
@@ -147,9 +147,10 @@ class _Batch:
         reading, now = session_object.reading(session.body), push.received_at
         meter, anomalies = advance(own.meter, reading, own.spec, now)
         meter = meter.model_copy(update={"ocpi_session_id": own.meter.ocpi_session_id or session.spelled_id})
-        # A PATCH may say COMPLETED without a word on energy, and an older push may say it with an older one.
-        if reading.status is CpoStatus.COMPLETED and push.body.get("kwh") == session.body.get("kwh"):
-            meter = meter.model_copy(update={"final_kwh": reading.kwh})
+        if reading.status is CpoStatus.COMPLETED and _is_last_word(push, session):
+            # A meter that was reset, or that leaps, says nothing at the end that its CDR should be held to.
+            is_sane = reading.kwh is not None and reading.kwh > 0 and Anomaly.ENERGY_LEAPT not in anomalies
+            meter = meter.model_copy(update={"final_kwh": reading.kwh if is_sane else meter.kwh})
         meter = meter.model_copy(update={"estimate": estimate_after(own, meter, now)})
         known = advance(own.meter, previous, own.spec, now)[1] if previous else set()
         for anomaly in sorted(anomalies - known):  # a CPO that keeps saying it is one event, not hundreds
@@ -217,6 +218,11 @@ def _applied(batch: _Batch, push: Push) -> Outcome | UnusableMessage:
         return batch.apply(push)
     except UnusableMessage as error:
         return error
+
+
+def _is_last_word(push: Push, session: StoredSession) -> bool:
+    """Whether it says what energy stands now: a PATCH may leave it out, and an older push may give an older one."""
+    return "kwh" in push.body and push.body["kwh"] == session.body.get("kwh")
 
 
 def _merged(push: Push, before: StoredSession | None) -> dict[str, Any] | None:

@@ -163,7 +163,7 @@ class Meter(_Frozen):
     ``cost``: the CPO's running total incl. VAT, where it gives one (0 while the car charges is none); ``estimate``:
     ours. ``seq`` counts stored changes. ``updated_at`` is the CPO's ``last_updated``, ``received_at`` our clock.
     ``kwh_changed_at`` is the CPO's ``last_updated`` of the push in which the energy last rose. ``final_kwh`` is what
-    the message said that brought COMPLETED: it may be less than ``kwh``. None: that message gave no energy.
+    the last message of a Session that is COMPLETED said of it: it may be less than ``kwh``. None: none said anything.
     """
 
     seq: int = 0

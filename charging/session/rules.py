@@ -430,7 +430,8 @@ def _cpo_status_changed(state: SessionState, status: CpoStatus, now: datetime) -
     if state.start is StartOutcome.NOT_SENT:  # an operator's word: there is a transaction, so none is to be started
         state.start, state.start_sent_at = StartOutcome.ACKNOWLEDGED, now
     if not status.is_final and state.stop.requested_at and state.cdr_at is None:
-        if state.edition >= 3 and status is CpoStatus.ACTIVE:
+        soon = now + timedelta(seconds=_STOP_REPEATS[0])  # a CPO may change its mind every second
+        if state.edition >= 3 and status is CpoStatus.ACTIVE and (state.stop.next_at or soon) >= soon:
             # What was tried while nothing flowed does not count: perhaps a stop a day ago, and the next in an hour.
             state.stop.next_at = state.stop.repeats_from = now
         else:

@@ -55,7 +55,7 @@ class Evidence:
     """What we know of a session that the CPO's CDR does not decide; None is not known.
 
     ``tariff`` is our snapshot at the start (canonical body), ``zone`` the Location's, ``currency`` the session's,
-    ``pushed_kwh`` the energy of the last Session update if that was COMPLETED, ``max_power_kw`` the connector's.
+    ``pushed_kwh`` the energy that the CPO gave of a COMPLETED Session, ``max_power_kw`` the connector's.
     """
 
     tariff: dict[str, Any] | None = None

@@ -146,9 +146,13 @@ class _Robot:
 
     async def collect(self) -> None:
         """The receipt as it stands; none where the API says that there is none (yet)."""
-        answer = await self._once("GET", f"/v1/sessions/{self._ride.session_id}/receipt")
-        if answer is not None and answer.status_code == 200:
-            self._ride.receipt = json.loads(answer.content, parse_float=Decimal)
+        for _ in range(int(30 * self._factor)):
+            answer = await self._once("GET", f"/v1/sessions/{self._ride.session_id}/receipt")
+            if answer is not None and answer.status_code not in _ASK_AGAIN:
+                if answer.status_code == 200:
+                    self._ride.receipt = json.loads(answer.content, parse_float=Decimal)
+                return
+            await asyncio.sleep(0.7)
 
     async def _wish(self) -> None:
         """A charging profile, a departure, or neither any more."""

@@ -162,7 +162,8 @@ _PATHS = {
         QUICK,
     ),
     "late_session_that_begins_to_charge": Path(
-        _test(test_late_sessions.test_a_late_session_in_which_a_car_begins_to_charge_is_stopped_again_at_once), QUICK
+        _long(test_late_sessions.test_a_late_session_in_which_a_car_begins_to_charge_is_stopped_again_soon),
+        skips_time=True,
     ),
     "parked_session": Path(_test(test_pushes.test_a_second_session_of_one_start_is_parked_and_stopped), QUICK),
     "plug_in_timeout": Path(_test(test_commands.test_accepted_but_nothing_plugged_waits_and_then_fails), QUICK),

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 
@@ -257,3 +258,16 @@ def test_a_car_that_begins_to_charge_when_a_stop_was_tried_for_hours_is_stopped_
     assert next_step(state, charges) is Step.STOP
     rules.stop_sent(state, charges)
     assert state.stop.next_at == charges + timedelta(seconds=10)
+
+
+def test_a_session_that_changes_its_mind_every_second_is_stopped_twice_in_ten_seconds_at_most() -> None:
+    state = active()
+    rules.stop_requested(state, StopRequest(by="user"), T0)
+    sent = []
+    for second in range(60):
+        rules.session_updated(state, meter(state, (CpoStatus.PENDING, CpoStatus.ACTIVE)[second % 2]), at(second))
+        if next_step(state, at(second)) is Step.STOP:
+            rules.stop_sent(state, at(second))
+            sent.append(second)
+    assert len(sent) <= 12
+    assert max(later - earlier for earlier, later in pairwise(sent)) <= 20

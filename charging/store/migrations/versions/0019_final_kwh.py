@@ -16,6 +16,8 @@ depends_on = None
 def upgrade() -> None:
     """Apply."""
     op.add_column("sessions", sa.Column("final_kwh", tables.Exact(), nullable=True))
+    # Until now the highest word counted as the last one; without any, an open dispute about energy would settle itself.
+    op.execute("UPDATE sessions SET final_kwh = kwh WHERE cpo_status = 'COMPLETED'")
 
 
 def downgrade() -> None:

@@ -79,7 +79,8 @@ async def runs_of(stack: Stack, path: Path) -> list[tuple[str, str | None]]:
     # That server cannot list: what it has is asked for by name.
     async with stack.database.read() as store:
         sessions = (await store.scalars(select(tables.sessions.c.id))).all()
-    asked = [name(session_id) for session_id in sessions for name in (names.charging_session_id, names.settlement_id)]
+    named = (names.charging_session_id, names.settlement_id, names.late_session_id)
+    asked = [name(session_id) for session_id in sessions for name in named]
     return [(workflow_id, None) for workflow_id in asked if await _exists(stack.temporal, workflow_id)]
 
 
